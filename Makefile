@@ -1,0 +1,98 @@
+# Everything below needs Python 3.10 or newer, make, and a package index. Each environment is built when it is
+# first needed, inside the checkout, and again only when pyproject.toml changes.
+
+PYTHON ?= python3
+# More arguments for pytest: make test ARGS='-k templating --cov'
+ARGS ?=
+
+# The Airflow that development runs on, and the others that the Dag tests run on.
+MAIN := 3.3.2
+MATRIX := 3.0.6 3.1.8 3.2.2 $(MAIN) pre
+
+# Airflow bounds its dependencies from below alone, and its releases break as those move on. Each is therefore
+# installed with what the index had on a day when it worked; "pre", the newest the index has, pre-releases
+# included, is installed with today's, and tells when that day has to be moved.
+CUTOFF_3.0.6 := 2025-09-05
+CUTOFF_3.1.8 := 2026-11-20
+CUTOFF_3.2.2 := 2026-06-01
+CUTOFF_3.3.2 := 2026-11-20
+
+PYTHONS_3.0.6 := >=3.10,<3.13
+PYTHONS_3.1.8 := >=3.10,<3.14
+PYTHONS_3.2.2 := >=3.10,<3.14
+PYTHONS_3.3.2 := >=3.10,<3.14
+PYTHONS_pre := >=3.11,<3.14
+
+PRE := apache-airflow apache-airflow-core apache-airflow-task-sdk
+PRE_OPTIONS := $(foreach name,$(PRE),--prerelease-package $(name)=allow --upgrade-package $(name))
+airflow = $(if $(filter pre,$1),apache-airflow $(PRE_OPTIONS),apache-airflow==$1 --exclude-newer $(CUTOFF_$1))
+
+UV := .venv/bin/uv
+# Named after the version, so that a new MAIN is installed too.
+READY := .venv/installed-$(MAIN)
+PACKAGE := -e '.[parquet,sandbox,sql]'
+METADATA := pyproject.toml braze_provider/__init__.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help test test-process demo bench lint types test-dags test-matrix clean FORCE
+
+help:  ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## Run a campaign with real Airflow against a local Braze, and show what happened
+	@.venv/bin/python demo/run.py
+
+test: $(READY)  ## Run all tests but those that start a whole Airflow
+	.venv/bin/python -m pytest -m 'not process' $(ARGS)
+
+test-process: $(READY)  ## Run the tests that start schedulers and workers, and kill them
+	.venv/bin/python -m pytest -m process $(ARGS)
+
+test-dags:  ## Run the Dag tests on one Airflow: make test-dags AIRFLOW=3.0.6 (pre: the newest pre-release)
+	@test -n '$(AIRFLOW)' || { echo 'Which Airflow? make test-dags AIRFLOW=<one of: $(MATRIX)>' >&2; exit 2; }
+	@$(MAKE) --no-print-directory .venv-$(AIRFLOW)/installed
+	@.venv-$(AIRFLOW)/bin/python -c 'import importlib.metadata, platform; \
+		print("Airflow", importlib.metadata.version("apache-airflow"), "on Python", platform.python_version())'
+	.venv-$(AIRFLOW)/bin/python -m pytest -m dag $(ARGS)
+
+test-matrix:  ## Run the Dag tests on every supported Airflow
+	@failed=; for airflow in $(MATRIX); do \
+		$(MAKE) --no-print-directory test-dags AIRFLOW=$$airflow || failed="$$failed $$airflow"; \
+	done; \
+	test -z "$$failed" || { echo "Failed on:$$failed" >&2; exit 1; }
+
+bench: $(READY)  ## Measure the speed beside plain requests: make bench ARGS='--only pacing --quick'
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+lint: $(READY)  ## Check style and format
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: $(READY)  ## Check types
+	.venv/bin/mypy --strict
+
+clean:  ## Remove the environments and what tools left behind
+	rm -rf .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo '$(PYTHON) is older than Python 3.10: name a newer one with make PYTHON=…' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check 'uv>=0.13'
+
+$(READY): $(METADATA) $(UV)
+	@echo 'Building .venv with Airflow $(MAIN)'
+	@$(UV) pip install --quiet --python .venv/bin/python $(PACKAGE) --group dev $(call airflow,$(MAIN))
+	@touch $@
+
+.venv-%/installed: $(METADATA) $(UV)
+	@echo 'Building .venv-$* with Airflow $*'
+	@test -x .venv-$*/bin/python || $(UV) venv --quiet --clear --no-python-downloads --python '$(PYTHONS_$*)' .venv-$* || { \
+		echo 'Airflow $* needs a Python $(PYTHONS_$*) on the PATH' >&2; exit 1; }
+	@$(UV) pip install --quiet --python .venv-$*/bin/python $(PACKAGE) --group test $(call airflow,$*)
+	@touch $@
+
+# The index may have a newer one since the last time.
+.venv-pre/installed: FORCE

@@ -1,0 +1,52 @@
+"""
+Names that moved between Airflow 3.0 and 3.4, each found once here and used everywhere else.
+
+Nothing here is worked around: a name is either where the newest Airflow has it or where an older one had it.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import BaseOperator, Connection, Context, ObjectStoragePath
+from airflow.sdk.log import mask_secret
+
+try:
+    from airflow.sdk import conf  # Airflow 3.2
+except ImportError:
+    from airflow.configuration import conf  # type: ignore[assignment]
+
+try:
+    from airflow.sdk.definitions.retry_policy import RetryPolicy  # Airflow 3.3
+except ImportError:
+    RetryPolicy = None  # type: ignore[assignment,misc]
+
+try:
+    from airflow.sdk import BaseHook  # Airflow 3.1
+except ImportError:
+    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
+
+try:
+    from airflow.sdk.exceptions import (  # Airflow 3.2
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+    )
+except ImportError:
+    from airflow.exceptions import (  # type: ignore[no-redef]
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+    )
+
+__all__ = [
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSkipException",
+    "BaseHook",
+    "BaseOperator",
+    "Connection",
+    "Context",
+    "ObjectStoragePath",
+    "RetryPolicy",
+    "conf",
+    "mask_secret",
+]

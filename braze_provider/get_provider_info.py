@@ -1,0 +1,86 @@
+"""What Airflow is told about this package: the connection type with its form, and where its classes are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """
+    Return the provider's metadata (entry point ``apache_airflow_provider``).
+
+    Airflow 3.2 and newer draw the connection's form from ``ui-field-behaviour`` and ``conn-fields``. Older
+    ones ignore both: they ask the hook, and take the extra fields as JSON.
+    """
+    return {
+        "package-name": "airflow-provider-braze-messaging",
+        "name": "Braze",
+        "description": "`Braze <https://www.braze.com/>`__: send messages and trigger campaigns.",
+        "integrations": [
+            {
+                "integration-name": "Braze",
+                "external-doc-url": "https://www.braze.com/docs/api/home",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "Braze",
+                "python-modules": ["braze_provider.hooks.braze"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "Braze",
+                "python-modules": [
+                    "braze_provider.operators.campaigns",
+                    "braze_provider.operators.messages",
+                ],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "braze",
+                "hook-class-name": "braze_provider.hooks.braze.BrazeHook",
+                "hook-name": "Braze",
+                "ui-field-behaviour": {
+                    # A port is written into the host, as in a URL.
+                    "hidden-fields": ["schema", "login", "port"],
+                    "relabeling": {"host": "REST endpoint", "password": "REST API key"},
+                    "placeholders": {
+                        "host": "rest.iad-01.braze.com",
+                        "password": "from Settings > APIs and Identifiers > API Keys",
+                    },
+                },
+                "conn-fields": {
+                    "timeout": {
+                        "label": "Timeout",
+                        "description": "Seconds to wait for Braze's answer. Default 60.",
+                        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0},
+                    },
+                    "proxies": {
+                        "label": "Proxy",
+                        "description": "Such as http://proxy.example.com:3128. Default: the environment's.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "verify": {
+                        "label": "Verify TLS",
+                        "description": "Path of a CA bundle, or false to check no certificate. Default true.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "rate_limits": {
+                        "label": "Rate limits",
+                        "description": "Requests in each window by bucket, where your contract differs from "
+                        'Braze\'s defaults: {"shared": 500000}.',
+                        "schema": {"type": ["object", "null"]},
+                    },
+                    "pools": {
+                        "label": "Pools",
+                        "description": "Airflow pools that are a share of a rate limit: "
+                        '{"braze": {"slots": 10, "bucket": "shared"}}.',
+                        "schema": {"type": ["object", "null"]},
+                    },
+                },
+            }
+        ],
+    }

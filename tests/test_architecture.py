@@ -1,0 +1,103 @@
+"""Imports point downwards, and what a Dag imports is cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "braze_provider"
+
+# Each room, from the ground up, with the rooms that it may know.
+ROOMS = {
+    "__init__": set(),
+    "api": set(),
+    "_compat": set(),
+    "get_provider_info": set(),
+    "sandbox": {"__init__"},
+    "hooks": {"__init__", "_compat", "api", "get_provider_info"},
+    "templating": {"_compat", "api"},
+    "recipients": {"_compat", "api"},
+    "delivery": {"_compat", "api", "hooks", "recipients"},
+    "pools": {"api", "hooks"},
+    "ledger": {"_compat", "api", "delivery"},
+    "operators": {"_compat", "api", "hooks", "templating", "recipients", "delivery"},
+}
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    return parts[0] if parts else "__init__"
+
+
+def imports() -> list[tuple[str, str, str]]:
+    """All imports as (file, room it is in, room or package that it names), type-checking ones included."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = room_of(path.relative_to(PACKAGE).with_suffix("").parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+                if node.module == "braze_provider" and any(a.name != "__version__" for a in node.names):
+                    names = [f"braze_provider.{alias.name}" for alias in node.names]
+            for name in names:
+                parts = tuple(name.split("."))
+                target = room_of(parts[1:]) if parts[0] == "braze_provider" else parts[0]
+                found.append((str(path.relative_to(PACKAGE)), room, target))
+    return found
+
+
+def test_every_room_is_on_the_plan():
+    rooms = {room_of(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
+    assert rooms == set(ROOMS)
+
+
+def test_imports_point_downwards_only():
+    upwards = [
+        (file, target)
+        for file, room, target in imports()
+        if target in ROOMS and target != room and target not in ROOMS[room]
+    ]
+    assert upwards == []
+
+
+@pytest.mark.parametrize("room", ["api", "sandbox", "get_provider_info", "__init__"])
+def test_a_room_of_no_airflow_imports_none(room):
+    assert [file for file, where, target in imports() if where == room and target == "airflow"] == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "requests",
+        "sqlite3",
+        "fastapi",
+        "pyarrow",
+        "braze_provider.delivery",
+        "braze_provider.delivery.ledger.sql",
+        "braze_provider.hooks",
+        "braze_provider.api.requests",
+    ],
+)
+def test_importing_the_operators_loads_nothing_that_only_sending_needs(module):
+    before_and_after = """
+import sys
+import airflow.sdk
+airflow.sdk.BaseOperator, airflow.sdk.DAG
+before = set(sys.modules)
+import braze_provider.operators.campaigns, braze_provider.operators.messages, braze_provider.recipients
+print("\\n".join(set(sys.modules) - before))
+"""
+    loaded = subprocess.run(
+        [sys.executable, "-c", before_and_after],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PACKAGE.parent,
+    ).stdout.split()
+    assert module not in loaded
