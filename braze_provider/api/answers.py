@@ -1,0 +1,214 @@
+"""
+What Braze answers: bodies of any kind in, one typed answer or one typed error out.
+
+.. seealso:: https://www.braze.com/docs/api/errors
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from braze_provider.api.errors import (
+    BrazeAuthenticationError,
+    BrazeInertError,
+    BrazeNotFoundError,
+    BrazePermissionError,
+    BrazeRateLimitError,
+    BrazeRejectedError,
+    BrazeRequestError,
+    BrazeServerError,
+    BrazeUncertainError,
+)
+from braze_provider.api.limits import RateLimitState
+from braze_provider.api.outcomes import Outcome, outcome_of_status
+
+MAX_TEXT = 300
+_ACCEPTED = ("success", "queued")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    A request that Braze accepted.
+
+    :param status: HTTP status, some 2xx.
+    :param body: The whole JSON body.
+    :param rate_limit: What the headers say of the rate limit.
+    """
+
+    status: int
+    body: Mapping[str, Any] = field(repr=False)
+    rate_limit: RateLimitState = field(default_factory=RateLimitState, repr=False)
+
+    @property
+    def message(self) -> str:
+        """Braze's word for it: ``success``, or ``queued`` during maintenance."""
+        return str(self.body.get("message", ""))
+
+    @property
+    def dispatch_id(self) -> str | None:
+        """Braze's id of this send; one for the whole request."""
+        return _text_or_none(self.body.get("dispatch_id"))
+
+    @property
+    def send_id(self) -> str | None:
+        """The send identifier under which Braze tracks it, where it does."""
+        return _text_or_none(self.body.get("send_id"))
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Minor errors: what they name was dropped, everything else was processed."""
+        return _errors(self.body)
+
+
+def read_answer(
+    status: int,
+    content: bytes,
+    headers: Mapping[str, str],
+    *,
+    permission: str,
+    host: str,
+    sends: bool = True,
+) -> Answer:
+    """
+    Turn an HTTP answer into a typed one, or raise the error it stands for.
+
+    :param status: HTTP status.
+    :param content: Body as received: JSON, HTML from an edge server, or empty.
+    :param headers: The answer's headers.
+    :param permission: The permission that the endpoint needs, to be named when it is missing.
+    :param host: The REST endpoint's host, to be named when it may be the wrong one.
+    :param sends: Whether the endpoint sends something, so that accepting means a dispatch id.
+    :raises BrazeRequestError: The member of the family that the answer stands for.
+    """
+    body = _json_object(content)
+    rate_limit = RateLimitState.from_headers(headers)
+    outcome = outcome_of_status(status)
+    if outcome is Outcome.SENT:
+        return _accepted(status, body, rate_limit, host=host, sends=sends)
+    error = _refused(status, outcome, body, content, permission=permission, host=host)
+    error.rate_limit = rate_limit
+    raise error
+
+
+def _accepted(
+    status: int, body: Mapping[str, Any] | None, rate_limit: RateLimitState, *, host: str, sends: bool
+) -> Answer:
+    answer = Answer(status, body or {}, rate_limit)
+    if body is None or (sends and answer.dispatch_id is None and answer.message not in _ACCEPTED):
+        doubt = "so the request may have been accepted" if sends else f"is {host} a REST endpoint of Braze's?"
+        unreadable = BrazeUncertainError(
+            f"{host} answered {status} with a body that can't be read: {doubt}",
+            outcome=Outcome.UNCERTAIN,
+            status=status,
+        )
+        unreadable.rate_limit = rate_limit
+        raise unreadable
+    if notice := _shorten(body.get("notice")):
+        inert = BrazeInertError(
+            f"Braze accepted the request but nobody is reached: {notice}",
+            outcome=Outcome.REJECTED,
+            status=status,
+            braze_message=notice,
+            errors=answer.errors,
+            dispatch_id=answer.dispatch_id,
+        )
+        inert.rate_limit = rate_limit
+        raise inert
+    return answer
+
+
+def _refused(
+    status: int,
+    outcome: Outcome,
+    body: Mapping[str, Any] | None,
+    content: bytes,
+    *,
+    permission: str,
+    host: str,
+) -> BrazeRequestError:
+    said = "" if body is None else _shorten(body.get("message")) or _shorten(body.get("error"))
+    quoted = f" ({said or _described(content)})" if content.strip() else ""
+    details: dict[str, Any] = {
+        "outcome": outcome,
+        "status": status,
+        "braze_message": said,
+        "errors": _errors(body or {}),
+    }
+    if status == 401:
+        return BrazeAuthenticationError(
+            f"Braze does not know this API key at {host}{quoted}: the key is wrong, was deleted, or belongs "
+            "to another Braze instance",
+            **details,
+        )
+    if status == 403 and not said:
+        return BrazePermissionError(
+            f"Access refused with 403{quoted}, which is not how Braze answers: a proxy or firewall on the "
+            f"way to {host} may have refused it, or the API key lacks the permission {permission}",
+            **details,
+        )
+    if status == 403 and said == "Forbidden":
+        return BrazePermissionError(
+            f"Braze refused access{quoted}: the plan does not include {permission}, or the account is not "
+            "active",
+            **details,
+        )
+    if status == 403:
+        return BrazePermissionError(
+            f"The API key is valid but lacks the permission {permission}{quoted}: permissions can't be "
+            "added to an existing key, so create a new one",
+            **details,
+        )
+    if status == 404 or status < 400:
+        return BrazeNotFoundError(
+            f"There is no such Braze endpoint at {host}: it answered {status}{quoted}", **details
+        )
+    if status == 429:
+        return BrazeRateLimitError(f"Over Braze's rate limit{quoted}: nothing was sent", **details)
+    if outcome is Outcome.NOT_SENT:
+        return BrazeServerError(f"Braze failed with {status}{quoted}: nothing was sent", **details)
+    if outcome is Outcome.UNCERTAIN:
+        return BrazeUncertainError(
+            f"Braze's edge answered {status}{quoted}: the request may have been accepted", **details
+        )
+    errors = "".join(f"; {error}" for error in details["errors"])
+    return BrazeRejectedError(f"Braze refused the request with {status}{quoted}{errors}", **details)
+
+
+def _json_object(content: bytes) -> Mapping[str, Any] | None:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _described(content: bytes) -> str:
+    return f"nothing that Braze says, {len(content):,} bytes"
+
+
+def _errors(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Braze writes errors as strings or as objects with a ``type`` and the place they belong to."""
+    errors = body.get("errors")
+    if not errors:
+        return ()
+    return tuple(_error_text(error) for error in (errors if isinstance(errors, list) else [errors]))
+
+
+def _error_text(error: Any) -> str:
+    if not isinstance(error, dict):
+        return _shorten(error)
+    place = "".join(f", {key} {_shorten(error[key])}" for key in ("input_array", "index") if key in error)
+    return _shorten(error.get("type") or error.get("message") or "error") + place
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _shorten(value: Any) -> str:
+    text = "" if value is None else " ".join(str(value).split())
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

@@ -1,0 +1,146 @@
+"""What every object of Braze's API is here: strict, closed, and able to name all of its mistakes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails
+
+from braze_provider.api.reasons import REFUSED, near_miss, reason_for, refusal
+
+
+class Breach(NamedTuple):
+    """
+    A broken rule over several fields of one object.
+
+    :param reason: What is wrong, as a sentence fragment that follows the path. Never holds a value.
+    :param at: Where, as keys and indexes below the object; default: the object itself.
+    :param fields: For a rule of a whole request, the top-level fields that it looks at; default: none.
+    """
+
+    reason: str
+    at: tuple[str | int, ...] = ()
+    fields: tuple[str, ...] = ()
+
+
+class BrazeObject(BaseModel):
+    """
+    Base of every object that is sent to Braze.
+
+    - **Strict**: ``"false"`` is no Boolean, ``5`` is no text, and nothing is coerced.
+    - **Closed**: an unknown field is a mistake. Where Braze takes anything, the field's type says so.
+    - **Literal**: :meth:`to_body` gives exactly what was given. Nothing is added, not even a default.
+    - **Thorough**: wrong fields and broken :meth:`rules` are reported together, at every level.
+
+    Its ``repr`` names the fields that were given and shows none of their values, which are people's data.
+    """
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        # A Dag that triggers a campaign never pays for the schemas of nine message channels.
+        defer_build=True,
+    )
+
+    hints: ClassVar[Mapping[str, str]] = {}
+    """What to say about a field or a choice that this object does not have, and that people try."""
+
+    _wire_names: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Note the fields whose names in Python differ from Braze's."""
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._wire_names = {name: field.alias for name, field in cls.model_fields.items() if field.alias}
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """
+        Check what no single field can tell. Each object states its rules here, once.
+
+        :param given: The fields by Braze's names; an absent one may be missing or None. After a failed
+            validation these are the raw values, of any type, so that a rule looks before it reads.
+        """
+        return iter(())
+
+    @classmethod
+    def unknown_field(cls, name: str) -> str:
+        """Say what is wrong with a field that this object does not have."""
+        if name in cls.hints:
+            return f"unknown field; {cls.hints[name]}"
+        known = (field.alias or python_name for python_name, field in cls.model_fields.items())
+        return f"unknown field{near_miss(name, known)}"
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the object as plain JSON data, under Braze's names: what was given and nothing else."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+    def to_json(self) -> bytes:
+        """Give the object as compact JSON in UTF-8."""
+        # The serialiser itself: `model_dump_json` makes a str of these bytes, a million times for nothing.
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_unset=True)
+
+    def __repr_args__(self) -> Iterator[tuple[None, str]]:
+        return ((None, name) for name in type(self).model_fields if name in self.model_fields_set)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_fields_and_rules(
+        cls, data: Any, handler: ModelWrapValidatorHandler[BrazeObject]
+    ) -> BrazeObject:
+        # Around the fields rather than after them: pydantic runs no "after" validator once a field has
+        # failed, and a second try for the mistakes that the first one hid is what this saves people.
+        if type(data) is not dict and isinstance(data, Mapping):
+            data = dict(data)  # such as Airflow's params, which pydantic takes for no object
+        try:
+            made = handler(data)
+        except ValidationError as error:
+            mistakes = [cls._worded(mistake) for mistake in error.errors(include_url=False)]
+            if isinstance(data, dict):
+                mistakes += map(_as_error, cls.rules(data))
+            raise ValidationError.from_exception_data(cls.__name__, mistakes, hide_input=True) from None
+        fields: Mapping[str, Any] = made.__dict__
+        if cls._wire_names:
+            fields = {cls._wire_names.get(name, name): value for name, value in fields.items()}
+        if breaches := list(cls.rules(fields)):
+            mistakes = [*map(_as_error, breaches)]
+            raise ValidationError.from_exception_data(cls.__name__, mistakes, hide_input=True)
+        return made
+
+    @classmethod
+    def _worded(cls, error: ErrorDetails) -> InitErrorDetails:
+        if error["type"] == REFUSED:  # worded by an object or a value further down
+            context = error["ctx"]
+            worded = refusal(context["reason"], context["fields"])
+        elif error["type"] == "extra_forbidden":
+            worded = refusal(cls.unknown_field(str(error["loc"][-1])))
+        elif (
+            error["type"] == "literal_error"
+            and isinstance(error["input"], str)
+            and error["input"] in cls.hints
+        ):
+            worded = refusal(f"{reason_for(error)}; {cls.hints[error['input']]}")
+        else:
+            worded = refusal(reason_for(error))
+        return InitErrorDetails(type=worded, loc=error["loc"], input=None)
+
+
+def _as_error(breach: Breach) -> InitErrorDetails:
+    return InitErrorDetails(type=refusal(breach.reason, breach.fields), loc=breach.at, input=None)
+
+
+def part(of: object, name: str) -> Any:
+    """
+    Read one field of an object that may be a model, raw JSON data, or neither.
+
+    :param of: The object.
+    :param name: Name of the field, the same in Python and in Braze's JSON.
+    :returns: Its value; None when it is absent, or when there is no object to read from.
+    """
+    if isinstance(of, Mapping):
+        return of.get(name)
+    return getattr(of, name, None) if isinstance(of, BrazeObject) else None

@@ -1,0 +1,58 @@
+"""Push messages to web browsers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from braze_provider.api.base import BrazeObject
+from braze_provider.api.channels.base import Channel
+from braze_provider.api.limits import MAX_TIME_TO_LIVE_SECONDS
+from braze_provider.api.open_json import JsonObject
+from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
+
+
+class WebPushButton(BrazeObject):
+    """
+    A button of a notification.
+
+    :param text: What it says.
+    :param action: ``OPEN_APP``, ``URI`` or ``CLOSE``.
+    :param uri: Web address.
+    """
+
+    text: NonEmptyText
+    action: Omittable[Literal["OPEN_APP", "URI", "CLOSE"]] = None
+    uri: Omittable[Text] = None
+
+
+class WebPush(Channel):
+    """
+    A push message to web browsers.
+
+    :param message_variation_id: A web push variation of the campaign.
+    :param alert: The text.
+    :param title: The title.
+    :param extra: Keys and values for the site.
+    :param custom_uri: Web address that it opens.
+    :param image_url: Address of the icon, square.
+    :param large_image_url: Address of a large picture.
+    :param require_interaction: Whether it stays until the user does something.
+    :param time_to_live: Seconds until a push that was not delivered is given up.
+    :param send_to_most_recent_device_only: Default: False.
+    :param buttons: Buttons below the text.
+
+    .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/web_objects
+    """
+
+    alert: NonEmptyText
+    title: NonEmptyText
+    extra: Omittable[JsonObject] = None
+    custom_uri: Omittable[Text] = None
+    image_url: Omittable[Text] = None
+    large_image_url: Omittable[Text] = None
+    require_interaction: Omittable[bool] = None
+    time_to_live: Omittable[Annotated[int, Field(ge=0, le=MAX_TIME_TO_LIVE_SECONDS)]] = None
+    send_to_most_recent_device_only: Omittable[bool] = None
+    buttons: Omittable[Array[WebPushButton]] = None

@@ -1,0 +1,264 @@
+"""WhatsApp messages: one from a template, or five kinds of answer in an open conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, PlainValidator, SerializeAsAny, ValidationInfo
+
+from braze_provider.api.base import BrazeObject, Breach, part
+from braze_provider.api.channels.base import Channel
+from braze_provider.api.reasons import kind, refusal
+from braze_provider.api.values import Array, NonEmptyText, Omittable, Text, has_liquid, is_empty_array
+
+MAX_LIST_ROWS = 10
+MAX_CAPTION_LENGTH = 20
+
+
+def _by_index(variables: dict[str, str]) -> dict[str, str]:
+    if not all(name.isdecimal() for name in variables):
+        raise refusal('must have the placeholders\' indexes as keys: "0", "1", …')
+    return variables
+
+
+def _at_most_one(variables: dict[str, str]) -> dict[str, str]:
+    if len(variables) > 1:
+        raise refusal("must hold one variable at most")
+    return variables
+
+
+Variables = Annotated[dict[str, Text], AfterValidator(_by_index)]
+OneVariable = Annotated[Variables, AfterValidator(_at_most_one)]
+
+
+class WhatsAppMessage(BrazeObject):
+    """Base of the six kinds of message."""
+
+
+class TemplateMessage(WhatsAppMessage):
+    """
+    A message from a template that WhatsApp has approved (``template_message``).
+
+    :param template_name: Name of the template.
+    :param template_language_code: Its language.
+    :param header_variables: The header's variable, by index from ``"0"``; at most one.
+    :param body_variables: The body's variables, by index from ``"0"``.
+    :param button_variables: The path of a button's link, by the button's index; at most one.
+    :param header_media_uri: Address of the picture, for a header that is one.
+    """
+
+    hints: ClassVar[Mapping[str, str]] = {"header_image_uri": "Braze has renamed it to `header_media_uri`"}
+
+    template_name: NonEmptyText
+    template_language_code: NonEmptyText
+    header_variables: Omittable[OneVariable] = None
+    body_variables: Omittable[Variables] = None
+    button_variables: Omittable[OneVariable] = None
+    header_media_uri: Omittable[NonEmptyText] = None
+
+
+class TextResponse(WhatsAppMessage):
+    """
+    A text (``text_response_message``).
+
+    :param body: The text.
+    :param preview_url: Whether links in it are shown with a preview.
+    """
+
+    body: NonEmptyText
+    preview_url: Omittable[bool] = None
+
+
+class ImageResponse(WhatsAppMessage):
+    """
+    A picture (``text_image_response_message``).
+
+    :param image_uri: Its address.
+    :param caption: A text below it.
+    """
+
+    image_uri: NonEmptyText
+    caption: Omittable[Text] = None
+
+
+class QuickReplyButton(BrazeObject):
+    """
+    An answer that the user can tap.
+
+    :param text: What it says.
+    """
+
+    text: NonEmptyText
+
+
+class QuickReplyResponse(WhatsAppMessage):
+    """
+    A text with answers to tap (``quick_reply_response_message``).
+
+    :param body: The text.
+    :param buttons: The answers.
+    :param header_text: A text above, or
+    :param header_image_uri: the address of a picture above.
+    :param footer: A text below.
+    """
+
+    body: NonEmptyText
+    buttons: Array[QuickReplyButton]
+    header_text: Omittable[Text] = None
+    header_image_uri: Omittable[NonEmptyText] = None
+    footer: Omittable[Text] = None
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check that there are buttons, and one header."""
+        if is_empty_array(given.get("buttons")):
+            yield Breach("must not be empty", ("buttons",))
+        if given.get("header_text") is not None and given.get("header_image_uri") is not None:
+            yield Breach("is not allowed with `header_text`", ("header_image_uri",))
+
+
+class ListRow(BrazeObject):
+    """
+    A row of a list.
+
+    :param row_title: What can be chosen.
+    :param row_description: More about it.
+    """
+
+    row_title: NonEmptyText
+    row_description: Omittable[Text] = None
+
+
+class ListSection(BrazeObject):
+    """
+    A section of a list.
+
+    :param section_title: Its title.
+    :param list_rows: Its rows.
+    """
+
+    section_title: NonEmptyText
+    list_rows: Array[ListRow]
+
+
+class ListOfOptions(BrazeObject):
+    """
+    A list to choose from.
+
+    :param list_button_text: What the button says that opens it.
+    :param list_sections: Its sections, at least one, with ten rows in all at most.
+    """
+
+    list_button_text: NonEmptyText
+    list_sections: Array[ListSection]
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check the numbers of sections and rows."""
+        sections = given.get("list_sections")
+        if not isinstance(sections, (list, tuple)):
+            return
+        if not sections:
+            yield Breach("must not be empty", ("list_sections",))
+        rows = [part(section, "list_rows") for section in sections]
+        count = sum(len(some) for some in rows if isinstance(some, (list, tuple)))
+        if count > MAX_LIST_ROWS:
+            yield Breach(f"has {count} rows in all; at most {MAX_LIST_ROWS} are allowed", ("list_sections",))
+
+
+class ListResponse(WhatsAppMessage):
+    """
+    A text with a list to choose from (``list_response_message``).
+
+    :param body: The text.
+    :param list: The list.
+    :param header: A text above.
+    :param footer: A text below.
+    """
+
+    body: NonEmptyText
+    list: ListOfOptions
+    header: Omittable[Text] = None
+    footer: Omittable[Text] = None
+
+
+def _caption(text: str) -> str:
+    if len(text) > MAX_CAPTION_LENGTH and not has_liquid(text):
+        raise refusal(f"must be at most {MAX_CAPTION_LENGTH} characters long")
+    return text
+
+
+class FlowButton(BrazeObject):
+    """
+    The button that starts a flow.
+
+    :param caption: What it says, at most 20 characters.
+    :param flow_id: A published flow.
+    """
+
+    caption: Annotated[NonEmptyText, AfterValidator(_caption)]
+    flow_id: NonEmptyText
+
+
+class FlowResponse(WhatsAppMessage):
+    """
+    A text with a flow to complete (``flow_response_message``).
+
+    :param body: The text.
+    :param flow_button: The button that starts the flow.
+    :param header_text: A text above.
+    :param footer: A text below.
+    :param generate_custom_attribute: Whether the answers become a custom attribute.
+    """
+
+    body: NonEmptyText
+    flow_button: FlowButton
+    header_text: Omittable[Text] = None
+    footer: Omittable[Text] = None
+    generate_custom_attribute: Omittable[bool] = None
+
+
+MESSAGE_TYPES: Mapping[str, type[WhatsAppMessage]] = {
+    "template_message": TemplateMessage,
+    "text_response_message": TextResponse,
+    "text_image_response_message": ImageResponse,
+    "quick_reply_response_message": QuickReplyResponse,
+    "list_response_message": ListResponse,
+    "flow_response_message": FlowResponse,
+}
+"""The kind of message for each ``message_type``."""
+
+
+def _message_of_its_type(value: object, info: ValidationInfo) -> object:
+    # Not a union: pydantic would blame the six kinds in turn, where `message_type` says which one is meant.
+    if not isinstance(value, (Mapping, WhatsAppMessage)):
+        raise refusal("is required" if value is None else f"must be an object, not {kind(value)}")
+    model = MESSAGE_TYPES.get(info.data.get("message_type", ""))
+    return value if model is None else model.model_validate(value)
+
+
+class WhatsApp(Channel):
+    """
+    A WhatsApp message. All but a template presuppose that the user has written within the last day.
+
+    :param message_variation_id: A WhatsApp variation of the campaign.
+    :param app_id: Any app of the workspace.
+    :param subscription_group_id: The subscription group, which has the sender's number.
+    :param message_type: The kind of message, a key of :data:`MESSAGE_TYPES`.
+    :param message: The message of that kind.
+
+    .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/whats_app_object
+    """
+
+    app_id: NonEmptyText
+    subscription_group_id: NonEmptyText
+    message_type: Literal[
+        "template_message",
+        "text_response_message",
+        "text_image_response_message",
+        "quick_reply_response_message",
+        "list_response_message",
+        "flow_response_message",
+    ]
+    message: Annotated[SerializeAsAny[WhatsAppMessage], PlainValidator(_message_of_its_type)]

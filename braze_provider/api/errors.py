@@ -1,0 +1,154 @@
+"""
+Everything that can go wrong between a Dag and Braze, as one family of plain exceptions.
+
+No message of theirs holds an API key, and none holds a recipient's data: Braze's own texts are
+shortened, and bad input is named by its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from braze_provider.api.limits import RateLimitState
+from braze_provider.api.outcomes import Outcome
+
+MAX_PROBLEMS_SHOWN = 50
+
+
+class BrazeError(Exception):
+    """Base of every error that this package raises on its own account."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with ``args`` alone, and an error that can't be copied or leave its
+        # process hides what went wrong.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+class BrazeConnectionError(BrazeError, ValueError):
+    """The Airflow connection is missing something or holds something that can't be used."""
+
+
+def _restored(kind: type[BrazeError], args: tuple[Any, ...]) -> BrazeError:
+    return kind.__new__(kind, *args)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    One mistake in a request.
+
+    :param path: Where it is, such as ``recipients[3].user_alias.alias_name``; empty for the whole request.
+    :param reason: What is wrong there. Never holds the value itself.
+    :param fields: The top-level fields that a rule over several fields looks at.
+    """
+
+    path: str
+    reason: str
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+class BrazeValidationError(BrazeError, ValueError):
+    """
+    A request that breaks Braze's contract, found before anything was sent.
+
+    :param subject: What was checked, such as ``/messages/send`` or ``row 17``.
+    :param problems: Every mistake that was found.
+    :param total: Number of mistakes when only the first ones are listed; default: all are.
+    """
+
+    def __init__(self, subject: str, problems: Sequence[Problem], *, total: int | None = None) -> None:
+        self.subject = subject
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        super().__init__(subject, self.problems, self.total)
+
+    def __str__(self) -> str:
+        shown = self.problems[:MAX_PROBLEMS_SHOWN]
+        mistakes = "1 mistake" if self.total == 1 else f"{self.total:,} mistakes"
+        lines = [f"{self.subject}: {mistakes}, nothing was sent", *(f"  - {problem}" for problem in shown)]
+        if self.total > len(shown):
+            lines.append(f"  … and {self.total - len(shown):,} more")
+        return "\n".join(lines)
+
+
+class BrazeRequestError(BrazeError):
+    """
+    A request that did not end in success.
+
+    :param message: What happened, in a sentence.
+    :param outcome: Whether Braze can have accepted the request.
+    :param status: HTTP status of the answer; None when there was none.
+    :param braze_message: Braze's own words, shortened; empty when there were none.
+    :param errors: Braze's list of errors, as short texts.
+    :param dispatch_id: The dispatch id of a request that was accepted all the same.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcome: Outcome,
+        status: int | None = None,
+        braze_message: str = "",
+        errors: Sequence[str] = (),
+        dispatch_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.status = status
+        self.braze_message = braze_message
+        self.errors = tuple(errors)
+        self.dispatch_id = dispatch_id
+        self.rate_limit = RateLimitState()
+        """What the answer's headers said of the rate limit."""
+        self.request_index: int | None = None
+        """Index of the request within a delivery, where it belongs to one."""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return message if self.request_index is None else f"request {self.request_index}: {message}"
+
+
+class BrazeConfigurationError(BrazeRequestError):
+    """An answer that every further request would get as well: the delivery stops at once."""
+
+
+class BrazeAuthenticationError(BrazeConfigurationError):
+    """401: the API key is unknown, or belongs to another Braze instance than the connection's host."""
+
+
+class BrazePermissionError(BrazeConfigurationError):
+    """403: the API key is valid but lacks the endpoint's permission, or the plan does not include it."""
+
+
+class BrazeNotFoundError(BrazeConfigurationError):
+    """404 or a redirect: there is no such endpoint at the connection's host."""
+
+
+class BrazeRejectedError(BrazeRequestError):
+    """Any other 4xx: Braze read the request and refused it. Fix the request first."""
+
+
+class BrazeInertError(BrazeRequestError):
+    """A 2xx with a ``notice``: accepted, but it reaches nobody (a paused or archived Canvas)."""
+
+
+class BrazeRateLimitError(BrazeRequestError):
+    """429: over a rate limit. Nothing was sent."""
+
+
+class BrazeServerError(BrazeRequestError):
+    """500 or 503: Braze failed and documents that nothing was sent."""
+
+
+class BrazeUnreachableError(BrazeRequestError):
+    """The request was never written: DNS, refused connection, proxy or TLS."""
+
+
+class BrazeUncertainError(BrazeRequestError):
+    """A read timeout, a lost connection, 502, 504 or an unreadable answer: it may have been accepted."""

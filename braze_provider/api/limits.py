@@ -1,0 +1,103 @@
+"""
+Braze's limits: how large a request may be, and how many of them a workspace may make.
+
+Every figure is Braze's published default. Contracts raise them, so the rate limits can be overridden
+for each connection (extra ``rate_limits``), and the headers of Braze's answers always rule over them.
+
+.. seealso:: https://www.braze.com/docs/api/api_limits
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+MAX_RECIPIENTS = 50
+"""Recipients, or external user ids and user aliases together, in one request."""
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_PROPERTIES_BYTES = 50 * 1024
+"""Serialised size of one ``trigger_properties`` or ``context`` object."""
+MAX_EXTERNAL_ID_BYTES = 987
+MAX_ALIAS_BYTES = 236
+MAX_SEND_ID_LENGTH = 64
+MAX_TIME_TO_LIVE_SECONDS = 2_419_200
+APPLE_PUSH_BYTES = 1_912
+ANDROID_PUSH_BYTES = 4_000
+CONTENT_CARD_MAX_DAYS = 30
+
+SECOND, MINUTE, HOUR, DAY = 1, 60, 3_600, 86_400
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """
+    A number of requests that Braze admits in each window, and that some endpoints share.
+
+    :param name: The key used in the connection's ``rate_limits`` and ``pools``.
+    :param limit: Requests in each window, for the whole workspace.
+    :param window: Length of the window in seconds. Braze's hourly windows begin with the clock hour.
+    :param per_audience: Requests in each window for one *unique audience* (broadcasts only).
+    """
+
+    name: str
+    limit: int
+    window: int
+    per_audience: int | None = None
+
+
+BUCKETS: Mapping[str, Bucket] = MappingProxyType(
+    {
+        bucket.name: bucket
+        for bucket in (
+            Bucket("shared", limit=250_000, window=HOUR),
+            Bucket("broadcast", limit=250, window=MINUTE, per_audience=10),
+        )
+    }
+)
+"""The rate-limit buckets of the endpoints in :mod:`braze_provider.api.endpoints`."""
+
+
+@dataclass(frozen=True)
+class RateLimitState:
+    """
+    What an answer's headers say of its rate-limit bucket.
+
+    :param limit: Size of the current limit.
+    :param remaining: Requests left in the window.
+    :param reset: When the window ends, as Braze wrote it: UTC epoch seconds (above 1e9), or seconds left.
+    :param retry_after: Seconds to wait, where Braze says so outright.
+    :param date: The answer's own ``Date`` header: what Braze's clock said.
+    """
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: float | None = None
+    retry_after: float | None = None
+    date: str | None = None
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> RateLimitState:
+        """
+        Read the headers; one that is missing or is no number counts as not given.
+
+        :param headers: The answer's headers, with case-insensitive look-up as ``requests`` gives them.
+        """
+
+        def number(name: str) -> float | None:
+            try:
+                value = float(headers[name])
+            except (KeyError, ValueError):
+                return None
+            return max(value, 0.0) if math.isfinite(value) else None
+
+        limit, remaining = number("X-RateLimit-Limit"), number("X-RateLimit-Remaining")
+        retry_after = number("X-RateLimit-Retry-After")
+        return cls(
+            limit=None if limit is None else int(limit),
+            remaining=None if remaining is None else int(remaining),
+            reset=number("X-RateLimit-Reset"),
+            retry_after=number("Retry-After") if retry_after is None else retry_after,
+            date=headers.get("Date"),
+        )

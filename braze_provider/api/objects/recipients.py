@@ -1,0 +1,174 @@
+"""
+Who a request addresses, one by one: the only objects of which a delivery has a million.
+
+Hence their rules read few fields and make little: each costs what a million of it costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+from braze_provider.api.base import BrazeObject, Breach
+from braze_provider.api.objects.user_alias import UserAlias
+from braze_provider.api.objects.user_attributes import UserAttributes
+from braze_provider.api.open_json import Properties
+from braze_provider.api.reasons import listed
+from braze_provider.api.values import Array, ExternalUserId, NonEmptyText, Omittable
+
+Prioritization = Literal["identified", "unidentified", "most_recently_updated", "least_recently_updated"]
+"""
+How Braze picks one of several profiles that have the same e-mail address.
+
+.. seealso:: https://www.braze.com/docs/api/endpoints/user_data/post_user_identify
+"""
+
+_HINTS: Mapping[str, str] = {
+    "external_id": "in a send it is called `external_user_id`",
+    "alias_name": "put it into `user_alias`",
+    "alias_label": "put it into `user_alias`",
+}
+
+
+class Addressee(BrazeObject):
+    """
+    Somebody who is addressed by exactly one identifier.
+
+    :param external_user_id: The user's id in your systems, at most 987 bytes; case-sensitive.
+    :param user_alias: A user alias.
+    """
+
+    hints: ClassVar[Mapping[str, str]] = _HINTS
+    identifiers: ClassVar[tuple[str, ...]] = ("external_user_id", "user_alias")
+    """The fields of which exactly one is given."""
+
+    external_user_id: Omittable[ExternalUserId] = None
+    user_alias: Omittable[UserAlias] = None
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check that there is exactly one identifier."""
+        if breach := _identifier_breach(cls.identifiers, given):
+            yield breach
+
+    def identity(self) -> str:
+        """
+        Say who this is, as one text that no other addressee has: the kind of the identifier comes first.
+
+        Two rows with the same identity are the same person to Braze, of which one message would result.
+        """
+        if self.external_user_id is not None:
+            return "external_user_id:" + self.external_user_id
+        if self.user_alias is not None:
+            label = self.user_alias.alias_label
+            # The label's length, because either part may hold any separator one could choose.
+            return f"user_alias:{len(label)}:{label}:{self.user_alias.alias_name}"
+        others = ((name, getattr(self, name)) for name in self.identifiers)
+        return next(f"{name}:{value}" for name, value in others if value is not None)
+
+
+class UserIdentity(Addressee):
+    """
+    One row of the people that ``/messages/send`` addresses: an identifier and nothing else.
+
+    The request itself has ids and aliases in two arrays; :meth:`MessagesSend.join
+    <braze_provider.api.requests.messages.MessagesSend.join>` sorts the rows into them.
+
+    :param external_user_id: The user's id in your systems.
+    :param user_alias: A user alias.
+
+    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
+    """
+
+    hints: ClassVar[Mapping[str, str]] = {
+        **_HINTS,
+        **dict.fromkeys(("email", "braze_id"), "this endpoint knows ids and aliases only"),
+        **dict.fromkeys(
+            ("trigger_properties", "attributes"), "this endpoint takes nothing for one recipient alone"
+        ),
+    }
+
+
+class Recipient(Addressee):
+    """
+    What the recipients of campaigns and of Canvases have in common.
+
+    :param external_user_id: The user's id in your systems.
+    :param user_alias: A user alias.
+    :param braze_id: Braze's own id of the user.
+    :param email: An e-mail address; needs ``prioritization``.
+    :param prioritization: Which profile is meant when several have the address, the first rule first.
+    :param send_to_existing_only: Default: True. False creates the user from ``attributes`` first, and is
+        not for aliases.
+    :param attributes: Written to the profile before the message is sent.
+
+    .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
+    """
+
+    identifiers = ("external_user_id", "user_alias", "braze_id", "email")
+
+    braze_id: Omittable[NonEmptyText] = None
+    email: Omittable[NonEmptyText] = None
+    prioritization: Omittable[Array[Prioritization]] = None
+    send_to_existing_only: Omittable[bool] = None
+    attributes: Omittable[UserAttributes] = None
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check the identifier and what it needs."""
+        if breach := _identifier_breach(cls.identifiers, given):
+            yield breach
+        order = given.get("prioritization")
+        if order is None:
+            if given.get("email") is not None:
+                yield Breach("is required with `email`", ("prioritization",))
+        elif isinstance(order, (list, tuple)):
+            if not order:
+                yield Breach("must not be empty", ("prioritization",))
+            if "identified" in order and "unidentified" in order:
+                yield Breach("takes one of `identified` and `unidentified`, not both", ("prioritization",))
+        if given.get("send_to_existing_only") is False:
+            if _is_empty(given.get("attributes")):
+                yield Breach("must hold something with `send_to_existing_only: false`", ("attributes",))
+            if given.get("user_alias") is not None:
+                yield Breach(
+                    "must not be false with `user_alias`: Braze creates no alias-only user",
+                    ("send_to_existing_only",),
+                )
+
+
+class CampaignRecipient(Recipient):
+    """
+    A recipient of an API-triggered campaign.
+
+    :param trigger_properties: At most 50 KB of JSON, over the request's own ``trigger_properties``.
+
+    .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
+    """
+
+    hints: ClassVar[Mapping[str, str]] = {
+        **_HINTS,
+        "context": "it belongs to a Canvas; a campaign has `trigger_properties`",
+        "canvas_entry_properties": "it belongs to a Canvas; a campaign has `trigger_properties`",
+    }
+
+    trigger_properties: Omittable[Properties] = None
+
+
+def _is_empty(attributes: object) -> bool:
+    if isinstance(attributes, UserAttributes):
+        return not attributes.model_fields_set
+    return attributes is None or (isinstance(attributes, Mapping) and not attributes)
+
+
+def _identifier_breach(identifiers: tuple[str, ...], given: Mapping[str, Any]) -> Breach | None:
+    count = 0
+    for name in identifiers:
+        if given.get(name) is not None:
+            count += 1
+    if count == 1:
+        return None
+    if not count:
+        return Breach(f"names nobody: give exactly one of {listed(identifiers)}")
+    named = [name for name in identifiers if given.get(name) is not None]
+    return Breach(f"has {count} identities, {listed(named, 'and')}; give exactly one")

@@ -1,0 +1,169 @@
+"""
+JSON of any shape: custom attributes, trigger properties, extras.
+
+Their values come out of databases as often as out of Dags, with dates, decimals and UUIDs, which JSON does
+not have. All become plain JSON here, so that what is validated is what is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from math import isfinite
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+from pydantic import AfterValidator, ValidationError
+from pydantic_core import InitErrorDetails, to_json
+
+from braze_provider.api.limits import MAX_PROPERTIES_BYTES
+from braze_provider.api.reasons import kind, refusal
+
+MAX_DEPTH = 100
+"""Levels of nesting. Nobody's data is so deep, and an object that contains itself has no end."""
+
+# So few values with so little text can't reach the limit of properties, even if each character is written as
+# six and each number as 25: nearly every row is spared the measuring.
+_FEW, _SHORT = 100, 5_000
+
+_BAD_NAME = "holds a name that is not valid Unicode text"
+
+
+_Refused = list[InitErrorDetails]
+
+
+def _refuse(refused: _Refused, path: tuple[str | int, ...], reason: str) -> None:
+    refused.append(InitErrorDetails(type=refusal(reason), loc=path, input=None))
+
+
+def _raise(refused: _Refused) -> NoReturn:
+    raise ValidationError.from_exception_data("JSON", refused, hide_input=True)
+
+
+def _plain(value: Any, path: tuple[str | int, ...], refused: _Refused) -> Any:
+    """Turn a value into plain JSON data, and note what can't be."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        if _is_unicode(value):
+            return str.__str__(value)  # the text itself, where it is a member of an enumeration
+        _refuse(refused, path, "is not valid Unicode text")
+    elif isinstance(value, int):
+        return int(value)
+    elif isinstance(value, (float, Decimal)):
+        if value.is_finite() if isinstance(value, Decimal) else isfinite(value):
+            return _number(value)
+        _refuse(refused, path, "must be a finite number: JSON has no NaN or Infinity")
+    elif isinstance(value, (datetime, date, time)):
+        if value == value:
+            return value.isoformat()
+        _refuse(refused, path, "must be a date, not NaT")  # pandas' datetime that is none
+    elif isinstance(value, UUID):
+        return str(value)
+    elif len(path) > MAX_DEPTH:
+        _refuse(refused, path[:1], f"is nested more than {MAX_DEPTH} levels deep, or contains itself")
+    elif isinstance(value, Mapping):
+        return _plain_mapping(value, path, refused)
+    elif isinstance(value, (list, tuple)):
+        return [_plain(item, (*path, index), refused) for index, item in enumerate(value)]
+    else:
+        _refuse(refused, path, f"must be JSON, not {kind(value)}")
+    return None
+
+
+def _plain_mapping(
+    value: Mapping[Any, Any], path: tuple[str | int, ...], refused: _Refused
+) -> dict[str, Any]:
+    plain = {}
+    for name, item in value.items():
+        if isinstance(name, str) and _is_unicode(name):
+            plain[name] = _plain(item, (*path, name), refused)
+        else:
+            _refuse(refused, path, _BAD_NAME)
+    return plain
+
+
+def _number(value: float | Decimal) -> int | float:
+    # A NUMBER(38, 0) comes out of a database as a Decimal and means a whole number, whatever its size.
+    if isinstance(value, Decimal) and int(value.as_tuple().exponent) >= 0:
+        return int(value)
+    return float(value)
+
+
+def _is_unicode(text: str) -> bool:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, such as an emoji that was cut in two
+            return False
+    return True
+
+
+def _make_plain(found: dict[str, Any]) -> int | None:
+    """
+    Make pydantic's own copy of an object plain, in place.
+
+    :returns: The number of characters in its text, from which its size can be judged; None when it holds
+        more than a few short values, so that its size takes measuring.
+    """
+    refused: _Refused = []
+    characters = 0
+    flat = len(found) <= _FEW
+    for name, value in found.items():
+        if not (name.isascii() or _is_unicode(name)):
+            _refuse(refused, (), _BAD_NAME)
+            continue
+        characters += len(name)
+        # A million rows pass here, and nearly all of their values are one of these already.
+        exact = type(value)
+        if exact is str and (value.isascii() or _is_unicode(value)):
+            characters += len(value)
+        elif not (
+            (exact is int and value.bit_length() < 64)
+            or (exact is float and isfinite(value))
+            or value is None
+            or exact is bool
+        ):
+            found[name] = _plain(value, (name,), refused)
+            flat = False
+    if refused:
+        _raise(refused)
+    return characters if flat else None
+
+
+def _json_value(value: Any) -> Any:
+    refused: _Refused = []
+    plain = _plain(value, (), refused)
+    if refused:
+        _raise(refused)
+    return plain
+
+
+def _json_object(found: dict[str, Any]) -> dict[str, Any]:
+    _make_plain(found)
+    return found
+
+
+def _properties(found: dict[str, Any]) -> dict[str, Any]:
+    characters = _make_plain(found)
+    if (characters is None or characters > _SHORT) and len(to_json(found)) > MAX_PROPERTIES_BYTES:
+        raise refusal(f"must be at most {MAX_PROPERTIES_BYTES:,} bytes of JSON")
+    return found
+
+
+JsonValue = Annotated[Any, AfterValidator(_json_value)]
+"""
+Any JSON. Dates, times and UUIDs become text, a :class:`~decimal.Decimal` a number, as JSON has none of
+them; NaN, Infinity, bytes, sets and other objects are refused.
+"""
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_json_object)]
+"""A JSON object of any shape, with values as in :data:`JsonValue`."""
+
+Properties = Annotated[dict[str, Any], AfterValidator(_properties)]
+"""
+A JSON object of at most 50 KB, which Liquid reads as ``{{api_trigger_properties.${…}}}``.
+
+.. seealso:: https://www.braze.com/docs/api/objects_filters/trigger_properties_object
+"""

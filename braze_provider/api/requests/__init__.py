@@ -1,0 +1,25 @@
+"""
+One module for each request that Braze's API takes.
+
+The names are imported when they are first used: a Dag that triggers a campaign needs no message channels.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from braze_provider.api.requests.base import SendRequest
+    from braze_provider.api.requests.campaigns import CampaignTriggerSend
+    from braze_provider.api.requests.messages import MessagesSend
+
+__all__ = ["CampaignTriggerSend", "MessagesSend", "SendRequest"]
+
+_MODULES = {"CampaignTriggerSend": "campaigns", "MessagesSend": "messages", "SendRequest": "base"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,119 @@
+"""What the requests that send messages have in common: a few fields, and people by the million."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from braze_provider.api import validation
+from braze_provider.api.base import BrazeObject, Breach
+from braze_provider.api.errors import BrazeValidationError, Problem
+from braze_provider.api.limits import MAX_RECIPIENTS
+from braze_provider.api.objects.recipients import Addressee
+from braze_provider.api.reasons import listed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class SendRequest(BrazeObject):
+    """
+    A request that sends a message to named people, or to everybody whom a segment or an audience holds.
+
+    A delivery to many people is one **envelope**, which holds every field but the people, and a **row** for
+    each person. Envelope and rows are validated and serialised once; :meth:`fill` puts up to 50 rows into the
+    envelope's JSON as bytes, so that a batch costs no more than joining them.
+    """
+
+    recipient_model: ClassVar[type[Addressee]]
+    """What one row is."""
+
+    recipient_fields: ClassVar[tuple[str, ...]]
+    """The fields that name people one by one."""
+
+    _stand_in: ClassVar[Mapping[str, Any]]
+    """People who take the place of the rows while an envelope is validated."""
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check the people: not none, not more than 50, and none beside a broadcast."""
+        named = [name for name in cls.recipient_fields if given.get(name) is not None]
+        count = 0
+        for name in named:
+            people = given[name]
+            if isinstance(people, (list, tuple)):
+                count += len(people)
+                if not people:
+                    # Left out instead, it might turn a send to nobody into one to everybody.
+                    yield Breach("is empty: name somebody, or leave it out on purpose", (name,), (name,))
+            if given.get("broadcast") is True:
+                yield Breach("is not allowed with `broadcast: true`", (name,), ("broadcast", name))
+        if count > MAX_RECIPIENTS:
+            counted = cls.recipient_fields
+            yield Breach(
+                f"{count:,} in {listed(counted, 'and')}; one request takes {MAX_RECIPIENTS} at most",
+                (counted[0],) if len(counted) == 1 else (),
+                counted,
+            )
+
+    @classmethod
+    @abstractmethod
+    def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
+        """
+        Put rows into the JSON arrays of a request, without reading or writing any of them again.
+
+        :param rows: Rows as :meth:`recipient_model.to_json() <BrazeObject.to_json>` gives them, in order.
+        :returns: JSON arrays by field name; no array is empty.
+        """
+
+    @classmethod
+    def fill(cls, envelope: bytes, rows: Sequence[bytes]) -> bytes:
+        """
+        Make the body of one request.
+
+        :param envelope: An envelope, as its :meth:`to_json` gives it.
+        :param rows: The rows of one batch, at most 50.
+        :returns: The body, as JSON in UTF-8.
+        """
+        fields = [b'"%s":%s' % (name.encode(), array) for name, array in cls.join(rows).items()]
+        if len(envelope) > len(b"{}"):
+            fields.insert(0, envelope[1:-1])
+        return b"{%s}" % b",".join(fields)
+
+    @classmethod
+    def envelope_problems(cls, fields: Mapping[str, Any]) -> list[Problem]:
+        """
+        List the mistakes in all fields of a request but the people, who come later.
+
+        Rules that ask whether anybody is named count the people as named.
+
+        :param fields: The fields; those that name people are mistakes.
+        """
+        named_twice = [
+            Problem(name, "must be left out: the recipients come from their source", (name,))
+            for name in cls.recipient_fields
+            if fields.get(name) is not None
+        ]
+        return named_twice + validation.problems(cls, cls._with_stand_in(fields))
+
+    @classmethod
+    def validate_envelope(cls, fields: Mapping[str, Any], subject: str | None = None) -> Self:
+        """
+        Make an envelope: a request without its people, who come later.
+
+        :param fields: The fields; those that name people are mistakes.
+        :param subject: What errors call the request, such as ``/messages/send``.
+        :raises BrazeValidationError: With every mistake.
+        """
+        if problems := cls.envelope_problems(fields):
+            raise BrazeValidationError(subject or cls.__name__, problems)
+        whole = validation.validate(cls, cls._with_stand_in(fields), subject)
+        envelope = whole.model_copy(update=dict.fromkeys(cls.recipient_fields))
+        envelope.model_fields_set.difference_update(cls.recipient_fields)
+        return envelope
+
+    @classmethod
+    def _with_stand_in(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        others = {name: value for name, value in fields.items() if name not in cls.recipient_fields}
+        return {**others, **cls._stand_in}

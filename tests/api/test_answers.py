@@ -1,0 +1,206 @@
+"""What is made of an answer's status, headers and body."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from braze_provider.api.answers import MAX_TEXT, Answer, read_answer
+from braze_provider.api.errors import (
+    BrazeAuthenticationError,
+    BrazeInertError,
+    BrazePermissionError,
+    BrazeRejectedError,
+    BrazeRequestError,
+    BrazeUncertainError,
+)
+from braze_provider.api.outcomes import Outcome
+
+SUCCESS = {"message": "success", "dispatch_id": "acf471119f7449d579e8089032003ded"}
+
+
+def read(status=201, body=SUCCESS, *, sends=True, **headers) -> Answer:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return read_answer(
+        status,
+        content,
+        CaseInsensitiveDict(names),
+        permission="messages.send",
+        host="rest.iad-01.braze.com",
+        sends=sends,
+    )
+
+
+def refusal(status, body, **options) -> BrazeRequestError:
+    with pytest.raises(BrazeRequestError) as caught:
+        read(status, body, **options)
+    return caught.value
+
+
+# Accepted ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_any_2xx_with_success_is_accepted(status):
+    answer = read(status)
+    assert (answer.status, answer.message, answer.dispatch_id) == (status, "success", SUCCESS["dispatch_id"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "success"},
+        {"message": "queued"},
+        {"dispatch_id": "d"},
+        {"message": "accepted", "dispatch_id": "d"},
+        {"message": "success", "dispatch_id": None},
+    ],
+)
+def test_a_send_is_accepted_by_a_word_for_it_or_by_a_dispatch_id(body):
+    assert read(201, body).body == body
+
+
+@pytest.mark.parametrize("body", [{}, {"message": "error"}, {"dispatch_id": ""}, {"dispatch_id": None}])
+def test_a_send_with_neither_is_uncertain(body):
+    error = refusal(201, body)
+    assert (type(error), error.outcome) == (BrazeUncertainError, Outcome.UNCERTAIN)
+    assert "may have been accepted" in str(error)
+
+
+def test_what_sends_nothing_needs_neither():
+    assert read(200, {"campaigns": []}, sends=False).body == {"campaigns": []}
+
+
+def test_a_byte_order_mark_does_not_hide_the_dispatch_id():
+    assert read(201, b"\xef\xbb\xbf" + json.dumps(SUCCESS).encode()).dispatch_id == SUCCESS["dispatch_id"]
+
+
+@pytest.mark.parametrize("errors", [None, [], "", {}])
+def test_no_errors_are_none(errors):
+    assert read(201, {**SUCCESS, "errors": errors}).errors == ()
+
+
+@pytest.mark.parametrize(
+    ("errors", "texts"),
+    [
+        ("one text", ("one text",)),
+        (["a", "b"], ("a", "b")),
+        ([{"type": "Bad", "input_array": "events", "index": 0}], ("Bad, input_array events, index 0",)),
+        ({"type": "Bad"}, ("Bad",)),
+        ([{"message": "Bad"}], ("Bad",)),
+        ([{"code": 7}], ("error",)),
+        ([None, 7], ("", "7")),
+    ],
+)
+def test_minor_errors_are_read_in_all_their_shapes(errors, texts):
+    assert read(201, {**SUCCESS, "errors": errors}).errors == texts
+
+
+def test_a_notice_is_an_error_which_keeps_the_dispatch_id_and_the_minor_errors():
+    error = refusal(201, {**SUCCESS, "notice": "The Canvas is paused.", "errors": ["a"]})
+    assert (type(error), error.outcome) == (BrazeInertError, Outcome.REJECTED)
+    assert error.braze_message == "The Canvas is paused."
+    assert (error.dispatch_id, error.errors) == (SUCCESS["dispatch_id"], ("a",))
+
+
+@pytest.mark.parametrize("notice", [None, ""])
+def test_an_empty_notice_says_nothing(notice):
+    assert read(201, {**SUCCESS, "notice": notice}).dispatch_id == SUCCESS["dispatch_id"]
+
+
+# Refused ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": "No Recipients"}, "No Recipients"),
+        (
+            {"error": "The body does not match\n  the declared format"},
+            "The body does not match the declared format",
+        ),
+        ({"message": "", "error": "said here"}, "said here"),
+        ({}, ""),
+        ([], ""),
+        (b"<html>Bad Request</html>", ""),
+        (b"", ""),
+    ],
+)
+def test_braze_s_words_are_taken_from_either_key_and_from_json_alone(body, words):
+    error = refusal(400, body)
+    assert error.braze_message == words
+    assert words in str(error)
+    assert "html" not in str(error)
+
+
+def test_long_words_are_shortened():
+    error = refusal(400, {"message": "x" * 5_000, "errors": ["y" * 5_000]})
+    assert len(error.braze_message) == MAX_TEXT
+    assert len(str(error)) < 3 * MAX_TEXT
+
+
+def test_the_list_of_errors_is_in_the_error_and_in_its_text():
+    error = refusal(400, {"message": "Bad Request", "errors": ["first", {"type": "second"}]})
+    assert type(error) is BrazeRejectedError
+    assert error.errors == ("first", "second")
+    assert str(error) == "Braze refused the request with 400 (Bad Request); first; second"
+
+
+def test_a_wrong_key_names_the_host_that_it_may_not_belong_to():
+    error = refusal(401, {"message": "Unauthorized"})
+    assert type(error) is BrazeAuthenticationError
+    assert "does not know this API key at rest.iad-01.braze.com (Unauthorized)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "told", "not_told"),
+    [
+        (
+            {"message": "Access Denied"},
+            "valid but lacks the permission messages.send (Access Denied)",
+            "plan",
+        ),
+        ({"message": "Forbidden"}, "(Forbidden): the plan does not include messages.send", "valid"),
+        (b"<html>Blocked</html>", "a proxy or firewall on the way to rest.iad-01.braze.com", "valid"),
+        (b"", "a proxy or firewall on the way to rest.iad-01.braze.com", "valid"),
+    ],
+)
+def test_each_403_says_only_what_is_known(body, told, not_told):
+    error = refusal(403, body)
+    assert type(error) is BrazePermissionError
+    assert told in str(error)
+    assert not_told not in str(error)
+
+
+def test_a_body_nested_too_deeply_counts_as_unreadable():
+    assert refusal(400, b'{"message":' + b"[" * 100_000).braze_message == ""
+
+
+# Rate limits ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(201, b"<html>"), (201, {**SUCCESS, "notice": "paused"}), (400, b""), (429, b""), (503, b"")],
+)
+def test_every_error_tells_what_the_headers_said_of_the_rate_limit(status, body):
+    error = refusal(status, body, x_ratelimit_remaining="17")
+    assert error.rate_limit.remaining == 17
+
+
+def test_an_answer_tells_what_the_headers_said_of_the_rate_limit():
+    assert read(x_ratelimit_remaining="17").rate_limit.remaining == 17
+
+
+@pytest.mark.parametrize("value", ["", "many", "nan", "inf", "-inf", "1e999"])
+def test_a_header_that_is_no_number_never_hides_an_acceptance(value):
+    answer = read(x_ratelimit_limit=value, x_ratelimit_remaining=value, x_ratelimit_reset=value)
+    assert answer.dispatch_id == SUCCESS["dispatch_id"]
+    assert (answer.rate_limit.limit, answer.rate_limit.remaining, answer.rate_limit.reset) == (
+        None,
+        None,
+        None,
+    )
