@@ -1,0 +1,31 @@
+"""The sandbox's idea of now."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+
+class Clock:
+    """
+    A wall clock that can be wrong on purpose.
+
+    :param offset: seconds (float, default 0) by which it runs ahead of this machine; negative runs behind.
+    """
+
+    def __init__(self, offset: float = 0.0) -> None:
+        self._offset = offset
+        self._second = -1
+        self._date = ""
+
+    def now(self) -> float:
+        """Unix time in seconds."""
+        return time.time() + self._offset
+
+    def http_date(self) -> str:
+        """The time as a ``Date`` header wants it."""
+        second = int(self.now())
+        if second != self._second:
+            # Formatting costs more than the rest of the header block, and changes once a second.
+            self._second, self._date = second, formatdate(second, usegmt=True)
+        return self._date

@@ -1,0 +1,221 @@
+"""A running sandbox: for tests and demos in a thread, for people in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from braze_provider.sandbox import history
+from braze_provider.sandbox.config import SandboxConfig
+from braze_provider.sandbox.state import SandboxState
+
+if TYPE_CHECKING:
+    from braze_provider.sandbox.runtime import SandboxServer
+
+_T = TypeVar("_T")
+
+_START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
+
+
+class Sandbox:
+    """
+    A local Braze, as a context manager.
+
+    Its methods may be called from any thread, also after it has stopped; the server can be talked to from
+    any process of this machine while it runs.
+
+    :param options: the fields of :class:`SandboxConfig`, except that ``port`` is a free one by default.
+    :raises ValueError: for a choice that cannot be.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.config = SandboxConfig(**{"port": 0, **options})
+        self._state = SandboxState(self.config)
+        self._listener: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: SandboxServer | None = None
+        self._thread: threading.Thread | None = None
+        self._url = ""
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """
+        Where it serves, such as ``http://127.0.0.1:8010``.
+
+        :raises RuntimeError: before it has been started.
+        """
+        if not self._url:
+            raise RuntimeError("The sandbox has not been started")
+        return self._url
+
+    @property
+    def api_key(self) -> str:
+        """The key that may do everything."""
+        return self.config.api_key
+
+    @property
+    def airflow_connection(self) -> str:
+        """The connection to it, as JSON for an ``AIRFLOW_CONN_…`` variable."""
+        return json.dumps({"conn_type": "braze", "host": self.url, "password": self.api_key})
+
+    def start(self) -> None:
+        """
+        Serve in a thread of its own, until :meth:`stop` or the end of the process.
+
+        :raises ImportError: without the ``sandbox`` extra.
+        :raises OSError: when the port is taken.
+        :raises RuntimeError: when it runs already, or does not come up.
+        """
+        if self._thread is not None:
+            raise RuntimeError("The sandbox is running")
+        ready = threading.Event()
+        self._open(ready.set)
+        self._thread = threading.Thread(target=self._serve, name="braze-sandbox", daemon=True)
+        self._thread.start()
+        if not ready.wait(_START_SECONDS):
+            self.stop()
+            raise RuntimeError(f"The sandbox did not start within {_START_SECONDS:.0f} seconds")
+
+    def run(self, announce: Callable[[Sandbox], None]) -> None:
+        """
+        Serve in this thread until interrupted.
+
+        :param announce: called with the sandbox once it accepts connections.
+        :raises ImportError: without the ``sandbox`` extra.
+        :raises OSError: when the port is taken.
+        """
+        self._open(lambda: announce(self))
+        self._serve()
+
+    def stop(self) -> None:
+        """Stop serving. What was received can still be asked for."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._server is None:
+            return
+        self._server.should_exit = True
+        thread.join(_STOP_SECONDS)
+
+    def fault(self, kind: str, **parameters: Any) -> dict[str, Any]:
+        """
+        Make requests fail from now on.
+
+        :param kind: the way to fail (str), such as ``disconnect``.
+        :param parameters: those of :class:`~braze_provider.sandbox.faults.Fault`; by default the next
+            request fails, once.
+        :returns: the fault as it was understood.
+        :raises ValueError: for an unknown kind or parameter.
+        """
+        return self._in_loop(lambda: self._state.faults.add({"kind": kind, **parameters}))[0]
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults in force, with how often each has fired."""
+        return self._in_loop(self._state.faults.shown)
+
+    def clear_faults(self) -> None:
+        """Let everything work again."""
+        self._in_loop(self._state.faults.clear)
+
+    def recipients(
+        self, only: str | None = None, *, offset: int = 0, limit: int | None = None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """
+        What each recipient received, by recipient key.
+
+        A key is the external id itself, ``alias:<label>:<name>``, ``email:<address>`` or ``braze_id:<id>``.
+
+        :param only: a single recipient's key (str), whom nothing need have reached.
+        :param offset: how many recipients (int) to pass over.
+        :param limit: how many (int) to show; default, all.
+        """
+        return self._in_loop(
+            lambda: history.recipients(self._state.recorder, only=only, offset=offset, limit=limit)
+        )
+
+    def recipient_keys(self) -> Collection[str]:
+        """The keys of those who received anything: cheap even when they are a million."""
+        return self._in_loop(lambda: list(self._state.recorder.deliveries))
+
+    def requests(self, *, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """
+        The requests in order of arrival.
+
+        :param offset: how many (int) to pass over.
+        :param limit: how many (int) to show; default, all.
+        """
+        return self._in_loop(lambda: history.requests(self._state.recorder, offset=offset, limit=limit))
+
+    def summary(self) -> dict[str, Any]:
+        """Everything in figures."""
+        return self._in_loop(self._state.recorder.summary)
+
+    def reset(self) -> None:
+        """Become as new: nothing received, no faults, full budgets."""
+        self._in_loop(self._state.reset)
+
+    def _open(self, on_ready: Callable[[], None]) -> None:
+        try:
+            from braze_provider.sandbox.runtime import SandboxServer, new_event_loop
+        except ImportError as error:
+            raise ImportError(
+                "The Braze sandbox needs FastAPI and uvicorn: "
+                "pip install 'airflow-provider-braze-messaging[sandbox]'"
+            ) from error
+        self._listener = _listen(self.config.host, self.config.port)
+        host, port = self._listener.getsockname()[:2]
+        self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._server = SandboxServer(self._state, on_ready)
+        self._loop = new_event_loop()
+
+    def _serve(self) -> None:
+        if self._loop is None or self._server is None or self._listener is None:
+            raise RuntimeError("The sandbox has not been opened")
+        try:
+            self._loop.run_until_complete(self._server.serve(sockets=[self._listener]))
+        finally:
+            loop, self._loop = self._loop, None
+            self._listener.close()
+            loop.close()
+
+    def _in_loop(self, work: Callable[[], _T]) -> _T:
+        """Do something with the state in the one thread that may touch it while requests come in."""
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None or not thread.is_alive():
+            return work()
+
+        async def there() -> _T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(there(), loop).result()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    address = "127.0.0.1" if host == "localhost" else host
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        # Connections queue from here on, while the server is still starting.
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener

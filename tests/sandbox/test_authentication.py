@@ -1,0 +1,54 @@
+"""Who may do what."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param({}, id="no header"),
+        pytest.param({"Authorization": ""}, id="empty header"),
+        pytest.param({"Authorization": "sandbox-rest-api-key"}, id="key without scheme"),
+        pytest.param({"Authorization": "Basic sandbox-rest-api-key"}, id="another scheme"),
+        pytest.param({"Authorization": 'Bearer "sandbox-rest-api-key"'}, id="quoted key"),
+        pytest.param({"Authorization": "Bearer somebody-elses-key"}, id="unknown key"),
+    ],
+)
+def test_a_request_without_a_valid_key_is_unauthorized(sandbox, header):
+    answer = requests.get(f"{sandbox.url}/campaigns/list", headers=header, timeout=10)
+
+    assert (answer.status_code, answer.json()) == (401, {"message": "Unauthorized"})
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_may_have_any_casing(sandbox, scheme):
+    header = {"Authorization": f"{scheme} {sandbox.api_key}"}
+
+    assert requests.get(f"{sandbox.url}/campaigns/list", headers=header, timeout=10).status_code == 200
+
+
+def test_a_key_without_the_permission_is_denied_access(start):
+    client = start(api_keys={"list-only": ["campaigns.list"]})
+    client.session.headers["Authorization"] = "Bearer list-only"
+
+    denied = client.trigger()
+
+    assert (denied.status_code, denied.json()) == (403, {"message": "Access Denied"})
+    assert client.get("/campaigns/list").status_code == 200
+
+
+def test_the_default_key_may_do_everything_beside_others(start):
+    client = start(api_key="all", api_keys={"list-only": ["campaigns.list"]})
+
+    assert client.trigger().status_code == 201
+    assert client.send().status_code == 201
+
+
+def test_an_unauthorized_request_reaches_nobody(client):
+    client.session.headers["Authorization"] = "Bearer wrong"
+    client.trigger("ada")
+
+    assert client.sandbox.recipients() == {}

@@ -1,0 +1,193 @@
+"""What the sandbox remembers."""
+
+from __future__ import annotations
+
+import pytest
+
+CAMPAIGN = "417220e4-5a2a-b634-7f7d-9ec891532368"
+
+
+def test_each_recipient_is_remembered_with_what_it_received(client):
+    answer = client.trigger(
+        recipients=[
+            {"external_user_id": "ada", "trigger_properties": {"name": "Ada"}},
+            {"external_user_id": "bob", "attributes": {"city": "Paris"}},
+        ],
+        trigger_properties={"offer": "10 %", "name": "friend"},
+        send_id="spring",
+    )
+
+    received = client.sandbox.recipients()
+
+    assert list(received) == ["ada", "bob"]
+    (ada,) = received["ada"]
+    assert ada["dispatch_id"] == answer.json()["dispatch_id"]
+    assert ada["endpoint"] == "/campaigns/trigger/send"
+    assert (ada["campaign_id"], ada["send_id"]) == (CAMPAIGN, "spring")
+    assert ada["trigger_properties"] == {"offer": "10 %", "name": "Ada"}
+    (bob,) = received["bob"]
+    assert bob["trigger_properties"] == {"offer": "10 %", "name": "friend"}
+    assert bob["attributes"] == {"city": "Paris"}
+
+
+def test_recipients_of_messages_are_remembered_with_the_channels(client):
+    client.send("ada")
+
+    assert client.sandbox.recipients()["ada"][0]["channels"] == ["email"]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "key"),
+    [
+        ({"external_user_id": "ada"}, "ada"),
+        ({"user_alias": {"alias_name": "ada", "alias_label": "shop"}}, "alias:shop:ada"),
+        ({"email": "ada@example.com", "prioritization": ["identified"]}, "email:ada@example.com"),
+        ({"braze_id": "5f1e"}, "braze_id:5f1e"),
+    ],
+)
+def test_each_kind_of_identity_has_a_key(client, recipient, key):
+    client.trigger(recipients=[recipient])
+
+    assert list(client.sandbox.recipients()) == [key]
+
+
+def test_duplicates_within_a_request_become_one_message_of_the_last_entry(client):
+    client.trigger(
+        recipients=[
+            {"external_user_id": "ada", "trigger_properties": {"n": 1}},
+            {"external_user_id": "ada", "trigger_properties": {"n": 2}},
+        ]
+    )
+
+    (delivery,) = client.sandbox.recipients("ada")["ada"]
+    assert delivery["trigger_properties"] == {"n": 2}
+    assert client.sandbox.summary()["duplicates"] == 0
+
+
+def test_a_person_reached_twice_by_one_campaign_is_a_duplicate(client):
+    client.trigger("ada", "bob")
+    client.trigger("bob", "cy")
+    client.trigger("bob")
+
+    summary = client.sandbox.summary()
+
+    assert (summary["recipients"], summary["messages"]) == (3, 5)
+    assert summary["duplicates"] == 1
+    assert summary["duplicates_by_content"] == {f"campaign:{CAMPAIGN}": 1}
+    assert len(client.sandbox.recipients("bob")["bob"]) == 3
+
+
+def test_a_person_reached_by_two_campaigns_is_none(client):
+    client.trigger("ada", campaign_id="one")
+    client.trigger("ada", campaign_id="two")
+
+    assert client.sandbox.summary()["duplicates"] == 0
+
+
+def test_messages_without_a_campaign_are_the_same_when_their_content_is(client):
+    webhook = {"webhook": {"url": "https://example.com", "request_method": "GET"}}
+    client.send("ada")
+    client.send("ada", messages=webhook)
+    assert client.sandbox.summary()["duplicates"] == 0
+
+    client.send("ada")
+    assert client.sandbox.summary()["duplicates"] == 1
+
+
+def test_unknown_users_are_accepted_silently_and_receive_nothing(start):
+    client = start(unknown_ids=["ghost"])
+
+    assert client.trigger("ada", "ghost").json()["message"] == "success"
+    assert list(client.sandbox.recipients()) == ["ada"]
+
+
+def test_an_unknown_user_can_be_created_by_a_trigger_and_then_exists(start):
+    client = start(unknown_ids=["ghost"])
+    new = {"external_user_id": "ghost", "send_to_existing_only": False, "attributes": {"city": "Paris"}}
+    client.trigger(recipients=[new])
+    client.trigger("ghost", campaign_id="another")
+
+    assert len(client.sandbox.recipients("ghost")["ghost"]) == 2
+
+
+def test_a_broadcast_is_counted_as_such_and_names_nobody(client):
+    client.trigger(broadcast=True, recipients=None)
+
+    summary = client.sandbox.summary()
+    assert (summary["broadcasts"], summary["accepted"], summary["recipients"]) == (1, 1, 0)
+
+
+def test_requests_are_remembered_in_order_refused_ones_too(client):
+    accepted = client.trigger("ada", "bob")
+    client.trigger(recipients=[])
+    client.get("/campaigns/list")
+
+    requests = client.sandbox.requests()
+
+    assert [request["index"] for request in requests] == [0, 1, 2]
+    assert [request["status"] for request in requests] == [201, 400, 200]
+    assert [request["accepted"] for request in requests] == [True, False, False]
+    assert [request["recipients"] for request in requests] == [2, 0, 0]
+    assert requests[0]["dispatch_id"] == accepted.json()["dispatch_id"]
+    assert requests[0]["body"]["campaign_id"] == CAMPAIGN
+
+
+def test_the_summary_counts_requests_by_endpoint_and_status(client):
+    client.trigger()
+    client.trigger()
+    client.trigger(recipients=[])
+    client.get("/nowhere")
+
+    summary = client.sandbox.summary()
+
+    assert summary["requests"] == 4
+    assert summary["by_endpoint"] == {
+        "/campaigns/trigger/send": {"201": 2, "400": 1},
+        "/nowhere": {"404": 1},
+    }
+    assert summary["accepted"] == 2
+    assert 1 <= summary["peak_requests_per_second"] <= 4
+    assert summary["first_accepted_at"] <= summary["last_accepted_at"]
+
+
+def test_bodies_can_be_left_unrecorded(start):
+    client = start(record_bodies=False)
+    client.trigger("ada", trigger_properties={"offer": "10 %"})
+
+    assert client.sandbox.requests()[0]["body"] is None
+    assert "trigger_properties" not in client.sandbox.recipients()["ada"][0]
+
+
+def test_a_reset_forgets_everything(client):
+    client.sandbox.fault("status")
+    client.trigger()
+    client.trigger()
+
+    assert client.post("/_sandbox/reset").json() == {"message": "success"}
+
+    summary = client.sandbox.summary()
+    assert (summary["requests"], summary["recipients"], summary["faults"]) == (0, 0, {})
+    assert client.sandbox.faults() == []
+
+
+def test_another_process_can_read_the_record_over_http_page_by_page(client):
+    client.trigger("ada", "bob", "cy")
+    client.trigger("dan")
+
+    page = client.get("/_sandbox/recipients", offset=1, limit=2).json()
+    one = client.get("/_sandbox/recipients", id="dan").json()
+    nobody = client.get("/_sandbox/recipients", id="eve").json()
+    requests = client.get("/_sandbox/requests", offset=1).json()
+
+    assert (page["total"], list(page["recipients"])) == (4, ["bob", "cy"])
+    assert len(one["recipients"]["dan"]) == 1
+    assert nobody["recipients"] == {"eve": []}
+    assert (requests["total"], [request["index"] for request in requests["requests"]]) == (2, [1])
+    assert client.get("/_sandbox/summary").json()["messages"] == 4
+
+
+def test_what_happens_under_the_control_endpoints_is_no_request_to_braze(client):
+    client.get("/_sandbox/summary")
+    assert client.get("/_sandbox/nowhere").status_code == 404
+
+    assert client.sandbox.summary()["requests"] == 0
