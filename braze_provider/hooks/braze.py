@@ -1,0 +1,298 @@
+"""The hook: everything between an Airflow connection and one typed answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from braze_provider import __version__
+from braze_provider._compat import BaseHook, mask_secret
+from braze_provider.api.answers import Answer, read_answer
+from braze_provider.api.endpoints import (
+    CAMPAIGNS_LIST,
+    CAMPAIGNS_TRIGGER_SEND,
+    ENDPOINTS,
+    MESSAGES_SEND,
+    Endpoint,
+)
+from braze_provider.api.errors import (
+    BrazeError,
+    BrazePermissionError,
+    BrazeUncertainError,
+    BrazeUnreachableError,
+    BrazeValidationError,
+    Problem,
+)
+from braze_provider.api.limits import MAX_BODY_BYTES
+from braze_provider.api.outcomes import Outcome, outcome_of_failure
+from braze_provider.hooks.connection import BrazeConnection
+
+if TYPE_CHECKING:
+    import requests
+
+    from braze_provider.api.base import BrazeObject
+    from braze_provider.hooks.transport import ThreadSession
+
+
+class BrazeHook(BaseHook):
+    """
+    Talk to Braze's REST API through an Airflow connection of type ``braze``.
+
+    One call of a method is exactly one request: the hook never retries, because whether a request may be
+    repeated depends on what it does and on who decides that. Every error says in its ``outcome`` whether
+    Braze can have accepted the request. Threads may share a hook: each gets a keep-alive session of its own.
+
+    :param braze_conn_id: Id of the Airflow connection. Default ``braze_default``.
+
+    .. seealso:: https://www.braze.com/docs/api/basics
+    """
+
+    conn_name_attr = "braze_conn_id"
+    default_conn_name = "braze_default"
+    conn_type = "braze"
+    hook_name = "Braze"
+
+    def __init__(self, braze_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.braze_conn_id = braze_conn_id
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Tell Airflow 3.0 and 3.1 how the connection's form looks; newer ones read the provider info."""
+        from braze_provider.get_provider_info import get_provider_info
+
+        behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+        return {
+            "hidden_fields": behaviour["hidden-fields"],
+            "relabeling": behaviour["relabeling"],
+            "placeholders": behaviour["placeholders"],
+        }
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Give Airflow 3.0 and 3.1 the form's extra fields; newer ones read the provider info."""
+        # Not Flask-AppBuilder's widgets and translations: no form of Airflow 3's shows them, and without
+        # the package a hook that imports them loses its labels and placeholders as well.
+        from wtforms import StringField  # type: ignore[import-untyped]
+
+        from braze_provider.get_provider_info import get_provider_info
+
+        fields = get_provider_info()["connection-types"][0]["conn-fields"]
+        return {
+            name: StringField(field["label"], description=field["description"])
+            for name, field in fields.items()
+        }
+
+    @cached_property
+    def connection(self) -> BrazeConnection:
+        """
+        The connection's settings, read once.
+
+        :raises BrazeConnectionError: If the connection is malformed; names the field.
+        """
+        conn = self.get_connection(self.braze_conn_id)
+        if conn.password:
+            # The key as it is sent: the text masked for a padded one would not be found in a log.
+            mask_secret(conn.password.strip())
+        return BrazeConnection.from_airflow(conn)
+
+    def get_conn(self) -> ThreadSession:
+        """Return the current thread's session, opened at its first use and kept alive."""
+        session: ThreadSession | None = getattr(self._local, "session", None)
+        if session is None:
+            from braze_provider.hooks.transport import open_session
+
+            connection = self.connection
+            session = self._local.session = open_session(
+                connection.base_url,
+                connection.api_key,
+                proxies=connection.proxies,
+                verify=connection.verify,
+                user_agent=f"airflow-provider-braze-messaging/{__version__}",
+            )
+            self._sessions.append(session)
+        return session
+
+    def close(self) -> None:
+        """Close the sessions of all threads; a later call opens new ones."""
+        while self._sessions:
+            self._sessions.pop().close()
+        self._local = threading.local()
+
+    def call(
+        self,
+        endpoint: Endpoint | str,
+        body: Mapping[str, Any] | BrazeObject | bytes | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """
+        Make one request to any endpoint of the table.
+
+        :param endpoint: A row of :mod:`braze_provider.api.endpoints`, or its name.
+        :param body: The request: a model, a mapping that goes out as JSON unchecked, or finished JSON.
+        :param params: Query parameters.
+        :return: What Braze answered, if it accepted the request.
+        :raises BrazeValidationError: If the body is no JSON, or larger than Braze takes.
+        :raises BrazeRequestError: In every other case; its ``outcome`` tells whether it may have been sent.
+        """
+        endpoint = _endpoint(endpoint)
+        content = _content(endpoint, body)
+        connection = self.connection
+        session = self.get_conn()
+
+        import requests
+        import urllib3
+
+        from braze_provider.hooks.transport import cause_of, exchange, writing_began
+
+        failure = None
+        try:
+            response = exchange(
+                session,
+                endpoint.method,
+                connection.base_url + endpoint.path,
+                data=content,
+                params=params,
+                headers=None if content is None else {"Content-Type": "application/json"},
+                timeout=connection.timeout,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            failure = _failure(endpoint, connection, cause_of(error), writing_began=writing_began())
+        if failure is not None:
+            # Not from within the handler: what was caught holds the request, with the key and the people.
+            raise failure
+        return read_answer(
+            response.status_code,
+            response.content,
+            response.headers,
+            permission=endpoint.permission,
+            host=connection.host,
+            sends=endpoint.sends,
+        )
+
+    def messages_send(self, request: Mapping[str, Any] | BrazeObject) -> Answer:
+        """
+        Send messages to named people, a segment or an audience, with content given here.
+
+        :param request: A :class:`~braze_provider.api.requests.MessagesSend` or its fields.
+        :return: The answer, with its ``dispatch_id``.
+        :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
+        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+
+        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
+        """
+        return self._send(MESSAGES_SEND, request)
+
+    def campaigns_trigger_send(self, request: Mapping[str, Any] | BrazeObject) -> Answer:
+        """
+        Trigger an API-triggered campaign for named people, an audience, or everybody it is meant for.
+
+        :param request: A :class:`~braze_provider.api.requests.CampaignTriggerSend` or its fields.
+        :return: The answer, with its ``dispatch_id``.
+        :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
+        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+
+        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns
+        """
+        return self._send(CAMPAIGNS_TRIGGER_SEND, request)
+
+    def campaigns_list(self, page: int = 0) -> list[dict[str, Any]]:
+        """
+        List the workspace's campaigns, a hundred a page; a short page is the last.
+
+        :param page: Number of the page. Default 0, the first.
+        :return: Campaigns as Braze describes them: ``id``, ``name``, ``tags``, ``is_api_campaign``, …
+        :raises BrazeRequestError: If Braze did not answer with the list.
+
+        .. seealso:: https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaigns
+        """
+        answer = self.call(CAMPAIGNS_LIST, params={"page": page})
+        campaigns = answer.body.get("campaigns")
+        if not isinstance(campaigns, list):
+            raise BrazeUncertainError(
+                f"{self.connection.host} answered {answer.status} without a list of campaigns: is it Braze's "
+                "REST endpoint?",
+                outcome=Outcome.UNCERTAIN,
+                status=answer.status,
+            )
+        return campaigns
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Check host and key with a read of the first page of campaigns, which changes nothing.
+
+        A key without ``campaigns.list`` passes, since a key that may do nothing but send is good practice.
+
+        :return: Whether host and key are right, and a sentence for a person.
+        """
+        try:
+            self.campaigns_list()
+        except BrazePermissionError as error:
+            if error.braze_message in ("", "Forbidden"):
+                return False, str(error)
+            return True, (
+                f"{self.connection.host} knows the API key. It lacks {CAMPAIGNS_LIST.permission}, which only "
+                "this test needs, so its other permissions can't be told"
+            )
+        except BrazeError as error:
+            return False, str(error)
+        return True, f"{self.connection.host} knows the API key, and it may list campaigns"
+
+    def _send(self, endpoint: Endpoint, request: Mapping[str, Any] | BrazeObject) -> Answer:
+        from braze_provider.api.base import BrazeObject
+
+        if not isinstance(request, BrazeObject):
+            from braze_provider.api import requests as models
+            from braze_provider.api.validation import validate
+
+            request = validate(getattr(models, endpoint.request or ""), request, subject=endpoint.path)
+        return self.call(endpoint, request)
+
+
+def _endpoint(endpoint: Endpoint | str) -> Endpoint:
+    if isinstance(endpoint, Endpoint):
+        return endpoint
+    try:
+        return ENDPOINTS[endpoint]
+    except KeyError:
+        raise BrazeError(f"There is no endpoint {endpoint!r}; there are {', '.join(ENDPOINTS)}") from None
+
+
+def _content(endpoint: Endpoint, body: Mapping[str, Any] | BrazeObject | bytes | None) -> bytes | None:
+    if body is None:
+        return None
+    if isinstance(body, bytes):
+        content = body
+    elif isinstance(body, Mapping):
+        try:
+            content = json.dumps(dict(body), allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError, RecursionError):
+            problem = Problem("", "holds something that is no JSON")
+            raise BrazeValidationError(endpoint.path, [problem]) from None
+    else:
+        content = body.to_json()
+    if len(content) > MAX_BODY_BYTES:
+        problem = Problem("", f"{len(content):,} bytes, and Braze takes at most {MAX_BODY_BYTES:,}")
+        raise BrazeValidationError(endpoint.path, [problem])
+    return content
+
+
+def _failure(
+    endpoint: Endpoint, connection: BrazeConnection, cause: str, *, writing_began: bool
+) -> BrazeUncertainError | BrazeUnreachableError:
+    outcome = outcome_of_failure(writing_began=writing_began)
+    if outcome is Outcome.NOT_SENT:
+        return BrazeUnreachableError(
+            f"{connection.host} could not be reached ({cause}): the request was never written",
+            outcome=outcome,
+        )
+    doubt = ": Braze may have accepted it" if endpoint.sends else ""
+    return BrazeUncertainError(
+        f"No answer from {connection.host} ({cause}) once the request was written{doubt}", outcome=outcome
+    )

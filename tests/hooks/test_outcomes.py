@@ -1,0 +1,294 @@
+"""Each way a request can end, over a real network: the class, the outcome, and one request at most."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
+from braze_provider.api.errors import (
+    BrazeAuthenticationError,
+    BrazeInertError,
+    BrazeNotFoundError,
+    BrazePermissionError,
+    BrazeRateLimitError,
+    BrazeRejectedError,
+    BrazeRequestError,
+    BrazeServerError,
+    BrazeUncertainError,
+    BrazeUnreachableError,
+)
+from braze_provider.api.limits import MAX_BODY_BYTES
+from braze_provider.api.outcomes import Outcome
+
+REQUEST = {
+    "campaign_id": "417220e4-5a2a-b634-7f7d-9ec891532368",
+    "recipients": [
+        {"external_user_id": "ada-lovelace", "trigger_properties": {"iban": "GB33BUKB20201555555555"}}
+    ],
+}
+KEY = "a1b2c3d4-the-rest-api-key"
+
+NOT_SENT, REJECTED, UNCERTAIN = Outcome.NOT_SENT, Outcome.REJECTED, Outcome.UNCERTAIN
+STATUSES = [
+    (400, BrazeRejectedError, REJECTED),
+    (401, BrazeAuthenticationError, REJECTED),
+    (403, BrazePermissionError, REJECTED),
+    (404, BrazeNotFoundError, REJECTED),
+    (413, BrazeRejectedError, REJECTED),
+    (415, BrazeRejectedError, REJECTED),
+    (418, BrazeRejectedError, REJECTED),
+    (429, BrazeRateLimitError, NOT_SENT),
+    (500, BrazeServerError, NOT_SENT),
+    (501, BrazeUncertainError, UNCERTAIN),
+    (502, BrazeUncertainError, UNCERTAIN),
+    (503, BrazeServerError, NOT_SENT),
+    (504, BrazeUncertainError, UNCERTAIN),
+    (520, BrazeUncertainError, UNCERTAIN),
+]
+
+
+def failure(hook, body=REQUEST, key=None) -> BrazeRequestError:
+    """The error of one attempt to send, which never shows whom it was for or what it was sent with."""
+    with pytest.raises(BrazeRequestError) as caught:
+        hook.call(CAMPAIGNS_TRIGGER_SEND, body)
+    error = caught.value
+    shown = f"{error} {error!r} {error.args!r} {vars(error)!r}"
+    for secret in (hook.connection.api_key, "ada-lovelace", "GB33BUKB20201555555555"):
+        assert secret not in shown
+    # The exceptions of requests and urllib3 hold the request: not one of them may hang on to ours.
+    assert (error.__cause__, error.__context__) == (None, None)
+    return error
+
+
+# Answers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["status", "html", "empty"])
+@pytest.mark.parametrize(("status", "kind", "outcome"), STATUSES)
+def test_each_status_has_one_outcome_whatever_the_body_is(hook, sandbox, status, kind, outcome, fault):
+    sandbox.fault(fault, status=status)
+    error = failure(hook)
+    assert (type(error), error.outcome, error.status) == (kind, outcome, status)
+    assert len(sandbox.requests()) == 1
+
+
+@pytest.mark.parametrize(("status", "kind", "outcome"), STATUSES)
+def test_braze_s_own_words_are_in_the_error(hook, sandbox, status, kind, outcome):
+    sandbox.fault("status", status=status, message="Slideup Message Length Exceeded")
+    error = failure(hook)
+    assert error.braze_message == "Slideup Message Length Exceeded"
+    assert "Slideup Message Length Exceeded" in str(error)
+
+
+@pytest.mark.parametrize("fault", ["html", "empty"])
+def test_an_answer_that_is_not_braze_s_has_no_words_of_braze_s(hook, sandbox, fault):
+    sandbox.fault(fault, status=400)
+    error = failure(hook)
+    assert error.braze_message == ""
+    assert "<" not in str(error)
+
+
+def test_a_rate_limit_tells_when_it_resets(hook, sandbox):
+    sandbox.fault("rate_limited", reset_after=120)
+    error = failure(hook)
+    assert type(error) is BrazeRateLimitError
+    assert error.rate_limit.remaining == 0
+    assert error.rate_limit.limit == 250_000
+    assert error.rate_limit.reset > 1e9
+
+
+def test_an_accepted_request_tells_what_is_left_of_the_rate_limit(hook):
+    state = hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST).rate_limit
+    assert (state.limit, state.remaining) == (250_000, 249_999)
+    assert state.date is not None
+
+
+def test_a_request_that_braze_refuses_reaches_nobody_and_says_why(hook, sandbox):
+    error = failure(hook, {**REQUEST, "campaign_id": None})
+    assert type(error) is BrazeRejectedError
+    assert "Braze refused the request with 400" in str(error)
+    assert sandbox.recipients() == {}
+
+
+# Acceptance -------------------------------------------------------------------------------------------------
+
+
+def test_success_has_a_dispatch_id(hook, sandbox):
+    answer = hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST)
+    assert (answer.status, answer.message, answer.errors) == (201, "success", ())
+    assert answer.dispatch_id == sandbox.requests()[0]["dispatch_id"]
+
+
+def test_queued_during_maintenance_is_accepted_without_a_dispatch_id(hook, sandbox):
+    sandbox.fault("queued")
+    answer = hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST)
+    assert (answer.status, answer.message, answer.dispatch_id) == (202, "queued", None)
+
+
+def test_success_without_a_dispatch_id_is_accepted(hook, sandbox):
+    sandbox.fault("no_dispatch_id")
+    assert hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST).dispatch_id is None
+
+
+@pytest.mark.parametrize(
+    ("errors", "read"),
+    [
+        (["A value could not be applied"], ("A value could not be applied",)),
+        (
+            [{"type": "Invalid attribute", "input_array": "attributes", "index": 1}],
+            ("Invalid attribute, input_array attributes, index 1",),
+        ),
+        (["one", {"message": "two"}], ("one", "two")),
+    ],
+)
+def test_minor_errors_are_accepted_and_told(hook, sandbox, errors, read):
+    sandbox.fault("minor_errors", errors=errors)
+    answer = hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST)
+    assert answer.dispatch_id
+    assert answer.errors == read
+
+
+def test_a_notice_reaches_nobody_and_is_an_error_with_the_dispatch_id(hook, sandbox):
+    sandbox.fault("notice")
+    error = failure(hook)
+    assert (type(error), error.outcome, error.status) == (BrazeInertError, REJECTED, 201)
+    assert error.dispatch_id == sandbox.requests()[0]["dispatch_id"]
+    assert "nobody is reached: The Canvas is paused" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html></html>",
+        b"[]",
+        b"null",
+        b'{"message": "succ\xff',
+        b"{}",
+        b'{"dispatch_id": null}',
+        b"[" * 9_999,
+    ],
+    ids=["empty", "html", "array", "null", "cut", "no-message", "no-id", "deep"],
+)
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_acceptance_that_can_not_be_read_is_uncertain(connect, serve, status, body):
+    server = serve(lambda peer: (peer.read(), peer.answer(status, b"" if status == 204 else body)))
+    error = failure(connect(server.url))
+    assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, status)
+
+
+def test_an_unreadable_answer_to_what_braze_took_is_uncertain(hook, sandbox):
+    sandbox.fault("garbage")
+    assert failure(hook).outcome is UNCERTAIN
+    assert sandbox.recipients()["ada-lovelace"]
+
+
+# No answer: the request was never written -------------------------------------------------------------------
+
+
+def test_a_refused_connection_is_not_sent(connect, unused_port):
+    error = failure(connect(f"http://127.0.0.1:{unused_port}", password=KEY))
+    assert (type(error), error.outcome, error.status) == (BrazeUnreachableError, NOT_SENT, None)
+    assert str(error) == (
+        "127.0.0.1 could not be reached (Connection refused): the request was never written"
+    )
+
+
+def test_a_name_that_does_not_resolve_is_not_sent(connect, monkeypatch):
+    def unknown(*_args, **_options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    error = failure(connect("rest.iad-99.braze.com"))
+    assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
+    assert "rest.iad-99.braze.com could not be reached (Name or service not known)" in str(error)
+
+
+def test_a_host_that_does_not_speak_tls_is_not_sent(connect, serve):
+    server = serve(lambda peer: peer.sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    error = failure(connect(f"https://127.0.0.1:{server.port}"))
+    assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
+
+
+def test_a_certificate_that_is_not_trusted_is_not_sent_and_says_so(connect, serve, tls):
+    server = serve(tls=tls.context)
+    error = failure(connect(server.url))
+    assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
+    assert "could not be reached (certificate not trusted: " in str(error)
+    assert server.requests == []
+
+
+def test_a_connection_cut_during_the_tls_handshake_is_not_sent(connect, serve):
+    server = serve(lambda peer: (peer.sock.recv(100), peer.reset()))
+    error = failure(connect(f"https://127.0.0.1:{server.port}"))
+    assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
+
+
+# No answer: the request may have been read ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("disconnect", {}),
+        ("disconnect", {"reset": True}),
+        ("disconnect_before_read", {}),
+        ("disconnect_before_read", {"reset": True}),
+        ("cut_answer", {}),
+        ("cut_answer", {"reset": True}),
+    ],
+)
+def test_a_connection_lost_once_the_request_was_written_is_uncertain(hook, sandbox, fault, options):
+    sandbox.fault(fault, **options)
+    error = failure(hook)
+    assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, None)
+    assert "Braze may have accepted it" in str(error)
+    assert len(sandbox.requests()) == 1
+
+
+def test_a_read_timeout_is_uncertain(connect, sandbox):
+    sandbox.fault("read_timeout")
+    error = failure(connect(sandbox.url, password=sandbox.api_key, timeout=0.2))
+    assert (type(error), error.outcome) == (BrazeUncertainError, UNCERTAIN)
+    assert "No answer from 127.0.0.1 (ReadTimeout)" in str(error)
+    assert sandbox.recipients()["ada-lovelace"]
+
+
+def test_a_timeout_in_mid_answer_is_uncertain(connect, serve):
+    def stall(peer):
+        peer.read()
+        peer.sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{")
+        peer.read()
+
+    assert failure(connect(serve(stall).url, timeout=0.2)).outcome is UNCERTAIN
+
+
+def test_a_connection_cut_while_the_request_is_being_written_is_uncertain(connect, serve):
+    server = serve(lambda peer: (peer.sock.recv(1_000), peer.reset()))
+    assert failure(connect(server.url), b" " * MAX_BODY_BYTES).outcome is UNCERTAIN
+
+
+def test_an_answer_that_is_no_http_is_uncertain(connect, serve):
+    server = serve(lambda peer: (peer.read(), peer.sock.sendall(b"SSH-2.0-OpenSSH\r\n\r\n")))
+    assert failure(connect(server.url)).outcome is UNCERTAIN
+
+
+def test_an_answer_whose_compression_is_broken_is_uncertain(connect, serve):
+    server = serve(lambda peer: (peer.read(), peer.answer(201, b"not gzip", Content_Encoding="gzip")))
+    assert failure(connect(server.url)).outcome is UNCERTAIN
+
+
+def test_a_lost_answer_to_a_read_does_not_speak_of_acceptance(hook, sandbox):
+    sandbox.fault("disconnect")
+    with pytest.raises(BrazeUncertainError) as caught:
+        hook.campaigns_list()
+    assert "accepted" not in str(caught.value)
+
+
+def test_each_outcome_is_the_present_request_s_own(connect, serve, unused_port):
+    """What the last request of this thread came to says nothing of the next."""
+    lost = connect(serve(lambda peer: peer.read()).url)
+    refused = connect(f"http://127.0.0.1:{unused_port}")
+    assert [failure(hook).outcome for hook in (lost, refused, lost)] == [UNCERTAIN, NOT_SENT, UNCERTAIN]
