@@ -1,0 +1,8 @@
+"""Where recipients come from. A source is always a stream: nobody holds a million people in memory."""
+
+from braze_provider.recipients.base import BadRow, RecipientSource
+from braze_provider.recipients.files import FileRecipients
+from braze_provider.recipients.inline import InlineRecipients
+from braze_provider.recipients.sql import SqlRecipients
+
+__all__ = ["BadRow", "FileRecipients", "InlineRecipients", "RecipientSource", "SqlRecipients"]

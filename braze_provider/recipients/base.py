@@ -1,0 +1,84 @@
+"""What every recipient source is: a stream of rows, each of them a recipient or a reason why not."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from braze_provider.api.errors import BrazeValidationError, Problem
+from braze_provider.recipients.columns import ColumnError, ColumnShaper
+
+RowMapper = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """
+    A row that is no recipient.
+
+    :param reason: Why not. Never holds the row's data.
+    """
+
+    reason: str
+
+
+class RecipientSource(ABC):
+    """
+    A stream of recipients. Derive from it to bring your own.
+
+    A row's columns become a recipient by their names; see
+    :class:`~braze_provider.recipients.columns.ColumnShaper`.
+
+    :param row_mapper: Called with each row, returns the recipient as Braze has it. For rows whose columns
+        can't be named to fit. Default: the columns' names decide.
+    """
+
+    template_fields: ClassVar[Collection[str]] = ()
+    """Attributes that Airflow renders."""
+
+    same_columns: ClassVar[bool] = False
+    """Whether all rows have the same columns, so that an unknown one is the source's mistake, not a row's."""
+
+    def __init__(self, *, row_mapper: RowMapper | None = None) -> None:
+        self.row_mapper = row_mapper
+
+    @abstractmethod
+    def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+        """Read the source once, row by row."""
+
+    def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
+        """
+        Read the source once and shape each row into a recipient.
+
+        :param fields: The fields that a recipient of the endpoint has.
+        :raises BrazeValidationError: If the source has a column that no recipient has.
+        """
+        if self.row_mapper is not None:
+            yield from map(self._mapped, self.rows())
+            return
+        shape = ColumnShaper(fields)
+        for row in self.rows():
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            try:
+                yield shape(row)
+            except ColumnError as error:
+                if self.same_columns and error.concerns_all_rows:
+                    raise BrazeValidationError(str(self), [Problem("", str(error))]) from None
+                yield BadRow(str(error))
+
+    def _mapped(self, row: Mapping[str, Any] | BadRow) -> Mapping[str, Any] | BadRow:
+        if isinstance(row, BadRow) or self.row_mapper is None:
+            return row
+        try:
+            return self.row_mapper(row)
+        except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+            # Only the kind of the error: its text may quote the row.
+            return BadRow(f"row_mapper raised {type(error).__name__}")
+
+    def serialize(self) -> str:
+        """Give what Airflow stores of this source as a rendered field: where it reads, never what."""
+        return str(self)

@@ -1,0 +1,195 @@
+"""Flat rows of a table or file, shaped into Braze's recipient objects by the names of their columns."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+MAX_PLANS = 1_000
+"""Sets of columns that are remembered: lines of JSON may each have a set of their own."""
+
+_OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "user_alias")
+_ALIAS_COLUMNS = ("alias_name", "alias_label")
+
+
+class ColumnError(ValueError):
+    """
+    A row whose columns are not those of a recipient.
+
+    :param reason: What is wrong; never holds a value.
+    :param concerns_all_rows: Whether every row with these columns has the same mistake.
+    """
+
+    def __init__(self, reason: str, *, concerns_all_rows: bool = False) -> None:
+        super().__init__(reason)
+        self.concerns_all_rows = concerns_all_rows
+
+
+class _Column(NamedTuple):
+    name: str
+    path: tuple[str, ...]
+    convert: Callable[[Any], Any] | None
+
+
+class ColumnShaper:
+    """
+    Shape rows into recipients by the names of their columns.
+
+    ======================================= ==============================================================
+    column                                  becomes
+    ======================================= ==============================================================
+    ``external_user_id``, ``email``,        the recipient's identity; a whole number or a UUID becomes text
+    ``braze_id``
+    ``alias_name`` and ``alias_label``      its ``user_alias``
+    ``trigger_properties.<x>``,             one value of that object; deeper with further dots
+    ``attributes.<x>``
+    ``trigger_properties``, ``attributes``  the whole object, from a JSON column or JSON text
+    ``send_to_existing_only``               a Boolean; ``true``/``false`` as text and 1/0 will do
+    ``prioritization``                      a list, from an array, JSON text or text with commas
+    ======================================= ==============================================================
+
+    The first part of a name is matched in any case, since some warehouses fold it. NULL, and in CSV an empty
+    field, means *not given*: it never deletes an attribute. Where a whole object and a single value of it are
+    both there, the single value rules, in whatever order the columns are.
+
+    :param fields: The fields that a recipient of the endpoint has.
+    """
+
+    def __init__(self, fields: Collection[str]) -> None:
+        self._fields = tuple(fields)
+        self._plans: dict[tuple[str, ...], list[_Column]] = {}
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Shape one row.
+
+        :param row: Values by column.
+        :raises ColumnError: If a column's name or value does not fit.
+        """
+        if type(row) is not dict and not isinstance(row, Mapping):
+            raise ColumnError("must be an object")
+        names = tuple(row)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plan(names)
+        recipient: dict[str, Any] = {}
+        for name, path, convert in plan:
+            value = row[name]
+            if value is not None and convert is not None:
+                value = convert(value)
+            if value is None:
+                continue
+            head = path[0]
+            if len(path) == 1:
+                recipient[head] = value
+            elif len(path) == 2 and head not in recipient:
+                recipient[head] = {path[1]: value}
+            else:
+                _put(recipient, path, value)
+        return recipient
+
+    def _plan(self, names: tuple[str, ...]) -> list[_Column]:
+        columns = {name: self._column(name) for name in names}
+        if unknown := [name for name, column in columns.items() if column is None]:
+            raise ColumnError(self._advice(unknown, len(names)), concerns_all_rows=True)
+        # Objects come before the values within them, which are then put into them.
+        plan = sorted((column for column in columns.values() if column), key=lambda column: len(column.path))
+        by_path: dict[tuple[str, ...], str] = {}
+        for number, (name, path, convert) in enumerate(plan):
+            if path in by_path:
+                same = f"columns {by_path[path]!r} and {name!r} are the same"
+                raise ColumnError(same, concerns_all_rows=True)
+            by_path[path] = name
+            if any(other.path[: len(path)] == path for other in plan[number + 1 :]):
+                plan[number] = _Column(name, path, _copied(convert))
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+        self._plans[names] = plan
+        return plan
+
+    def _column(self, name: str) -> _Column | None:
+        head, *rest = str(name).split(".")
+        head = head.lower()
+        if head in _ALIAS_COLUMNS and "user_alias" in self._fields and not rest:
+            return _Column(name, ("user_alias", head), _as_text)
+        if head in self._fields and (not rest or (head in _OBJECT_FIELDS and all(rest))):
+            inner = _as_text if head == "user_alias" else None
+            return _Column(name, (head, *rest), inner if rest else _conversion(head))
+        return None
+
+    def _advice(self, unknown: list[str], count: int) -> str:
+        known: list[str] = []
+        for field in self._fields:
+            names = _ALIAS_COLUMNS if field == "user_alias" else (field,)
+            known += (f"{name}.<name>" if name in _OBJECT_FIELDS else name for name in names)
+        head, dot, _ = str(unknown[0]).lower().partition(".")
+        near = difflib.get_close_matches(f"{head}.<name>" if dot else head, known, n=1)
+        # Where no name is known, they may be none: a file without a header begins with somebody's data.
+        which = "none of its columns is" if len(unknown) == count else f"column {unknown[0]!r} is none of"
+        meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
+        return f"{which} a recipient's; {meant} A row_mapper takes any columns"
+
+
+def _put(recipient: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    target = recipient
+    for key in path[:-1]:
+        target = target.setdefault(key, {})
+        if not isinstance(target, dict):
+            raise ColumnError(f"{key} is both a value and an object")
+    target[path[-1]] = value
+
+
+def _conversion(field: str) -> Callable[[Any], Any] | None:
+    if field in ("external_user_id", "email", "braze_id"):
+        return _as_text
+    if field in _OBJECT_FIELDS:
+        return lambda value: _as_json(field, value)
+    if field == "send_to_existing_only":
+        return _as_boolean
+    if field == "prioritization":
+        return _as_list
+    return None
+
+
+def _copied(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """Copy an object that other columns put values into: it may not be this row's alone."""
+    return lambda value: deepcopy(value if convert is None else convert(value))
+
+
+def _as_text(value: Any) -> Any:
+    """Ids are often whole numbers or UUIDs in a database; anything else is left for the model to judge."""
+    if isinstance(value, str):
+        return value
+    if (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return f"{value:.0f}"
+    return value
+
+
+def _as_json(field: str, value: Any) -> Any:
+    if not isinstance(value, (str, bytes, bytearray)):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ColumnError(f"{field}: the column holds no JSON") from None
+
+
+def _as_boolean(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower(), value)
+    return bool(value) if isinstance(value, (int, Decimal)) and value in (0, 1) else value
+
+
+def _as_list(value: Any) -> Any:
+    if not isinstance(value, str):
+        return list(value) if isinstance(value, tuple) else value
+    if value.lstrip().startswith("["):
+        return _as_json("prioritization", value)
+    return [part.strip() for part in value.split(",") if part.strip()]

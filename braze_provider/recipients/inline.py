@@ -1,0 +1,64 @@
+"""Recipients that are already there: given in the Dag, or pulled from XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from braze_provider.recipients.base import BadRow, RecipientSource
+
+
+class InlineRecipients(RecipientSource):
+    """
+    A list of recipients as Braze has them. Whoever prints or stores it sees their number.
+
+    :param items: The recipients: a list, or anything else that can be read from the start again, such as the
+        XComs of a mapped task.
+    :param key: For bare values such as ids: the recipient's field that each of them is. Default: they are
+        objects.
+    """
+
+    def __init__(self, items: Iterable[Any], *, key: str | None = None) -> None:
+        super().__init__()
+        self.items = items
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"{len(self.items):,} recipients" if isinstance(self.items, (list, tuple)) else "recipients"
+
+    def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+        """Read the list."""
+        for item in self.items:
+            if self.key is not None:
+                yield {self.key: item}
+            else:
+                yield item if isinstance(item, Mapping) else BadRow("must be an object, such as a dict")
+
+    def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
+        """Read the list as it is: what comes as objects is judged by their model alone."""
+        return self.rows()
+
+
+class JoinedRecipients(RecipientSource):
+    """
+    Several sources, one after the other.
+
+    :param sources: The sources.
+    """
+
+    def __init__(self, sources: Sequence[RecipientSource]) -> None:
+        super().__init__()
+        self.sources = sources
+
+    def __repr__(self) -> str:
+        return " and ".join(map(str, self.sources))
+
+    def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+        """Read the sources."""
+        for source in self.sources:
+            yield from source.rows()
+
+    def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
+        """Read the sources, each in its own way."""
+        for source in self.sources:
+            yield from source.recipients(fields)

@@ -1,0 +1,112 @@
+"""Recipients from a SQL query, through any DB-API connection of Airflow's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import Any, ClassVar
+
+from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
+from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper
+
+ROWS_PER_FETCH = 5_000
+
+
+class SqlRecipients(RecipientSource):
+    """
+    The rows of a query.
+
+    The query runs once per attempt, before the first request, and its cursor is closed again before
+    anything is sent. Where the driver has a server-side cursor (PostgreSQL, MySQL), it is used, so the
+    result does not sit in the worker's memory. Give the query an ``ORDER BY`` over a unique column: the
+    order of the rows decides who shares a request with whom.
+
+    :param conn_id: Id of the Airflow connection to query. (templated)
+    :param sql: The query, or the name of a ``.sql`` file found where Airflow finds templates. (templated)
+    :param parameters: Query parameters, bound by the driver. (templated)
+    :param row_mapper: Called with each row as a dict, returns the recipient as Braze has it. Default: the
+        columns' names decide; see :class:`~braze_provider.recipients.columns.ColumnShaper`.
+    """
+
+    template_fields: ClassVar[Collection[str]] = ("conn_id", "sql", "parameters")
+    template_ext: ClassVar[Collection[str]] = (".sql",)
+    same_columns = True
+
+    def __init__(
+        self,
+        conn_id: str,
+        sql: str,
+        parameters: Iterable[Any] | Mapping[str, Any] | None = None,
+        *,
+        row_mapper: RowMapper | None = None,
+    ) -> None:
+        super().__init__(row_mapper=row_mapper)
+        self.conn_id = conn_id
+        self.sql = sql
+        self.parameters = parameters
+
+    def __repr__(self) -> str:
+        return f"SqlRecipients(conn_id={self.conn_id!r}, sql={' '.join(str(self.sql).split())!r})"
+
+    def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+        """Run the query and stream its rows."""
+        with closing(self._connect()) as connection, closing(_streaming_cursor(connection)) as cursor:
+            if self.parameters is None:
+                cursor.execute(self.sql)
+            else:
+                cursor.execute(self.sql, self.parameters)
+            rows = cursor.fetchmany(ROWS_PER_FETCH)
+            # A server-side cursor knows its columns only after the first fetch.
+            if cursor.description is None:
+                raise BrazeValidationError(str(self), [Problem("sql", "is not a query that returns rows")])
+            columns = [column[0] for column in cursor.description]
+            if repeated := sorted({name for name in columns if columns.count(name) > 1}):
+                raise BrazeValidationError(
+                    str(self), [Problem("sql", f"returns the column {repeated[0]!r} more than once")]
+                )
+            while rows:
+                for row in rows:
+                    # A connection may be set up for cursors that give dicts.
+                    yield row if isinstance(row, dict) else dict(zip(columns, row, strict=True))
+                rows = cursor.fetchmany(ROWS_PER_FETCH)
+
+    def _connect(self) -> Any:
+        from braze_provider._compat import BaseHook
+
+        hook = BaseHook.get_hook(self.conn_id)
+        if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
+            raise BrazeError(f"{self}: connection {self.conn_id!r} is no DB-API connection")
+        return hook.get_conn()
+
+
+def _streaming_cursor(connection: Any) -> Any:
+    """Open a server-side cursor where the driver has to be asked for one; others stream by themselves."""
+    driver = type(connection).__module__.partition(".")[0]
+    open_cursor = _SERVER_SIDE.get(driver)
+    return connection.cursor() if open_cursor is None else open_cursor(connection)
+
+
+def _named(connection: Any) -> Any:
+    cursor = connection.cursor(name="braze_recipients")
+    cursor.itersize = ROWS_PER_FETCH
+    return cursor
+
+
+def _mysqlclient(connection: Any) -> Any:
+    from MySQLdb.cursors import SSCursor
+
+    return connection.cursor(SSCursor)
+
+
+def _pymysql(connection: Any) -> Any:
+    from pymysql.cursors import SSCursor
+
+    return connection.cursor(SSCursor)
+
+
+_SERVER_SIDE: Mapping[str, Callable[[Any], Any]] = {
+    "psycopg2": _named,
+    "psycopg": _named,
+    "MySQLdb": _mysqlclient,
+    "pymysql": _pymysql,
+}

@@ -1,0 +1,159 @@
+"""What all sources share, and those that are already there: lists, XComs, several in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from braze_provider.api.objects.recipients import CampaignRecipient
+from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
+from braze_provider.recipients.inline import JoinedRecipients
+
+FIELDS = tuple(CampaignRecipient.model_fields)
+ADA, BOB = {"external_user_id": "ada"}, {"external_user_id": "bob"}
+
+
+class Table(RecipientSource):
+    """A source of one's own."""
+
+    def __init__(self, *rows: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._rows = rows
+
+    def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+        return iter(self._rows)
+
+    def __str__(self) -> str:
+        return "Table()"
+
+
+def read(source: RecipientSource) -> list[Any]:
+    return list(source.recipients(FIELDS))
+
+
+# A source of one's own -----------------------------------------------------------------------------------
+
+
+def test_a_source_gives_rows_and_their_columns_decide():
+    assert read(Table({"EXTERNAL_USER_ID": 5}, {"email": None})) == [{"external_user_id": "5"}, {}]
+
+
+def test_a_source_may_call_a_row_bad_itself():
+    assert read(Table(ADA, BadRow("left us"), BOB)) == [ADA, BadRow("left us"), BOB]
+
+
+def test_a_column_that_does_not_fit_concerns_its_row_where_rows_may_differ():
+    unknown, bob = read(Table({"braze_id": "b", "zip": 1}, BOB))
+
+    assert isinstance(unknown, BadRow)
+    assert bob == BOB
+
+
+def test_what_airflow_stores_of_a_source_is_its_text():
+    assert Table(ADA).serialize() == "Table()"
+
+
+# row_mapper ----------------------------------------------------------------------------------------------
+
+
+def test_a_row_mapper_takes_any_columns_and_its_recipient_is_taken_as_it_is():
+    mapped = {"external_user_id": 5, "EMAIL": "not looked at here"}
+
+    assert read(Table({"ID": 5}, row_mapper=lambda row: {**mapped, "id": row["ID"]})) == [{**mapped, "id": 5}]
+
+
+def test_a_row_mapper_sees_no_bad_row():
+    seen = []
+
+    assert read(Table(BadRow("x"), ADA, row_mapper=lambda row: seen.append(row) or row)) == [BadRow("x"), ADA]
+    assert seen == [ADA]
+
+
+def test_a_row_mapper_may_call_a_row_bad():
+    source = Table(ADA, row_mapper=lambda row: BadRow("left us"))  # type: ignore[arg-type,return-value]
+
+    assert read(source) == [BadRow("left us")]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("ada@example.com"), ValueError("ada@example.com"), ZeroDivisionError("ada@example.com")],
+)
+def test_a_row_mapper_that_raises_makes_a_bad_row_that_names_the_kind_of_error_alone(error):
+    def mapper(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        if row is ADA:
+            raise error
+        return row
+
+    assert read(Table(ADA, BOB, row_mapper=mapper)) == [
+        BadRow(f"row_mapper raised {type(error).__name__}"),
+        BOB,
+    ]
+
+
+def test_a_row_mapper_that_is_interrupted_interrupts():
+    def mapper(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read(Table(ADA, row_mapper=mapper))
+
+
+# Lists ---------------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_taken_as_it_is():
+    rows = [ADA, {"external_user_id": 5, "attributes": {"country": None}}, {}]
+
+    assert read(InlineRecipients(rows)) == rows
+
+
+@pytest.mark.parametrize("item", ["ada", 5, None, ["ada"], ("external_user_id", "ada")])
+def test_an_item_that_is_no_object_is_a_bad_row(item):
+    assert read(InlineRecipients([ADA, item])) == [ADA, BadRow("must be an object, such as a dict")]
+
+
+def test_bare_values_become_the_field_that_they_are():
+    assert read(InlineRecipients(["ada", 5, None], key="external_user_id")) == [
+        {"external_user_id": "ada"},
+        {"external_user_id": 5},
+        {"external_user_id": None},
+    ]
+
+
+def test_a_list_can_be_read_again():
+    source = InlineRecipients((ADA, BOB))
+
+    assert read(source) == read(source) == [ADA, BOB]
+
+
+def test_anything_that_can_be_iterated_over_will_do():
+    assert read(InlineRecipients({"a": ADA, "b": BOB}.values())) == [ADA, BOB]
+
+
+@pytest.mark.parametrize(
+    ("items", "shown"),
+    [
+        ([ADA, BOB], "2 recipients"),
+        ((ADA,) * 1_500, "1,500 recipients"),
+        ({"a": ADA}.values(), "recipients"),
+        (iter([ADA]), "recipients"),
+    ],
+)
+def test_what_is_shown_and_stored_of_a_list_is_a_count_and_nobodys_data(items, shown):
+    source = InlineRecipients(items)
+
+    assert (repr(source), str(source), f"{source}", source.serialize()) == (shown,) * 4
+
+
+# Several -------------------------------------------------------------------------------------------------
+
+
+def test_sources_can_follow_each_other_each_in_its_own_way():
+    source = JoinedRecipients([InlineRecipients(["ada"], key="external_user_id"), Table({"BRAZE_ID": 5})])
+
+    assert read(source) == [ADA, {"braze_id": "5"}]
+    assert list(source.rows()) == [ADA, {"BRAZE_ID": 5}]
+    assert source.serialize() == "1 recipients and Table()"
