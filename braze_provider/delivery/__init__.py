@@ -1,0 +1,1 @@
+"""Many recipients, safely: prepare → batches → pace → send → ledger → report."""

@@ -1,0 +1,90 @@
+"""Recipients cut into requests: at most fifty people and four megabytes in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from braze_provider.api.limits import MAX_BODY_BYTES, MAX_RECIPIENTS
+from braze_provider.api.requests.base import SendRequest
+
+JOIN_BYTES = 64
+"""What joining recipients to the rest of a request adds at most: the names of its arrays and brackets."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """
+    One request's share of a delivery.
+
+    :param index: Its place in the delivery, from 0. The same source gives the same batches.
+    :param rows: Its recipients as JSON; empty for a broadcast, whose audience Braze decides.
+    :param fingerprint: A digest of who they are, by which a changed source is noticed. What is said to them
+        is not part of it: a voucher that is drawn anew does not make them other people.
+    """
+
+    index: int
+    rows: tuple[bytes, ...] = field(repr=False)
+    fingerprint: str = field(default="", repr=False)
+
+    @property
+    def people(self) -> int:
+        """Number of recipients; 0 for a broadcast."""
+        return len(self.rows)
+
+    @property
+    def weight(self) -> int:
+        """What the batch counts for in a report: its people, or the one request of a broadcast."""
+        return len(self.rows) or 1
+
+
+class Envelope:
+    """
+    A request but for its recipients: what all batches of a delivery share.
+
+    :param request: The validated request without recipients, or the whole request of a broadcast.
+    """
+
+    def __init__(self, request: SendRequest) -> None:
+        self._model = type(request)
+        self._shared = request.to_json()
+
+    @property
+    def size(self) -> int:
+        """Bytes of what the batches share."""
+        return len(self._shared)
+
+    def body(self, batch: Batch) -> bytes:
+        """
+        Make the body of a batch's request, without serialising anybody again.
+
+        :param batch: The batch.
+        """
+        return self._model.fill(self._shared, batch.rows) if batch.rows else self._shared
+
+    def cut(self, recipients: Iterable[tuple[bytes, bytes]]) -> Iterator[Batch]:
+        """
+        Cut a stream of recipients into batches.
+
+        :param recipients: Of each, in order: who it is (a digest of the identity), and it as JSON.
+        """
+        room = MAX_BODY_BYTES - self.size - JOIN_BYTES
+        index = size = 0
+        who: list[bytes] = []
+        rows: list[bytes] = []
+        for digest, row in recipients:
+            if rows and (len(rows) == MAX_RECIPIENTS or size + len(row) + 1 > room):
+                yield _batch(index, who, rows)
+                index += 1
+                size = 0
+                who, rows = [], []
+            who.append(digest)
+            rows.append(row)
+            size += len(row) + 1
+        if rows:
+            yield _batch(index, who, rows)
+
+
+def _batch(index: int, who: Iterable[bytes], rows: Iterable[bytes]) -> Batch:
+    return Batch(index, tuple(rows), blake2b(b"".join(who), digest_size=16).hexdigest())

@@ -1,0 +1,367 @@
+"""One task's delivery from beginning to end: prepare, then deliver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from braze_provider.api import requests as models
+from braze_provider.api.endpoints import Endpoint
+from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
+from braze_provider.api.limits import MAX_BODY_BYTES
+from braze_provider.api.requests.base import SendRequest
+from braze_provider.api.validation import validate
+from braze_provider.delivery.batches import Batch, Envelope
+from braze_provider.delivery.engine import Engine
+from braze_provider.delivery.ledger.base import Ledger
+from braze_provider.delivery.ledger.memory import MemoryLedger
+from braze_provider.delivery.pacing import Pacer
+from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
+from braze_provider.delivery.report import DeliveryReport
+from braze_provider.delivery.resume import Past, plan, verify
+from braze_provider.delivery.sender import OnUncertain, Sender
+from braze_provider.delivery.spool import Spool
+from braze_provider.delivery.stop import StopSignal
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+    from braze_provider.hooks.braze import BrazeHook
+    from braze_provider.recipients.base import RecipientSource
+
+
+@dataclass(frozen=True)
+class DeliveryOptions:
+    """
+    What the user decides about a delivery.
+
+    :param concurrency: Requests under way at the same time.
+    :param on_uncertain: What follows a request that Braze may have accepted.
+    :param on_invalid: What follows a row that is no recipient.
+    :param max_recipients: More distinct recipients than this fail before the first request.
+    :param allow_duplicates: Send to a person once for each row instead of once.
+    :param resend: Start over with everybody, once for each time that the task is cleared.
+    :param pool: The Airflow pool that the task runs in.
+    :param pool_slots: The slots of it that the task holds.
+    :param max_slot_wait: Seconds to wait for the rate limit at most before the delivery pauses. Default: it
+        waits.
+    :param dry_run: Do everything but the requests.
+    """
+
+    concurrency: int = 8
+    on_uncertain: OnUncertain = "hold"
+    on_invalid: OnInvalid = "fail"
+    max_recipients: int | None = None
+    allow_duplicates: bool = False
+    resend: bool = False
+    pool: str = ""
+    pool_slots: int = 1
+    max_slot_wait: float | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """
+    Which run of the task's code this is.
+
+    :param try_number: Airflow's number of the try, from 1.
+    :param clear_number: How often the Dag run has been cleared.
+    :param resumed: Whether the task was deferred and comes back.
+    """
+
+    try_number: int = 1
+    clear_number: int = 0
+    resumed: bool = False
+
+
+class LedgerGoneError(BrazeError):
+    """The record of what an earlier try has sent is gone, so nothing may be sent. Nothing was sent."""
+
+
+class DeliveryError(BrazeError):
+    """
+    A delivery that did not reach everybody it was meant for.
+
+    :param message: What happened, with figures and first reasons.
+    :param report: The delivery's report.
+    :param retry_in: Seconds after which a retry can do better, where that is known.
+    """
+
+    def __init__(self, message: str, report: DeliveryReport, retry_in: float | None = None) -> None:
+        super().__init__(message)
+        self.report = report
+        self.retry_in = retry_in
+
+
+class Delivery:
+    """
+    Sends one request's content to a stream of recipients, or makes one broadcast.
+
+    :param hook: The hook to send with.
+    :param endpoint: Where to send; its request model says what is valid.
+    :param options: What the user decides.
+    :param log: The task's log.
+    :param ledger: Where receipts are kept. Default: in memory, for this try alone.
+    :param attempt: Which run of the task's code this is. Default: the first.
+    """
+
+    def __init__(
+        self,
+        hook: BrazeHook,
+        endpoint: Endpoint,
+        options: DeliveryOptions,
+        log: Logger,
+        ledger: Ledger | None = None,
+        attempt: Attempt | None = None,
+    ) -> None:
+        self._hook = hook
+        self._endpoint = endpoint
+        self._options = options
+        self._log = log
+        self._attempt = attempt or Attempt()
+        self._model: type[SendRequest] = getattr(models, endpoint.request or "")
+        self._stop = StopSignal()
+        self._opened = False
+        self._engine: Engine | None = None
+        self._sender: Sender | None = None
+        self.ledger: Ledger = MemoryLedger() if ledger is None else ledger
+        self.report = DeliveryReport()
+        """The figures so far, also of a delivery that failed."""
+
+    @property
+    def may_have_sent(self) -> bool:
+        """Whether Braze has, or may have, accepted anything in this try."""
+        return self._engine is not None and self._engine.touched
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether a further try can send more, and nothing twice."""
+        if not self.ledger.durable:
+            return not self.may_have_sent
+        return bool(self.report.failed) or not (self.report.rejected or self.report.uncertain)
+
+    @property
+    def minor_errors(self) -> int:
+        """Number of errors that Braze noted beside requests which it accepted."""
+        return 0 if self._engine is None else self._engine.minor_errors
+
+    @property
+    def rate_limited(self) -> int:
+        """Number of requests that were over the rate limit."""
+        return 0 if self._sender is None else self._sender.refused
+
+    @property
+    def resume_in(self) -> float | None:
+        """Seconds after which to go on, when the delivery paused for the rate limit."""
+        return None if self._sender is None else self._sender.resume_in
+
+    def stop(self) -> None:
+        """Admit nothing more; what is under way is waited for. May be called from a signal handler."""
+        self._stop.request()
+
+    def begin(self) -> bool:
+        """
+        Open the ledger, before anything else that may fail: a later try must find that there was this one.
+
+        :return: Whether there is anything to do. If not, :attr:`report` says what an earlier try has done.
+        :raises LedgerGoneError: If what an earlier try has sent can't be known; nothing was sent.
+        """
+        if self._opened or self._options.dry_run:
+            return True
+        attempt, resend = self._attempt, self._options.resend
+        self._log.info("Ledger: %s", self.ledger)
+        head = self.ledger.open(clear_number=attempt.clear_number)
+        self._opened = True
+        if head is None:
+            is_cleared = attempt.clear_number > 0 and attempt.try_number > 1
+            if self.ledger.durable and not resend and (is_cleared or attempt.resumed):
+                raise LedgerGoneError(
+                    "There is no record of what earlier tries of this task have sent, so nothing is sent "
+                    "now. If they can't have sent anything, or everybody shall be sent to again, clear the "
+                    "task with resend=True, which starts over"
+                )
+        elif resend and head.clear_number < attempt.clear_number:
+            self._log.warning("resend=True: starting over with everybody")
+            self.ledger.start_over(clear_number=attempt.clear_number)
+        elif head.finished:
+            self._log.info("An earlier try has sent everything: nothing is sent again")
+            self.report = DeliveryReport.of_finished(head.report or {})
+            return False
+        return True
+
+    def run(self, fields: Mapping[str, Any], source: RecipientSource | None) -> DeliveryReport:
+        """
+        Prepare, then deliver.
+
+        :param fields: The request's fields but the recipients.
+        :param source: The recipients; None for a request to a segment, an audience or everybody.
+        :return: The report, if everybody was sent to or the delivery paused.
+        :raises BrazeValidationError: For bad input; nothing was sent.
+        :raises LedgerGoneError: If what an earlier try has sent can't be known; nothing was sent.
+        :raises SourceChangedError: If the source gives other people than at an earlier try; nothing was sent.
+        :raises BrazeConfigurationError: If Braze refused the API key, its permission or the endpoint.
+        :raises LedgerLostError: If another copy of the task instance has taken over.
+        :raises DeliveryError: If somebody was not sent to, or may not have been; the rest was.
+        """
+        if not self.begin():
+            return self.report
+        if source is None:
+            request = validate(self._model, fields, subject=self._endpoint.path)
+            return self._deliver(Envelope(request), lambda: iter([Batch(0, ())]), Prepared(), recipients=None)
+        request = self._model.validate_envelope(fields, subject=self._endpoint.path)
+        envelope = Envelope(request)
+        if envelope.size > MAX_BODY_BYTES:
+            size = f"{envelope.size:,} bytes without anybody, and Braze takes at most {MAX_BODY_BYTES:,}"
+            raise BrazeValidationError(self._endpoint.path, [Problem("", size)])
+        with Spool(once_each=not self._options.allow_duplicates) as spool:
+            prepared = prepare(
+                source,
+                spool,
+                self._model.recipient_model,
+                on_invalid=self._options.on_invalid,
+                max_recipients=self._options.max_recipients,
+                envelope_size=envelope.size,
+                stop=self._stop,
+            )
+            self._log_prepared(source, prepared)
+            return self._deliver(
+                envelope, lambda: envelope.cut(spool), prepared, recipients=prepared.recipients
+            )
+
+    def dispatch_ids(self, limit: int) -> tuple[list[str], int]:
+        """
+        List the dispatch ids of what Braze accepted, in the order of the batches.
+
+        :param limit: Number of them to list at most.
+        :return: The first ones, and how many there are in all.
+        """
+        if not self._opened:
+            return [], 0
+        ids = (receipt.dispatch_id for receipt in self.ledger.receipts() if receipt.dispatch_id)
+        first = list(islice(ids, limit))
+        return first, len(first) + sum(1 for _ in ids)
+
+    def _deliver(
+        self,
+        envelope: Envelope,
+        batches: Callable[[], Iterator[Batch]],
+        prepared: Prepared,
+        *,
+        recipients: int | None,
+    ) -> DeliveryReport:
+        if self._options.dry_run:
+            self._log_example(envelope, next(batches(), None))
+            self.report = DeliveryReport(recipients=recipients)
+            self._complete(prepared)
+            self._log.info("Dry run: %s", self.report)
+            return self.report
+        past = verify(batches(), self.ledger.receipts())
+        if past.sent or past.in_doubt:
+            self._log.info("Earlier tries: %s sent, %s in doubt", f"{past.sent:,}", f"{past.in_doubt:,}")
+        engine = self._engine = self._make_engine(recipients, envelope, past)
+        self.report = engine.report
+        self._complete(prepared)
+        try:
+            engine.run(plan(batches(), self.ledger.receipts(), self._options.on_uncertain))
+        finally:
+            self._hook.close()
+        self._log.info("%s", self.report)
+        if engine.minor_errors:
+            self._log.warning(
+                "Braze accepted requests with %s minor errors: what they name was dropped",
+                engine.minor_errors,
+            )
+        if self.resume_in is None or engine.fatal is not None:
+            self._raise_for(engine, self.report)
+            self.ledger.finish(self.report.to_dict())
+        return self.report
+
+    def _complete(self, prepared: Prepared) -> None:
+        self.report.invalid = prepared.invalid
+        self.report.duplicates_dropped = prepared.duplicates
+
+    def _make_engine(self, recipients: int | None, envelope: Envelope, past: Past) -> Engine:
+        connection = self._hook.connection
+        endpoint, options = self._endpoint, self._options
+        bucket = connection.bucket(endpoint.bucket_of(broadcast=recipients is None))
+        share = connection.share(options.pool, options.pool_slots, bucket.name)
+        sender = self._sender = Sender(
+            hook=self._hook,
+            endpoint=endpoint,
+            envelope=envelope,
+            pacer=Pacer(bucket.limit, bucket.window, share=share),
+            stop=self._stop,
+            on_uncertain=options.on_uncertain,
+            max_slot_wait=options.max_slot_wait,
+        )
+        return Engine(
+            sender=sender,
+            ledger=self.ledger,
+            stop=self._stop,
+            log=self._log,
+            recipients=recipients,
+            past=past,
+            concurrency=1 if recipients is None else options.concurrency,
+            accept_uncertain=options.on_uncertain == "accept",
+        )
+
+    def _raise_for(self, engine: Engine, report: DeliveryReport) -> None:
+        fatal = engine.fatal
+        if fatal is None and not report.rejected and not report.uncertain and not report.failed:
+            return
+        if fatal is not None and not engine.touched:
+            raise fatal
+        message = ". ".join(self._what_happened(engine, report))
+        raise DeliveryError(message, report, retry_in=self._pacer_wait()) from fatal
+
+    def _pacer_wait(self) -> float | None:
+        return None if self._sender is None else self._sender.closed_for or None
+
+    def _what_happened(self, engine: Engine, report: DeliveryReport) -> Iterable[str]:
+        yield str(report)
+        if report.uncertain:
+            people = "request" if report.recipients is None else "recipients"
+            yield (
+                f"{report.uncertain:,} {people} are in doubt: Braze may have accepted them, so they are held "
+                "and not sent again"
+            )
+            if self.ledger.durable:
+                yield (
+                    "look them up in Braze's Message Activity Log, then clear the task with "
+                    "on_uncertain='accept' to take them for sent, or 'resend' to send to them again"
+                )
+        if engine.touched and not self.ledger.durable:
+            yield "without a durable ledger, clearing the task starts over and sends to everybody"
+        if self._stop.requested and engine.fatal is None:
+            yield "the task was stopped before the end"
+        if engine.fatal is not None and not isinstance(engine.fatal, BrazeError):
+            yield f"{type(engine.fatal).__name__} stopped it before the end"
+        if engine.reasons:
+            yield "first reasons: " + " | ".join(engine.reasons)
+
+    def _log_prepared(self, source: RecipientSource, prepared: Prepared) -> None:
+        self._log.info(
+            "%s recipients from %s: %s invalid rows skipped, %s duplicates dropped",
+            f"{prepared.recipients:,}",
+            source,
+            f"{prepared.invalid:,}",
+            f"{prepared.duplicates:,}",
+        )
+        for problem in prepared.bad_rows:
+            self._log.warning("Skipped %s", problem)
+
+    def _log_example(self, envelope: Envelope, batch: Batch | None) -> None:
+        if batch is None:
+            self._log.info("Dry run: there is nobody to send to")
+            return
+        body = json.loads(envelope.body(batch))
+        for name in self._model.recipient_fields:
+            if name in body:
+                body[name] = f"<{len(body[name])} people>"
+        self._log.info(
+            "Dry run: the first request would be %s %s", self._endpoint, json.dumps(body, indent=2)
+        )

@@ -1,0 +1,1 @@
+"""The delivery's book: what was claimed, and what became of it."""

@@ -1,0 +1,43 @@
+"""A ledger for a delivery that nobody comes back to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from braze_provider.delivery.ledger.base import Claim, Head, Receipt
+
+
+class MemoryLedger:
+    """A ledger that ends with the task's process, so that nothing sent may be retried by Airflow."""
+
+    durable = False
+
+    def __init__(self) -> None:
+        self._receipts: dict[int, Receipt] = {}
+
+    def __str__(self) -> str:
+        return "the memory of this process, which no later try can read"
+
+    def open(self, *, clear_number: int) -> Head | None:
+        """Tell that there is no earlier try, as far as this ledger can know."""
+        return None
+
+    def start_over(self, *, clear_number: int) -> None:
+        """Forget all receipts."""
+        self._receipts.clear()
+
+    def receipts(self, start: int = 0) -> Iterator[Receipt]:
+        """Read the receipts in the order of their batches."""
+        return (receipt for index, receipt in sorted(self._receipts.items()) if index >= start)
+
+    def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
+        """Note what became of claimed batches; every claim is granted."""
+        self._receipts.update((receipt.index, receipt) for receipt in settled)
+        return {claim.index for claim in claims}
+
+    def finish(self, report: Mapping[str, Any]) -> None:
+        """Do nothing: nobody comes back."""
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""

@@ -1,0 +1,621 @@
+"""
+The ledger in Airflow's task state store: durable on Airflow 3.3 and newer, with nothing to set up.
+
+The store is a plain map of keys to values: no compare-and-set, no transaction over two keys, no listing.
+What makes it safe all the same is that **no two writers ever share a key that matters**. Each opening begins
+a *session* with a number of its own, and a session writes its own pages only: what another copy of the task
+knows can't be overwritten with something older. Reading merges the sessions, and the latest one that has a
+receipt for a batch is right about it.
+
+The keys, for a delivery whose task was tried twice::
+
+    braze-ledger.head                   the last session, as a hint where to begin
+    braze-ledger.0.door, .0.taken       by which one copy alone gets the number 0
+    braze-ledger.0.session.0            the delivery as session 0 knew it: finished? which pages?
+    braze-ledger.0.0.page.0.0           its receipts of batches 0 to 255
+    braze-ledger.0.0.page.1.0           … of 256 to 511
+    braze-ledger.1.door, …              the second try's
+    braze-ledger.1.0.page.1.0           what the second try added
+"""
+
+from __future__ import annotations
+
+import contextvars
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from typing import Any, Protocol, TypeVar
+
+from braze_provider.api.errors import BrazeError
+from braze_provider.delivery.ledger.base import Claim, Head, LedgerLostError, Receipt, State
+from braze_provider.delivery.ledger.task_state_pages import (
+    RECEIPTS_PER_PAGE,
+    compact,
+    decode_page,
+    encode_page,
+    from_ranges,
+    page_of,
+    shorten,
+    to_ranges,
+)
+
+FORMAT = 1
+"""Of the values below. One that is newer is refused: an older release would misread it."""
+RETRY_WAITS = (1.0, 4.0)
+"""Seconds before the second and third attempt; Airflow's own client has tried five times before the first."""
+PAGES_IN_MEMORY = 8
+MAX_RACES = 20
+MAX_ERROR = 400
+
+_PREFIX = "braze-ledger"
+_HEAD = f"{_PREFIX}.head"
+# What the API server answers to the id of a try that Airflow has ended: 410 on 3.4, 404 before.
+_ENDED = (404, 410)
+
+T = TypeVar("T")
+
+
+class TaskStateStore(Protocol):
+    """What is used of ``context["task_state_store"]``."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key, or the default if there is none."""
+
+    def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
+        """Write the value of a key."""
+
+    def delete(self, key: str) -> None:
+        """Delete a key, if it is there."""
+
+
+class TaskStateLedger:
+    """
+    A delivery's receipts in ``context["task_state_store"]`` of Airflow 3.3 or newer.
+
+    They belong to the task instance (Dag run, task, map index) and never expire by themselves. They outlast
+    retries, kills, deferral, a cleared Dag run, ``airflow tasks clear``, a reprocessing backfill, and
+    ``airflow state-store clean``. What does delete them:
+
+    - the Dag run being deleted, by a person, the API, or ``airflow db clean`` of its ``dag_run`` table;
+    - ``[state_store] clear_on_success = True``, once the task succeeds or is marked as a success. A finished
+      delivery that is cleared afterwards finds no record then; :attr:`discarded_on_success` tells;
+    - on Airflow 3.4, clearing *task instances* in the UI or through the REST API, unless *keep task state* is
+      ticked (``keep_task_state``; it is not by default). On 3.3 no clear deletes them;
+    - somebody who deletes them on purpose: the task state REST API, the task's own code (``clear()``);
+    - with ``[workers] state_store_backend``, whatever empties that storage, such as a bucket's lifecycle
+      rule.
+
+    After each of these :meth:`open` returns None on a later try, which its caller must not take for "nothing
+    sent". Where only a part is gone, or can't be read, reading fails. The size of a value is a matter of
+    policy: of more than 64 KB (``[state_store] max_value_storage_bytes``) Airflow warns in the task's log,
+    but stores it. Pages stay below.
+
+    :param store: The task's ``context["task_state_store"]``.
+    :param owner: A name for this copy of the task, for messages and for whoever looks at the store.
+    """
+
+    durable = True
+    """A later try of the task finds the receipts again."""
+
+    def __init__(self, store: TaskStateStore, owner: str) -> None:
+        self._cells = _Cells(store)
+        self._owner = owner
+        self._number: int | None = None
+        self._lost_to: str | None = None
+        self._generation = 0
+        self._clear_number = 0
+        self._finished = False
+        self._report: dict[str, Any] | None = None
+        # The pages of earlier sessions, oldest first, and those of this one.
+        self._before: list[tuple[int, set[int]]] = []
+        self._own: set[int] = set()
+        self._pages: OrderedDict[int, _Page] = OrderedDict()
+
+    def __str__(self) -> str:
+        if self.discarded_on_success:
+            return (
+                "Airflow's task state store, which this deployment empties when a task succeeds "
+                "([state_store] clear_on_success): clearing a finished task finds no record of its delivery"
+            )
+        return "Airflow's task state store"
+
+    @property
+    def discarded_on_success(self) -> bool:
+        """Whether Airflow deletes the receipts once the task succeeds, by the settings of this worker."""
+        try:
+            from airflow.sdk.configuration import conf
+        except ImportError:  # Before Airflow 3.2
+            return False
+        return bool(conf.getboolean("state_store", "clear_on_success", fallback=False))
+
+    # Sessions -----------------------------------------------------------------------------------------------
+
+    def open(self, *, clear_number: int) -> Head | None:
+        """
+        Become the owner of this delivery, durably.
+
+        :param clear_number: How often the Dag run has been cleared; kept with a delivery that begins now.
+        :return: What an earlier try left; None if this is the first that the ledger hears of the delivery.
+        """
+        # Only a hint, for two copies may write it in any order: from there on, each number is tried.
+        head = self._read_format(self._cells.get(_HEAD))
+        known = -1 if head is None else int(head["session"])
+        number = self._take_number(known + 1)
+        # Read after the number was taken: from then on, no earlier session is granted anything any more.
+        record = self._last_record(before=number, known=known)
+        self._number, self._lost_to = number, None
+        self._own, self._pages = set(), OrderedDict()
+        if record is None:
+            self._generation, self._clear_number, self._finished, self._report = 0, clear_number, False, None
+            self._before = []
+        else:
+            self._generation = record["generation"]
+            self._clear_number = record["clear_number"]
+            self._finished, self._report = record["finished"], record["report"]
+            self._before = [(session, from_ranges(pages)) for session, pages in record["before"]]
+            if record["pages"]:
+                self._before.append((record["session"], from_ranges(record["pages"])))
+        self._write_record()
+        self._cells.set(_HEAD, {"format": FORMAT, "session": number, "owner": self._owner})
+        if record is None:
+            return None
+        return Head(self._clear_number, finished=self._finished, report=self._report)
+
+    def start_over(self, *, clear_number: int) -> None:
+        """
+        Begin the delivery anew: the receipts so far are none of it any more.
+
+        :param clear_number: How often the Dag run has been cleared.
+        """
+        self._check_owner()
+        number, generation = self._opened(), self._generation
+        discarded = [*self._before, (number, self._own)]
+        self._generation, self._clear_number = generation + 1, clear_number
+        self._finished, self._report = False, None
+        self._before, self._own, self._pages = [], set(), OrderedDict()
+        self._write_record()
+        # A copy that opened in the meantime goes on from the receipts so far: then they have to stay.
+        self._check_owner()
+        with suppress(BrazeError):  # Left behind, they are waste and do no harm.
+            for session, pages in discarded:
+                for page in pages:
+                    self._cells.discard(_page_name(session, generation, page))
+
+    def finish(self, report: Mapping[str, Any]) -> None:
+        """
+        Note that everybody was sent to, so that a later try sends nothing.
+
+        :param report: The delivery's report.
+        """
+        self._check_owner()
+        self._finished, self._report = True, dict(report)
+        self._write_record()
+
+    def close(self) -> None:
+        """Let go of the thread that talks to the store."""
+        self._cells.close()
+
+    def _take_number(self, candidate: int) -> int:
+        """
+        Take the next session number, which no other copy gets as well, whoever is stalled or killed where.
+
+        This is Lamport's splitter: of those who walk through a number's door at the same time, the last one
+        gets the number, unless somebody has closed it before. If nobody gets it, the next one is tried.
+        """
+        me = {"owner": self._owner, "token": secrets.token_hex(8)}
+        races = 0
+        for number in count(candidate):
+            if self._cells.get(_taken(number)) is not None:
+                continue
+            self._cells.set(_door(number), me)
+            if self._cells.get(_taken(number)) is None:
+                self._cells.set(_taken(number), True)
+                if self._cells.get(_door(number)) == me:
+                    return number
+            races += 1
+            if races == MAX_RACES:
+                break
+        raise BrazeError("other copies of this task instance keep opening its ledger at the same time")
+
+    def _last_record(self, *, before: int, known: int) -> Mapping[str, Any] | None:
+        # A number without a record was taken by a copy that came no further, and has been granted nothing.
+        for number in range(before - 1, max(known, 0) - 1, -1):
+            record = self._read_format(self._cells.read(_record_name(number)))
+            if record is not None:
+                return record
+        if known < 0:
+            return None
+        raise BrazeError(
+            f"the ledger in Airflow's task state store is damaged: the record of session {known} is missing, "
+            "so it can't be told who was sent to"
+        )
+
+    def _write_record(self) -> None:
+        self._cells.write(
+            _record_name(self._opened()),
+            {
+                "format": FORMAT,
+                "session": self._number,
+                "owner": self._owner,
+                "generation": self._generation,
+                "clear_number": self._clear_number,
+                "finished": self._finished,
+                "report": self._report,
+                "pages": to_ranges(self._own),
+                "before": [[session, to_ranges(pages)] for session, pages in self._before],
+            },
+        )
+
+    @staticmethod
+    def _read_format(value: Any) -> Mapping[str, Any] | None:
+        if value is None:
+            return None
+        version = value.get("format") if isinstance(value, Mapping) else None
+        if not isinstance(version, int):
+            raise BrazeError("Airflow's task state store holds a ledger that can't be read")
+        if version > FORMAT:
+            raise BrazeError(
+                "the ledger in Airflow's task state store was written by a newer release of this provider "
+                f"(format {version}, and this one knows {FORMAT}): upgrade this worker"
+            )
+        result: Mapping[str, Any] = value
+        return result
+
+    def _opened(self) -> int:
+        if self._number is None:
+            raise BrazeError("the ledger was not opened")
+        return self._number
+
+    def _successor(self) -> str | None:
+        """Return the owner who came after this one, if one did."""
+        if self._lost_to is None:
+            door = self._cells.get(_door(self._opened() + 1))
+            if door is not None:
+                self._lost_to = str(door.get("owner")) if isinstance(door, Mapping) else "?"
+        return self._lost_to
+
+    def _check_owner(self) -> None:
+        if (successor := self._successor()) is not None:
+            raise self._lost(successor)
+
+    def _lost(self, successor: str) -> LedgerLostError:
+        return LedgerLostError(
+            f"another copy of this task instance ({successor}) has taken over its delivery: this one "
+            f"({self._owner}) sends nothing more"
+        )
+
+    # Receipts -----------------------------------------------------------------------------------------------
+
+    def receipts(self, start: int = 0) -> Iterator[Receipt]:
+        """
+        Read the receipts in the order of their batches, one page at a time; claims without outcome included.
+
+        :param start: Index to begin with. Default 0.
+        """
+        self._check_owner()
+        pages = self._own.union(*(pages for _, pages in self._before))
+        for number in sorted(page for page in pages if page >= page_of(start)):
+            merged = self._read_before(number)
+            merged.update((receipt.index, receipt) for receipt in self._read_own(number))
+            for index in sorted(index for index in merged if index >= start):
+                yield merged[index]
+
+    def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
+        """
+        Note, in one durable step, what became of claimed batches, and claim further ones.
+
+        :param settled: Receipts of batches that this owner claimed.
+        :param claims: Batches that are to be sent next.
+        :return: Indexes of the claims that were granted. One that somebody has claimed before is not, nor one
+            with a receipt, unless that says *failed* (still open) or the claim says *again*.
+        :raises LedgerLostError: If somebody else is the owner; the receipts were noted all the same, unless
+            Airflow itself has ended this try, whose writes it then refuses.
+        :raises BrazeError: If the store can't be reached. No claim is granted; the receipts may or may not
+            have been noted, and can be given again.
+        """
+        successor = self._successor()
+        for receipt in settled:
+            self._page(page_of(receipt.index)).settle(receipt)
+        granted: list[tuple[Claim, Receipt | None]] = []
+        try:
+            if successor is None:
+                at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+                for claim in claims:
+                    page = self._page(page_of(claim.index))
+                    if claim.again or page.state(claim.index) in (None, State.FAILED):
+                        granted.append((claim, page.receipts.get(claim.index)))
+                        page.claim(claim, at)
+            self._flush()
+            # Look again now that the claims are durable. Whoever opens after this finds them; whoever opened
+            # before this, and may have missed them, is seen here. So no two copies send the same batch.
+            if granted:
+                successor = self._successor()
+        except BaseException:
+            self._withdraw(granted)
+            raise
+        if successor is not None:
+            self._withdraw(granted)
+            with suppress(BrazeError):  # Left in place, claims of a copy that lost are in doubt at worst.
+                self._flush()
+            raise self._lost(successor)
+        while len(self._pages) > PAGES_IN_MEMORY:
+            self._pages.popitem(last=False)
+        return [claim.index for claim, _ in granted]
+
+    def _withdraw(self, granted: Sequence[tuple[Claim, Receipt | None]]) -> None:
+        for claim, previous in reversed(granted):
+            page = self._pages[page_of(claim.index)]
+            page.dirty = True
+            if previous is None:
+                page.receipts.pop(claim.index, None)
+            else:
+                page.receipts[claim.index] = previous
+
+    def _flush(self) -> None:
+        # Receipts before claims: a kill in between should leave as few batches in doubt as can be.
+        dirty = sorted(
+            (page for page in self._pages.values() if page.dirty),
+            key=lambda page: (not page.settled, page.number),
+        )
+        for page in dirty:
+            head = {"session": self._opened(), "generation": self._generation, "owner": self._owner}
+            self._cells.write(
+                _page_name(self._opened(), self._generation, page.number),
+                encode_page(page.number, head, page.receipts.values()),
+            )
+            page.dirty = page.settled = False
+        # A page is named in the record once it is there, and nothing on it is granted before it is named. So
+        # a page that is named and missing was deleted; one that is there and not named matters to nobody.
+        written = {page.number for page in dirty}
+        if not written <= self._own:
+            known = self._own
+            self._own = known | written
+            try:
+                self._write_record()
+            except BaseException:
+                self._own = known
+                for page in dirty:
+                    page.dirty = True
+                raise
+
+    def _page(self, number: int) -> _Page:
+        """Return a page of this session for writing, with what earlier sessions know of its batches."""
+        page = self._pages.get(number)
+        if page is None:
+            before = {index: receipt.state for index, receipt in self._read_before(number).items()}
+            own = {receipt.index: receipt for receipt in self._read_own(number)}
+            page = self._pages[number] = _Page(number, own, before)
+        self._pages.move_to_end(number)
+        return page
+
+    def _read_before(self, number: int) -> dict[int, Receipt]:
+        return {
+            receipt.index: receipt
+            for session, pages in self._before
+            if number in pages
+            for receipt in self._load(session, number)
+        }
+
+    def _read_own(self, number: int) -> Collection[Receipt]:
+        if number in self._pages:
+            return list(self._pages[number].receipts.values())
+        return self._load(self._opened(), number) if number in self._own else ()
+
+    def _load(self, session: int, number: int) -> list[Receipt]:
+        page = self._cells.read(_page_name(session, self._generation, number))
+        first = number * RECEIPTS_PER_PAGE
+        problem = "is missing"
+        if page is not None:
+            problem = "can't be read"
+            with suppress(ValueError, TypeError):
+                receipts = list(decode_page(page))
+                if (page["session"], page["generation"], page["page"]) == (session, self._generation, number):
+                    return receipts
+        elif self._cells.read(_record_name(self._opened())) is None:
+            # Airflow gives a task instance a new id for each try, and to an old id everything looks empty.
+            raise LedgerLostError(
+                "Airflow's task state store shows this copy of the task nothing any more: the task was "
+                "cleared or retried meanwhile, or its state was deleted"
+            )
+        raise BrazeError(
+            f"the ledger in Airflow's task state store is damaged: the page of the batches from {first} to "
+            f"{first + RECEIPTS_PER_PAGE - 1} {problem}, so it can't be told who of them was sent to"
+        )
+
+
+class _Page:
+    """
+    A session's own receipts of a range of batches, as they are to be in the store.
+
+    :param number: The page's number.
+    :param receipts: The receipts of this session, by index.
+    :param before: What earlier sessions know of the page's batches.
+    """
+
+    def __init__(self, number: int, receipts: dict[int, Receipt], before: Mapping[int, State]) -> None:
+        self.number = number
+        self.receipts = receipts
+        self.dirty = False
+        self.settled = False
+        self._before = before
+
+    def state(self, index: int) -> State | None:
+        receipt = self.receipts.get(index)
+        return self._before.get(index) if receipt is None else receipt.state
+
+    def settle(self, receipt: Receipt) -> None:
+        self.receipts[receipt.index] = compact(receipt)
+        self.dirty = self.settled = True
+
+    def claim(self, claim: Claim, at: str) -> None:
+        self.receipts[claim.index] = Receipt(
+            claim.index, claim.recipients, claim.fingerprint, State.CLAIMED, at
+        )
+        self.dirty = True
+
+
+class _Cells:
+    """
+    Airflow's store with its failures dealt with, and *cells*: names with one writer, whose last value counts.
+
+    Airflow's client repeats a request that was not answered in time, while the first one may still be on its
+    way: carried out after later ones, it would put an old value back. So a key whose writing may have been
+    repeated never gets another value, and the cell goes on under a key of its next version. Readers look for
+    the last one.
+
+    :param store: Airflow's store.
+    """
+
+    def __init__(self, store: TaskStateStore) -> None:
+        self._store = store
+        self._versions: dict[str, int] = {}
+        # Names whose key must not get another value; with the value that may not have arrived, if so.
+        self._unsure: dict[str, Any] = {}
+        self._executor: ThreadPoolExecutor | None = None
+        self._retention = _never_expire()
+        self._repeated_after = _repeated_after()
+
+    def close(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+
+    def get(self, key: str) -> Any:
+        return self._call("read", lambda: self._store.get(key))[0]
+
+    def set(self, key: str, value: Any) -> None:
+        self._set(key, value)
+
+    def read(self, name: str) -> Any:
+        """Return the last value of a cell; None if it has none."""
+        version = self._versions.get(name, 0)
+        value = newer = self.get(_key(name, version))
+        while newer is not None:
+            value = newer
+            version += 1
+            newer = self.get(_key(name, version))
+        return value
+
+    def write(self, name: str, value: Any) -> None:
+        """Write a cell, as its only writer."""
+        if name in self._unsure:
+            if (missing := self._unsure[name]) is not None:
+                self._set(_key(name, self._versions.get(name, 0)), missing)  # Readers stop at a gap.
+            self._versions[name] = self._versions.get(name, 0) + 1
+        self._unsure[name] = value
+        if self._set(_key(name, self._versions.get(name, 0)), value):
+            del self._unsure[name]
+        else:
+            self._unsure[name] = None
+
+    def discard(self, name: str) -> None:
+        """Delete all versions of a cell."""
+        version = 0
+        while True:
+            self._call("written", lambda: self._store.delete(_key(name, version)))  # noqa: B023 - called at once
+            version += 1
+            if self.get(_key(name, version)) is None:
+                return
+
+    def _set(self, key: str, value: Any) -> bool:
+        """Set a key; return whether it certainly took one request only."""
+        _, once = self._call("written", lambda: self._store.set(key, value, retention=self._retention))
+        return once
+
+    def _call(self, verb: str, call: Callable[[], T]) -> tuple[T, bool]:
+        for attempt, wait in enumerate((*RETRY_WAITS, None)):
+            began = time.monotonic()
+            try:
+                result = self._undisturbed(call)
+            except Exception as error:  # A backend of the store may raise anything.
+                status = _status(error)
+                if verb == "written" and status in _ENDED:
+                    raise LedgerLostError(
+                        "Airflow doesn't know this try of the task any more: the task was cleared, retried "
+                        "or deleted meanwhile, so this copy sends nothing more"
+                    ) from error
+                if wait is None or not _may_pass(error, status):
+                    reason = shorten(f"{type(error).__name__}: {error}", MAX_ERROR)
+                    raise BrazeError(f"Airflow's task state store can't be {verb}: {reason}") from error
+                time.sleep(wait)
+            else:
+                return result, attempt == 0 and time.monotonic() - began < self._repeated_after
+        raise AssertionError  # pragma: no cover - the last wait is None
+
+    def _undisturbed(self, call: Callable[[], T]) -> T:
+        """
+        Make a call that a signal can't tear apart.
+
+        Airflow's timeout raises wherever the main thread happens to be. In the middle of a request to the
+        supervisor that would leave the answer unread, and the next request would take it for its own. In
+        another thread, the request runs to its end, whatever happens to the one that waits for it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return call()
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="braze-ledger")
+        return self._executor.submit(contextvars.copy_context().run, call).result()
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status that is behind an error of the store, if one is."""
+    # AirflowRuntimeError holds it as a detail; under dag.test(), the client's own error gets through.
+    detail = getattr(getattr(error, "error", None), "detail", None)
+    if isinstance(detail, Mapping):
+        status = detail.get("status_code")
+    else:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _may_pass(error: Exception, status: int | None) -> bool:
+    if status is not None:
+        return status >= 500 or status in (408, 429)
+    # A mistake in what was given or configured; anything else is the network's or a backend's.
+    return not isinstance(error, (TypeError, ValueError))
+
+
+def _never_expire() -> timedelta:
+    try:
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]
+    except ImportError:  # Before Airflow 3.3, which has no store either.
+        return timedelta.max
+    retention: timedelta = NEVER_EXPIRE
+    return retention
+
+
+def _repeated_after() -> float:
+    """Seconds within which an answer is certainly the one to the first request."""
+    try:
+        from airflow.sdk.configuration import conf
+    except ImportError:  # Before Airflow 3.2
+        return 1.0
+    wait: float = conf.getfloat("workers", "execution_api_retry_wait_min", fallback=1.0)
+    timeout: float = conf.getfloat("workers", "execution_api_timeout", fallback=5.0)
+    return max(min(wait, timeout), 0.1)
+
+
+def _door(number: int) -> str:
+    return f"{_PREFIX}.{number}.door"
+
+
+def _taken(number: int) -> str:
+    return f"{_PREFIX}.{number}.taken"
+
+
+def _record_name(number: int) -> str:
+    return f"{_PREFIX}.{number}.session"
+
+
+def _page_name(session: int, generation: int, page: int) -> str:
+    return f"{_PREFIX}.{session}.{generation}.page.{page}"
+
+
+def _key(name: str, version: int) -> str:
+    return f"{name}.{version}"

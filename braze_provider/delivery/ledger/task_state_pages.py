@@ -1,0 +1,192 @@
+"""
+How receipts are laid out in Airflow's task state store: pages of compact rows, each below the store's limit.
+
+A page holds the receipts of a fixed range of batch indexes, so that a batch's page is known from its index.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from braze_provider.delivery.ledger.base import Receipt, State
+
+RECEIPTS_PER_PAGE = 256
+"""Two windows of 70 batches, one settled and one claimed, lie on one page or two."""
+MAX_PAGE_BYTES = 65_535
+"""What Airflow calls the limit of a value (``[state_store] max_value_storage_bytes``), as ASCII JSON."""
+MAX_REASON_BYTES = 500
+"""Longest reason of a receipt; less where a page is crowded with them."""
+
+_LETTERS = {
+    State.CLAIMED: "c",
+    State.SENT: "s",
+    State.REJECTED: "r",
+    State.UNCERTAIN: "u",
+    State.FAILED: "f",
+}
+_STATES = {letter: state for state, letter in _LETTERS.items()}
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+_CUT = "…"
+
+Row = list[Any]
+"""Offset in the page, state, recipients, fingerprint, milliseconds since 1970[, dispatch id[, reason]]."""
+
+
+def page_of(index: int) -> int:
+    """
+    Number of the page that a batch's receipt is on.
+
+    :param index: The batch's place in the delivery.
+    """
+    return index // RECEIPTS_PER_PAGE
+
+
+def compact(receipt: Receipt) -> Receipt:
+    """
+    Make a receipt as it can be stored: its reason shortened, and text that can be sent.
+
+    :param receipt: The receipt.
+    """
+    if receipt.dispatch_id is None and receipt.reason is None:
+        return receipt
+    return replace(
+        receipt,
+        dispatch_id=None if receipt.dispatch_id is None else _clean(receipt.dispatch_id),
+        reason=None if receipt.reason is None else shorten(_clean(receipt.reason), MAX_REASON_BYTES),
+    )
+
+
+def encode_page(number: int, head: Mapping[str, Any], receipts: Iterable[Receipt]) -> dict[str, Any]:
+    """
+    Make the value of a page. Reasons are shortened until it fits; nothing else is, and nothing is left out.
+
+    :param number: The page's number.
+    :param head: What else the page says about itself.
+    :param receipts: The receipts on it, compact.
+    """
+    first = number * RECEIPTS_PER_PAGE
+    rows = sorted(_row(receipt, first) for receipt in receipts)
+    page = {**head, "page": number, "receipts": rows}
+    if _size(page) > MAX_PAGE_BYTES:
+        with_reason = [row for row in rows if len(row) == _FULL_ROW]
+        reasons = [row[-1] for row in with_reason]
+        for row in with_reason:
+            row[-1] = ""
+        longest = _longest([_text_size(reason) for reason in reasons], MAX_PAGE_BYTES - _size(page))
+        for row, reason in zip(with_reason, reasons, strict=True):
+            row[-1] = shorten(reason, longest)
+    return page
+
+
+def decode_page(page: Mapping[str, Any]) -> Iterator[Receipt]:
+    """
+    Read the receipts of a page, in the order of their batches.
+
+    :param page: The page's value.
+    :raises ValueError: If it is none.
+    """
+    try:
+        first = page["page"] * RECEIPTS_PER_PAGE
+        for offset, letter, recipients, fingerprint, at, *rest in page["receipts"]:
+            dispatch_id, reason = (*rest, None, None)[:2]
+            yield Receipt(
+                index=first + offset,
+                recipients=recipients,
+                fingerprint=fingerprint,
+                state=_STATES[letter],
+                at=(_EPOCH + at * _MILLISECOND).isoformat(timespec="milliseconds"),
+                dispatch_id=dispatch_id,
+                reason=reason,
+            )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a page of receipts: {type(error).__name__} at {error}") from error
+
+
+def shorten(text: str, size: int) -> str:
+    """
+    Cut a text so that it takes no more than a number of bytes as ASCII JSON, and show that it was cut.
+
+    :param text: The text.
+    :param size: Bytes that it may take, its quotes not counted.
+    """
+    if _text_size(text) <= size:
+        return text
+    room = size - _text_size(_CUT)
+    if room < 0:
+        return ""
+    length = bisect_right(range(1, len(text) + 1), room, key=lambda end: _text_size(text[:end]))
+    return text[:length] + _CUT
+
+
+def to_ranges(numbers: Collection[int]) -> list[list[int]]:
+    """
+    Write numbers as ranges, first and last of each: a delivery's pages are one range or a few.
+
+    :param numbers: The numbers.
+    """
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ranges
+
+
+def from_ranges(ranges: Iterable[Iterable[int]]) -> set[int]:
+    """
+    Read what :func:`to_ranges` wrote.
+
+    :param ranges: The ranges.
+    """
+    return {number for first, last in ranges for number in range(first, last + 1)}
+
+
+_FULL_ROW = 7
+
+
+def _row(receipt: Receipt, first: int) -> Row:
+    at = datetime.fromisoformat(receipt.at.replace("Z", "+00:00"))
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=timezone.utc)
+    row: Row = [
+        receipt.index - first,
+        _LETTERS[receipt.state],
+        receipt.recipients,
+        receipt.fingerprint,
+        (at - _EPOCH) // _MILLISECOND,
+    ]
+    if receipt.dispatch_id is not None or receipt.reason is not None:
+        row.append(receipt.dispatch_id)
+    if receipt.reason is not None:
+        row.append(receipt.reason)
+    return row
+
+
+def _clean(text: str) -> str:
+    # Half a surrogate pair is a Python string, but no text that can be sent or stored.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _size(value: Any) -> int:
+    # Exactly as Airflow measures and stores a value.
+    return len(json.dumps(value))
+
+
+def _text_size(text: str) -> int:
+    return _size(text) - 2
+
+
+def _longest(sizes: list[int], room: int) -> int:
+    """Largest size that all may have such that they fit: short ones keep theirs, long ones share the rest."""
+
+    def does_not_fit(size: int) -> bool:
+        return sum(min(size, each) for each in sizes) > room
+
+    return max(bisect_left(range(MAX_REASON_BYTES + 1), True, key=does_not_fit) - 1, 0)

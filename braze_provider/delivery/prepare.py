@@ -1,0 +1,123 @@
+"""Read a source once, before the first request: every bad row is known, everybody is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeError, BrazeValidationError, Problem
+from braze_provider.api.limits import MAX_BODY_BYTES
+from braze_provider.api.validation import problems
+from braze_provider.delivery.batches import JOIN_BYTES
+from braze_provider.recipients.base import BadRow, RecipientSource
+
+if TYPE_CHECKING:
+    from braze_provider.delivery.spool import Spool
+    from braze_provider.delivery.stop import StopSignal
+
+OnInvalid = Literal["fail", "skip"]
+
+MAX_BAD_ROWS_NAMED = MAX_PROBLEMS_SHOWN
+ROWS_PER_INSERT = 2_000
+
+
+class StoppedError(BrazeError):
+    """The task was stopped before its first request. Nothing was sent."""
+
+
+class TooManyRecipientsError(BrazeError):
+    """The source has more recipients than ``max_recipients`` allows. Nothing was sent."""
+
+
+@dataclass
+class Prepared:
+    """
+    What reading the source found.
+
+    :param recipients: Distinct valid recipients, now in the spool.
+    :param invalid: Rows that are no recipients.
+    :param duplicates: Rows of people who had been there before.
+    :param bad_rows: The first of the invalid rows, by number and reason.
+    """
+
+    recipients: int = 0
+    invalid: int = 0
+    duplicates: int = 0
+    bad_rows: list[Problem] = field(default_factory=list)
+
+
+def prepare(
+    source: RecipientSource,
+    spool: Spool,
+    recipient_model: Any,
+    *,
+    on_invalid: OnInvalid = "fail",
+    max_recipients: int | None = None,
+    envelope_size: int = 0,
+    stop: StopSignal | None = None,
+) -> Prepared:
+    """
+    Read, validate, deduplicate and count all recipients.
+
+    :param source: Where they come from.
+    :param spool: Where they are kept until they are sent to.
+    :param recipient_model: The model of one recipient.
+    :param on_invalid: ``fail`` (default) after the whole source has been read, or ``skip`` bad rows.
+    :param max_recipients: The brake: more distinct recipients than this fail. Default: no limit.
+    :param envelope_size: Bytes of a request without its recipients, so that one too large to send is found.
+    :param stop: Ends the reading early, with an error.
+    :raises BrazeValidationError: For bad rows, all of them named up to fifty.
+    :raises TooManyRecipientsError: If there are more than ``max_recipients``; reading stops there.
+    """
+    result = Prepared()
+    max_size = MAX_BODY_BYTES - envelope_size - JOIN_BYTES
+    # Closed at once when reading stops early: the exception would keep the source's cursor open.
+    with closing(_serialised(source, recipient_model, max_size, result)) as rows:
+        while chunk := list(islice(rows, ROWS_PER_INSERT)):
+            if stop is not None and stop.requested:
+                raise StoppedError("The task was stopped while it read its recipients; nothing was sent")
+            added = spool.add(chunk)
+            result.recipients += added
+            result.duplicates += len(chunk) - added
+            if max_recipients is not None and result.recipients > max_recipients:
+                raise TooManyRecipientsError(
+                    f"{source} has more than {max_recipients:,} recipients (max_recipients); nothing was sent"
+                )
+    if result.invalid and on_invalid == "fail":
+        raise BrazeValidationError(str(source), result.bad_rows, total=result.invalid)
+    return result
+
+
+def _serialised(
+    source: RecipientSource, model: Any, max_size: int, result: Prepared
+) -> Generator[tuple[bytes, bytes], None, None]:
+    from pydantic import ValidationError
+
+    # The validator and the serialiser themselves: what is around them costs, a million times.
+    validate = model.__pydantic_validator__.validate_python
+    to_json = model.__pydantic_serializer__.to_json
+    for number, row in enumerate(source.recipients(tuple(model.model_fields)), start=1):
+        if type(row) is BadRow:
+            _note(result, number, [Problem("", row.reason)])
+            continue
+        try:
+            recipient = validate(row)
+        except ValidationError:
+            _note(result, number, problems(model, row))
+            continue
+        body = to_json(recipient, by_alias=True, exclude_unset=True)
+        if len(body) > max_size:
+            _note(result, number, [Problem("", f"{len(body):,} bytes are too many for one request")])
+            continue
+        yield blake2b(recipient.identity().encode(), digest_size=16).digest(), body
+
+
+def _note(result: Prepared, number: int, found: Sequence[Problem]) -> None:
+    result.invalid += 1
+    if result.invalid <= MAX_BAD_ROWS_NAMED:
+        reasons = "; ".join(str(problem) for problem in found)
+        result.bad_rows.append(Problem(f"row {number:,}", reasons))

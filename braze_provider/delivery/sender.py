@@ -1,0 +1,189 @@
+"""One batch, attempt by attempt, until it has an outcome."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from braze_provider.api.endpoints import Endpoint
+from braze_provider.api.errors import (
+    BrazeConfigurationError,
+    BrazeError,
+    BrazeRateLimitError,
+    BrazeRequestError,
+    BrazeUncertainError,
+)
+from braze_provider.api.limits import RateLimitState
+from braze_provider.api.outcomes import Outcome
+from braze_provider.delivery.batches import Batch, Envelope
+from braze_provider.delivery.pacing import Pacer
+from braze_provider.delivery.stop import StopSignal
+
+if TYPE_CHECKING:
+    from braze_provider.api.answers import Answer
+    from braze_provider.hooks.braze import BrazeHook
+
+OnUncertain = Literal["hold", "resend", "accept"]
+
+MAX_ATTEMPTS = 6
+FIRST_BACKOFF = 1.0
+MAX_BACKOFF = 60.0
+
+
+@dataclass(frozen=True)
+class Settled:
+    """
+    What became of a batch.
+
+    :param batch: The batch.
+    :param outcome: Its outcome.
+    :param answer: Braze's answer, if it accepted the batch.
+    :param error: The last error, if there was one; None also when the batch was never attempted.
+    :param fatal: What makes going on with any batch pointless, or impossible.
+    """
+
+    batch: Batch
+    outcome: Outcome
+    answer: Answer | None = None
+    error: BrazeRequestError | None = None
+    fatal: BaseException | None = None
+
+
+class Sender:
+    """
+    Sends batches, each with a bounded number of attempts. Threads share one.
+
+    :param hook: Makes the requests; each thread gets a keep-alive session of its own.
+    :param endpoint: Where the requests go.
+    :param envelope: What all requests share.
+    :param pacer: Admits requests at the pace that the rate limit leaves.
+    :param stop: Ends every wait; a batch that has not been attempted by then stays unsent.
+    :param on_uncertain: ``resend`` attempts again what Braze may have accepted; nothing else does.
+    :param max_slot_wait: Seconds to wait for the rate limit at most. A longer wait ends the delivery for now;
+        :attr:`resume_in` tells until when. Default: waits as long as it takes.
+    :param max_attempts: Requests made at most for one batch. Default 6.
+    :param first_backoff: Seconds to wait at most before the second attempt, doubled for each further one.
+        Default 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        hook: BrazeHook,
+        endpoint: Endpoint,
+        envelope: Envelope,
+        pacer: Pacer,
+        stop: StopSignal,
+        on_uncertain: OnUncertain = "hold",
+        max_slot_wait: float | None = None,
+        max_attempts: int = MAX_ATTEMPTS,
+        first_backoff: float = FIRST_BACKOFF,
+    ) -> None:
+        self._hook = hook
+        self._endpoint = endpoint
+        self._envelope = envelope
+        self._pacer = pacer
+        self._stop = stop
+        self._on_uncertain = on_uncertain
+        self._max_slot_wait = max_slot_wait
+        self._max_attempts = max_attempts
+        self._first_backoff = first_backoff
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self.requests = 0
+        """Requests made, repeats included."""
+        self.refused = 0
+        """Requests that were over the rate limit."""
+        self.resume_in: float | None = None
+        """Seconds after which to go on, when the rate limit is closed for longer than ``max_slot_wait``."""
+
+    @property
+    def closed_for(self) -> float:
+        """Seconds until the rate limit admits requests again; 0 if it does."""
+        return self._pacer.closed_for
+
+    @property
+    def pace(self) -> float:
+        """Requests a second that the rate limit leaves at the moment."""
+        return self._pacer.rate
+
+    def send(self, batch: Batch) -> Settled:
+        """
+        Attempt a batch until it has an outcome, attempts are used up, or a stop is requested.
+
+        :param batch: A claimed batch.
+        """
+        body = self._envelope.body(batch)
+        settled = Settled(batch, Outcome.NOT_SENT)
+        doubt: Settled | None = None
+        for attempt in range(1, self._max_attempts + 1):
+            if not self._admitted():
+                break
+            settled = self._attempt(batch, body)
+            if settled.outcome is Outcome.UNCERTAIN:
+                doubt = settled
+            if not self._may_repeat(settled) or attempt == self._max_attempts:
+                break
+            # Full jitter: batches that failed together do not come back together. After a 429, the pacer
+            # makes everybody wait for the window's end besides.
+            longest = min(self._first_backoff * 2 ** (attempt - 1), MAX_BACKOFF)
+            self._stop.wait(random.uniform(0, longest))  # noqa: S311 - no secret
+        if doubt is not None and settled.outcome is not Outcome.SENT:
+            # What an earlier attempt may have sent, a later one's failure does not take back.
+            return Settled(batch, Outcome.UNCERTAIN, error=doubt.error, fatal=settled.fatal)
+        return settled
+
+    def _admitted(self) -> bool:
+        # Who waits for a moment is one thread, and the others for their turn: else each moment woke them all.
+        with self._turn:
+            while not self._stop.requested:
+                wait = self._pacer.reserve()
+                if not wait:
+                    return True
+                if self._max_slot_wait is not None and wait > self._max_slot_wait:
+                    self.resume_in = wait
+                    self._stop.request()
+                    return False
+                self._stop.wait(wait)
+            return False
+
+    def _attempt(self, batch: Batch, body: bytes) -> Settled:
+        with self._lock:
+            self.requests += 1
+        said, refused = RateLimitState(), False
+        try:
+            answer = self._hook.call(self._endpoint, body)
+            said = answer.rate_limit
+        except BrazeRequestError as error:
+            error.request_index = batch.index
+            said, refused = error.rate_limit, isinstance(error, BrazeRateLimitError)
+            with self._lock:
+                self.refused += refused
+            fatal = error if isinstance(error, BrazeConfigurationError) else None
+            return Settled(batch, error.outcome, error=error, fatal=fatal)
+        except BrazeError as error:
+            # The hook refused to make the request, such as for a connection that can't be used.
+            return Settled(batch, Outcome.NOT_SENT, fatal=error)
+        except BaseException as error:  # noqa: BLE001 - nobody expected it, so the worst is assumed
+            return Settled(batch, Outcome.UNCERTAIN, error=_interrupted(batch, error), fatal=error)
+        finally:
+            self._pacer.observe(said, refused=refused)
+        return Settled(batch, Outcome.SENT, answer=answer)
+
+    def _may_repeat(self, settled: Settled) -> bool:
+        if settled.fatal is not None:
+            return False
+        if settled.outcome is Outcome.UNCERTAIN:
+            return self._on_uncertain == "resend"
+        return settled.outcome is Outcome.NOT_SENT
+
+
+def _interrupted(batch: Batch, error: BaseException) -> BrazeUncertainError:
+    uncertain = BrazeUncertainError(
+        f"{type(error).__name__} while the request was under way: Braze may have accepted it",
+        outcome=Outcome.UNCERTAIN,
+    )
+    uncertain.request_index = batch.index
+    return uncertain

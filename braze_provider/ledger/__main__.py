@@ -1,0 +1,251 @@
+"""``python -m braze_provider.ledger``: list deliveries, what became of their batches, and dispatch ids."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from braze_provider.api.errors import BrazeError
+from braze_provider.delivery.ledger.base import Receipt, State
+
+if TYPE_CHECKING:
+    from braze_provider.ledger.reading import Delivery, LedgerReader
+
+FOUND, NOTHING_FOUND, FAILED = 0, 1, 2
+
+_STATES = (State.SENT, State.REJECTED, State.UNCERTAIN, State.FAILED, State.CLAIMED)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the command.
+
+    :param arguments: Command-line arguments. Default: those of the process.
+    :return: The exit status: 0 if something was found, 1 if nothing was, 2 if the ledger can't be read.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        with _connect(given.conn_id) as ledger:
+            found = _print(ledger, given)
+    except BrazeError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read has enough. Python would complain again when it flushes what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
+    if not found:
+        print("Nothing found.", file=sys.stderr)
+    return FOUND if found else NOTHING_FOUND
+
+
+@contextlib.contextmanager
+def _connect(conn_id: str) -> Iterator[LedgerReader]:
+    """Connect to the ledger's database."""
+    # Airflow looks connections up in its database only where it takes the process for one of its own, as its
+    # command line does; otherwise it asks the task's supervisor, which there is none of here.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from braze_provider.delivery.ledger.sql_engine import first_line, ledger_engine, set_up
+    from braze_provider.delivery.ledger.sql_schema import LedgerVersionError
+    from braze_provider.ledger.reading import LedgerReader
+
+    # What Airflow says while it looks for the connection belongs to nobody's table or JSON.
+    with contextlib.redirect_stdout(sys.stderr):
+        engine = set_up(ledger_engine(conn_id))
+    try:
+        with contextlib.ExitStack() as stack:
+            with contextlib.redirect_stdout(sys.stderr):
+                connection = stack.enter_context(engine.connect())
+            yield LedgerReader(connection)
+    except (SQLAlchemyError, LedgerVersionError) as error:
+        reason = str(error) if isinstance(error, LedgerVersionError) else first_line(error)
+        raise BrazeError(f"The ledger of connection {conn_id!r} can't be read: {reason}") from error
+    finally:
+        engine.dispose()
+
+
+def _print(ledger: LedgerReader, given: argparse.Namespace) -> bool:
+    """Print what is there, and say whether it is anything."""
+    from braze_provider.ledger.reading import Wanted
+
+    states: Collection[State] = given.states
+    wanted = Wanted(given.dag_id, given.run_id, given.task_id, given.map_index)
+    found = (
+        one
+        for one in ledger.deliveries(wanted)
+        if not states or any(one.batches.get(state) for state in one.means(states))
+    )
+    if given.format == "json":
+        return _print_json(ledger, found, states, dispatch_ids=given.dispatch_ids)
+    return _print_table(ledger, list(found), states, dispatch_ids=given.dispatch_ids)
+
+
+# As JSON ----------------------------------------------------------------------------------------------------
+
+
+def _print_json(
+    ledger: LedgerReader,
+    found: Iterable[Delivery],
+    states: Collection[State],
+    *,
+    dispatch_ids: bool,
+) -> bool:
+    """Print one document, piece by piece: a delivery may have hundreds of thousands of batches."""
+    number = 0
+    print('{"deliveries": [', end="")
+    for number, one in enumerate(found, 1):
+        print("," if number > 1 else "", json.dumps(_as_json(one))[:-1], sep="\n", end="")
+        if states:
+            _print_list(
+                "batches",
+                (_batch_as_json(receipt) for receipt in ledger.receipts(one, states=one.means(states))),
+            )
+        if dispatch_ids:
+            _print_list(
+                "dispatch_ids", (receipt.dispatch_id for receipt in ledger.receipts(one, dispatched=True))
+            )
+        print("}", end="")
+    print("\n]}" if number else "]}")
+    return bool(number)
+
+
+def _print_list(name: str, items: Iterable[Any]) -> None:
+    print(f', "{name}": [', end="")
+    for number, item in enumerate(items):
+        print(", " if number else "", json.dumps(item), sep="", end="")
+    print("]", end="")
+
+
+def _as_json(one: Delivery) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(one.key),
+        "state": one.status,
+        "begun_at": one.begun_at,
+        "written_at": one.written_at,
+        "started_over": one.generation,
+        "clear_number": one.clear_number,
+        "batches_by_state": {state.value: one.batches.get(state, 0) for state in _STATES},
+        "people_by_state": {state.value: one.people.get(state, 0) for state in _STATES},
+        "report": one.report,
+    }
+
+
+def _batch_as_json(receipt: Receipt) -> dict[str, Any]:
+    return {**dataclasses.asdict(receipt), "state": receipt.state.value}
+
+
+# As a table -------------------------------------------------------------------------------------------------
+
+
+def _print_table(
+    ledger: LedgerReader,
+    found: Sequence[Delivery],
+    states: Collection[State],
+    *,
+    dispatch_ids: bool,
+) -> bool:
+    if not found:
+        return False
+    header = ["DAG", "RUN", "TASK", "MAP", "STATE", *(state.name for state in _STATES), "LAST WRITTEN"]
+    rows = [
+        [
+            one.key.dag_id,
+            one.key.run_id,
+            one.key.task_id,
+            _map_index(one),
+            one.status,
+            *(_people_and_batches(one, state) for state in _STATES),
+            one.written_at[:19] + "Z",
+        ]
+        for one in found
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    figures = range(5, 5 + len(_STATES))
+    for row in (header, *rows):
+        cells = [
+            cell.rjust(width) if place in figures else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+    print("\nFigures are people in batches. CLAIMED: about to be sent, or no outcome is known yet.")
+    for one in found:
+        if states:
+            _print_batches(one, ledger.receipts(one, states=one.means(states)))
+        if dispatch_ids:
+            _print_dispatch_ids(one, ledger.receipts(one, dispatched=True))
+    return True
+
+
+def _print_batches(one: Delivery, receipts: Iterable[Receipt]) -> None:
+    print(f"\n{_name(one)}: batches\n   BATCH  PEOPLE  STATE      NOTED AT              DISPATCH ID, REASON")
+    for receipt in receipts:
+        rest = ", ".join(filter(None, (receipt.dispatch_id, receipt.reason))) or "-"
+        print(
+            f"{receipt.index:>8}  {receipt.recipients:>6}  {receipt.state.value:<9}  {receipt.at[:19]}Z  "
+            + " ".join(rest.split())
+        )
+
+
+def _print_dispatch_ids(one: Delivery, receipts: Iterable[Receipt]) -> None:
+    print(f"\n{_name(one)}: dispatch ids\n   BATCH  PEOPLE  DISPATCH ID")
+    for receipt in receipts:
+        print(f"{receipt.index:>8}  {receipt.recipients:>6}  {receipt.dispatch_id}")
+
+
+def _name(one: Delivery) -> str:
+    mapped = "" if one.key.map_index < 0 else f"[{one.key.map_index}]"
+    return f"{one.key.dag_id} {one.key.run_id} {one.key.task_id}{mapped}"
+
+
+def _map_index(one: Delivery) -> str:
+    return "-" if one.key.map_index < 0 else str(one.key.map_index)
+
+
+def _people_and_batches(one: Delivery, state: State) -> str:
+    if not one.batches.get(state):
+        return "-"
+    return f"{one.people[state]:,} in {one.batches[state]:,}"
+
+
+# The command's arguments ------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m braze_provider.ledger",
+        description="List deliveries and what became of their batches, from a SQL ledger. Only reads.",
+        epilog="A delivery is finished, running (written to in the last two minutes), or open. The exit "
+        "status is 0 if something was found, 1 if nothing was, 2 if the ledger can't be read.",
+    )
+    option = parser.add_argument
+    option("--conn-id", required=True, help="the Airflow connection that tasks name as ledger_conn_id")
+    option("--dag-id", help="only deliveries of this Dag")
+    option("--run-id", help="only deliveries of this Dag run")
+    option("--task-id", help="only deliveries of this task, named with its task groups")
+    option("--map-index", type=int, help="only this instance of a mapped task")
+    option(
+        "--state",
+        dest="states",
+        type=State,
+        action="append",
+        default=[],
+        metavar="STATE",
+        help=f"list the batches in this state, and only deliveries that have any: one of "
+        f"{', '.join(state.value for state in _STATES)}; uncertain means what is held, and so includes "
+        "claims without outcome unless the delivery is running; repeatable",
+    )
+    option("--dispatch-ids", action="store_true", help="list the dispatch ids of what Braze accepted")
+    option("--format", choices=("table", "json"), default="table", help="default: table")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

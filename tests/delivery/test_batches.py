@@ -1,0 +1,181 @@
+"""Recipients cut into requests: how many, how large, and the very JSON that the model itself would write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from braze_provider.api.limits import MAX_BODY_BYTES, MAX_RECIPIENTS
+from braze_provider.api.requests import CampaignTriggerSend, MessagesSend
+from braze_provider.delivery.batches import JOIN_BYTES, Batch, Envelope
+
+CAMPAIGN = {"campaign_id": "c1", "trigger_properties": {"shop": "Zürich", "n": 1.5}}
+MESSAGES = {
+    "messages": {
+        "email": {"app_id": "a", "from": "Shop <s@x.y>", "subject": "{{${first_name}}}", "body": "“"}
+    },
+    "send_id": "s",
+}
+
+
+def envelope_of(model: Any, fields: dict[str, Any]) -> Envelope:
+    return Envelope(model.validate_envelope(fields))
+
+
+def rows_of(model: Any, *recipients: dict[str, Any]) -> tuple[bytes, ...]:
+    return tuple(model.recipient_model.model_validate(recipient).to_json() for recipient in recipients)
+
+
+def cut(envelope: Envelope, rows: Iterable[bytes]) -> Iterator[Batch]:
+    """Cut rows that stand for themselves: who somebody is, is what their row says."""
+    return envelope.cut((row, row) for row in rows)
+
+
+def people(count: int) -> list[bytes]:
+    return [b'{"external_user_id":"%d"}' % number for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(0, []), (1, [1]), (49, [49]), (50, [50]), (51, [50, 1]), (100, [50, 50]), (120, [50, 50, 20])],
+)
+def test_a_request_takes_fifty_people(count, sizes):
+    batches = list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), people(count)))
+
+    assert [len(batch.rows) for batch in batches] == sizes
+    assert [batch.index for batch in batches] == list(range(len(sizes)))
+
+
+def test_everybody_is_in_exactly_one_batch_in_order():
+    everybody = people(333)
+    batches = cut(envelope_of(CampaignTriggerSend, CAMPAIGN), iter(everybody))
+
+    assert [row for batch in batches for row in batch.rows] == everybody
+
+
+def test_batches_are_cut_as_they_are_asked_for():
+    stream = iter(people(200))
+
+    next(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), stream))
+
+    assert len(list(stream)) == 200 - MAX_RECIPIENTS - 1
+
+
+def row_of_size(size: int, name: str = "a") -> bytes:
+    row = b'{"external_user_id":"%s","attributes":{"x":""}}' % name.encode()
+    return row[:-3] + b"x" * (size - len(row)) + row[-3:]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"campaign_id": "c"}, {"campaign_id": "c", "trigger_properties": {"x": "x" * 50_000}}]
+)
+def test_no_body_is_larger_than_braze_takes_and_nobody_is_lost_for_it(fields):
+    envelope = envelope_of(CampaignTriggerSend, fields)
+    everybody = [row_of_size(size, f"p{size}") for size in range(150_000, 450_000, 3_001)]
+
+    batches = list(cut(envelope, everybody))
+
+    sizes = [len(envelope.body(batch)) for batch in batches]
+    assert max(sizes) <= MAX_BODY_BYTES
+    assert [row for batch in batches for row in batch.rows] == everybody
+    # Cut no further than it must be: the next person would not have fitted.
+    for size, following in zip(sizes, batches[1:], strict=False):
+        assert size + len(following.rows[0]) + 1 + JOIN_BYTES > MAX_BODY_BYTES
+
+
+def test_the_largest_person_that_fits_gets_a_request_alone():
+    envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
+    largest = row_of_size(MAX_BODY_BYTES - envelope.size - JOIN_BYTES)
+
+    batches = list(cut(envelope, [*people(1), largest, *people(1)]))
+
+    assert [len(batch.rows) for batch in batches] == [1, 1, 1]
+    assert MAX_BODY_BYTES - JOIN_BYTES < len(envelope.body(batches[1])) <= MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "recipients", "whole"),
+    [
+        (
+            CampaignTriggerSend,
+            CAMPAIGN,
+            [
+                {"external_user_id": "1", "trigger_properties": {"name": 'Zoë "Z" \\ \u2028', "x": None}},
+                {"user_alias": {"alias_name": "a", "alias_label": "l"}, "attributes": {"country": None}},
+                {"email": "a@b.c", "prioritization": ["identified"], "send_to_existing_only": True},
+            ],
+            lambda given: {**CAMPAIGN, "recipients": given},
+        ),
+        (
+            MessagesSend,
+            MESSAGES,
+            [
+                {"external_user_id": "1"},
+                {"user_alias": {"alias_name": "a", "alias_label": "l"}},
+                {"external_user_id": 'Zoë "Z" \\'},
+            ],
+            lambda given: {
+                **MESSAGES,
+                "external_user_ids": [given[0]["external_user_id"], given[2]["external_user_id"]],
+                "user_aliases": [given[1]["user_alias"]],
+            },
+        ),
+        (
+            MessagesSend,
+            MESSAGES,
+            [{"external_user_id": "1"}],
+            lambda given: {**MESSAGES, "external_user_ids": ["1"]},
+        ),
+    ],
+    ids=["campaign", "messages to ids and aliases", "messages to ids alone"],
+)
+def test_a_body_is_the_json_of_the_same_request_as_one_model_and_as_compact(model, fields, recipients, whole):
+    envelope = envelope_of(model, fields)
+
+    body = envelope.body(Batch(0, rows_of(model, *recipients)))
+
+    request = model.model_validate(whole(recipients))
+    # The model writes fields in their own order; the envelope writes the people last.
+    assert json.loads(body) == json.loads(request.to_json()) == request.to_body()
+    assert len(body) == len(request.to_json())
+
+
+def test_a_request_to_nobody_by_name_is_its_envelope():
+    request = CampaignTriggerSend.model_validate({"campaign_id": "c1", "broadcast": True})
+
+    assert Envelope(request).body(Batch(0, ())) == request.to_json()
+
+
+def test_the_same_people_have_the_same_fingerprint():
+    first, second = (list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), people(120))) for _ in range(2))
+
+    assert [batch.fingerprint for batch in first] == [batch.fingerprint for batch in second]
+    # The same in every process, and in every version that can read a ledger of this one.
+    assert first[2].fingerprint == "eeb8c84c323ff6015d2e04e44d84ff97"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [people(3)[:2], people(3)[::-1], [*people(2), b'{"external_user_id":"3"}']],
+    ids=["one less", "another order", "another person"],
+)
+def test_other_people_have_another_fingerprint(others):
+    envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
+    (batch,), (other,) = cut(envelope, people(3)), cut(envelope, others)
+
+    assert batch.fingerprint != other.fingerprint
+
+
+def test_what_is_said_to_people_does_not_make_them_other_people():
+    envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
+    (first,) = envelope.cut([(b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":1}}')])
+    (second,) = envelope.cut([(b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":2}}')])
+
+    assert first.fingerprint == second.fingerprint
+
+
+def test_a_batch_shows_nobody():
+    assert repr(Batch(3, tuple(people(1)))) == "Batch(index=3)"

@@ -1,0 +1,366 @@
+"""A whole delivery: prepare, then deliver, and say what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND, MESSAGES_SEND
+from braze_provider.api.errors import BrazeAuthenticationError, BrazeValidationError
+from braze_provider.delivery.delivery import Delivery, DeliveryError, DeliveryOptions
+from braze_provider.delivery.ledger.base import Claim, Receipt
+from braze_provider.delivery.ledger.memory import MemoryLedger
+from braze_provider.delivery.prepare import StoppedError, TooManyRecipientsError
+from braze_provider.hooks.braze import BrazeHook
+from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
+
+LOG = logging.getLogger("test.delivery")
+CAMPAIGN = {"campaign_id": "c1"}
+
+
+def ids(count: int) -> InlineRecipients:
+    return InlineRecipients([f"secret-{number}" for number in range(count)], key="external_user_id")
+
+
+def delivery_of(
+    source: RecipientSource | None, fields: Mapping[str, Any] = CAMPAIGN, endpoint: Any = None, **options: Any
+) -> Delivery:
+    """A delivery of a campaign, one request at a time so that a fault strikes the batch that a test means."""
+    delivery = Delivery(
+        hook=BrazeHook(),
+        endpoint=endpoint or CAMPAIGNS_TRIGGER_SEND,
+        options=DeliveryOptions(**{"concurrency": 1, **options}),
+        log=LOG,
+    )
+    delivery.run = partial(delivery.run, fields, source)  # type: ignore[method-assign]
+    return delivery
+
+
+@pytest.fixture(autouse=True)
+def log(caplog) -> Any:
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+# Success -------------------------------------------------------------------------------------------------
+
+
+def test_the_people_of_a_source_are_sent_to_and_the_report_has_all_figures(sandbox):
+    rows = [{"external_user_id": f"p{number % 120}"} for number in range(130)]
+    delivery = delivery_of(InlineRecipients([*rows, {"zip": 1}]), on_invalid="skip", concurrency=8)
+
+    report = delivery.run()
+
+    assert report is delivery.report
+    assert {name: figure for name, figure in report.to_dict().items() if isinstance(figure, int)} == {
+        "recipients": 120,
+        "requests": 3,
+        "sent": 120,
+        "invalid": 1,
+        "duplicates_dropped": 10,
+        "rejected": 0,
+        "uncertain": 0,
+        "failed": 0,
+        "already_sent": 0,
+    }
+    assert len(sandbox.recipient_keys()) == 120
+    assert sandbox.summary()["duplicates"] == 0
+
+
+def test_each_gets_what_everybody_gets_and_their_own(sandbox):
+    rows = [{"external_user_id": "ada", "trigger_properties": {"x": 1}}, {"external_user_id": "bob"}]
+    fields = {**CAMPAIGN, "trigger_properties": {"x": 0, "y": 2}}
+
+    delivery_of(InlineRecipients(rows), fields).run()
+
+    received = sandbox.recipients()
+    assert received["ada"][0]["trigger_properties"] == {"x": 1, "y": 2}
+    assert received["bob"][0]["trigger_properties"] == {"x": 0, "y": 2}
+
+
+def test_dispatch_ids_come_in_batch_order_up_to_a_limit_and_are_counted(sandbox):
+    delivery = delivery_of(ids(220))
+    delivery.run()
+    in_order = [request["dispatch_id"] for request in sandbox.requests()]
+
+    assert delivery.dispatch_ids(10) == (in_order, 5)
+    assert delivery.dispatch_ids(5) == (in_order, 5)
+    assert delivery.dispatch_ids(2) == (in_order[:2], 5)
+    assert delivery.dispatch_ids(0) == ([], 5)
+
+
+@pytest.mark.parametrize("source", [ids(0), InlineRecipients([{"zip": 1}])], ids=["empty", "nobody valid"])
+def test_a_source_of_nobody_sends_to_nobody_rather_than_to_everybody(sandbox, source):
+    report = delivery_of(source, on_invalid="skip").run()
+
+    assert (report.recipients, report.requests, report.sent) == (0, 0, 0)
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields"),
+    [
+        (CAMPAIGNS_TRIGGER_SEND, {"campaign_id": "c1", "broadcast": True}),
+        (
+            MESSAGES_SEND,
+            {
+                "messages": {"webhook": {"url": "https://x.y", "request_method": "GET"}},
+                "segment_id": "s",
+                "broadcast": True,
+            },
+        ),
+    ],
+    ids=str,
+)
+def test_without_a_source_the_request_is_made_once_as_it_is(sandbox, endpoint, fields):
+    report = delivery_of(None, fields, endpoint, concurrency=8).run()
+
+    assert (report.recipients, report.requests, report.sent) == (None, 1, 1)
+    (request,) = sandbox.requests()
+    assert request["body"] == fields
+    assert request["broadcast"]
+
+
+def test_a_share_of_the_limit_and_the_connections_own_limit_set_the_pace(sandbox, monkeypatch):
+    connection = {
+        **json.loads(sandbox.airflow_connection),
+        "extra": {
+            "rate_limits": {"shared": {"limit": 600, "window": 60}},
+            "pools": {"braze": {"slots": 4, "bucket": "shared"}},
+        },
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
+    paced = []
+    monkeypatch.setattr(
+        "braze_provider.delivery.delivery.Pacer",
+        lambda limit, window, share: paced.append((limit, window, share)) or _Free(),
+    )
+
+    delivery_of(ids(1), pool="braze", pool_slots=1).run()
+
+    assert paced == [(600, 60, 0.25)]
+
+
+class _Free:
+    """A pacer that lets everything go."""
+
+    rate = 1_000.0
+
+    def reserve(self) -> float:
+        return 0.0
+
+    def observe(self, *args: Any, **kwargs: Any) -> None: ...
+
+
+# Nothing is sent -----------------------------------------------------------------------------------------
+
+
+def test_a_bad_row_fails_before_the_first_request(sandbox):
+    delivery = delivery_of(InlineRecipients([{"external_user_id": "ada"}, {"external_user_id": 5}]))
+
+    with pytest.raises(BrazeValidationError, match="row 2: external_user_id: must be text"):
+        delivery.run()
+    assert sandbox.requests() == []
+    assert not delivery.may_have_sent
+
+
+def test_too_many_people_fail_before_the_first_request(sandbox):
+    with pytest.raises(TooManyRecipientsError, match="more than 100 recipients"):
+        delivery_of(ids(101), max_recipients=100).run()
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({}, "campaign_id: is required"),
+        ({"campaign_id": "c1", "recipients": []}, "recipients: must be left out"),
+        ({"campaign_id": "c1", "broadcast": True}, "broadcast"),
+    ],
+)
+def test_a_bad_request_fails_before_anybody_is_read(sandbox, fields, problem):
+    class Unread(RecipientSource):
+        def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+            raise AssertionError("was read")
+
+    with pytest.raises(BrazeValidationError, match=problem):
+        delivery_of(Unread(), fields).run()
+    assert sandbox.requests() == []
+
+
+def test_a_request_that_is_too_large_without_anybody_fails_as_such(sandbox):
+    fields = {
+        "messages": {"webhook": {"url": "https://x.y", "request_method": "POST", "body": "x" * 4_194_304}}
+    }
+
+    with pytest.raises(BrazeValidationError, match=r"4,194,\d{3} bytes without anybody"):
+        delivery_of(ids(1), fields, MESSAGES_SEND, on_invalid="skip").run()
+    assert sandbox.requests() == []
+
+
+def test_a_broadcast_that_is_too_large_fails_as_such(sandbox):
+    body = "x" * 4_194_304
+    fields = {
+        "messages": {"webhook": {"url": "https://x.y", "request_method": "POST", "body": body}},
+        "segment_id": "s",
+        "broadcast": True,
+    }
+    delivery = delivery_of(None, fields, MESSAGES_SEND)
+
+    with pytest.raises(BrazeValidationError, match="Braze takes at most 4,194,304"):
+        delivery.run()
+    assert sandbox.requests() == []
+    assert not delivery.may_have_sent
+
+
+def test_a_dry_run_counts_everybody_shows_the_request_and_sends_nothing(sandbox, log):
+    delivery = delivery_of(ids(120), {**CAMPAIGN, "trigger_properties": {"x": 7}}, dry_run=True)
+
+    report = delivery.run()
+
+    assert (report.recipients, report.requests, report.sent) == (120, 0, 0)
+    assert sandbox.requests() == []
+    assert not delivery.may_have_sent
+    assert "the first request would be POST /campaigns/trigger/send" in log.text
+    assert '"x": 7' in log.text
+    assert "<50 people>" in log.text
+    assert "secret" not in log.text
+
+
+def test_a_dry_run_of_nobody_says_so(sandbox, log):
+    delivery_of(ids(0), dry_run=True).run()
+
+    assert "there is nobody to send to" in log.text
+
+
+def test_a_dry_run_finds_bad_rows(sandbox):
+    with pytest.raises(BrazeValidationError, match="row 1"):
+        delivery_of(InlineRecipients(["x"]), dry_run=True).run()
+
+
+def test_stopped_while_it_prepares_it_sends_nothing(sandbox):
+    class Stopping(RecipientSource):
+        def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+            yield {"external_user_id": "ada"}
+            delivery.stop()
+
+    delivery = delivery_of(Stopping())
+
+    with pytest.raises(StoppedError):
+        delivery.run()
+    assert sandbox.requests() == []
+    assert not delivery.may_have_sent
+
+
+# Something is not sent -----------------------------------------------------------------------------------
+
+
+def test_held_recipients_fail_the_delivery_with_their_number(sandbox):
+    sandbox.fault("disconnect", after=1)
+    delivery = delivery_of(ids(120))
+
+    with pytest.raises(DeliveryError) as caught:
+        delivery.run()
+
+    text = str(caught.value)
+    assert text.startswith(
+        "120 recipients in 3 requests: 70 sent, 50 uncertain. 50 recipients are in doubt: "
+    )
+    assert "first reasons: request 1: No answer from 127.0.0.1" in text
+    assert "clearing the task starts over and sends to everybody" in text
+    assert caught.value.report is delivery.report
+    assert delivery.may_have_sent
+
+
+def test_rejected_recipients_fail_the_delivery_with_the_reasons(sandbox):
+    sandbox.fault("status", status=400, message="Draft", after=1)
+
+    with pytest.raises(DeliveryError, match="120 recipients in 3 requests: 70 sent, 50 rejected") as caught:
+        delivery_of(ids(120)).run()
+    assert "request 1: Braze refused the request with 400 (Draft)" in str(caught.value)
+    assert "in doubt" not in str(caught.value)
+
+
+def test_a_wrong_key_is_told_as_such_if_nothing_was_sent(sandbox, monkeypatch):
+    connection = {**json.loads(sandbox.airflow_connection), "password": "wrong"}
+    monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
+    delivery = delivery_of(ids(120))
+
+    with pytest.raises(BrazeAuthenticationError, match="does not know this API key"):
+        delivery.run()
+    assert len(sandbox.requests()) == 1
+    assert not delivery.may_have_sent
+
+
+def test_a_key_that_is_revoked_half_way_is_told_with_the_figures(sandbox):
+    sandbox.fault("status", status=401, after=1)
+
+    with pytest.raises(DeliveryError, match="50 sent, 50 rejected, 20 failed") as caught:
+        delivery_of(ids(120)).run()
+    assert isinstance(caught.value.__cause__, BrazeAuthenticationError)
+    assert "does not know this API key" in str(caught.value)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_error_nobody_expected_reaches_the_caller_with_the_figures(sandbox, monkeypatch, at):
+    call, error = BrazeHook.call, RuntimeError("oh")
+    calls = []
+
+    def failing(hook: BrazeHook, *args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) > at:
+            raise error
+        return call(hook, *args, **kwargs)
+
+    monkeypatch.setattr(BrazeHook, "call", failing)
+    delivery = delivery_of(ids(120))
+
+    with pytest.raises(DeliveryError, match="RuntimeError stopped it before the end") as caught:
+        delivery.run()
+    assert caught.value.__cause__ is error
+    assert (delivery.report.sent, delivery.report.uncertain) == (50 * at, 50)
+    assert delivery.may_have_sent
+
+
+def test_a_ledger_that_fails_is_told_even_if_everybody_was_sent_to(sandbox):
+    class Full(MemoryLedger):
+        def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
+            if settled:
+                raise OSError("disk full")
+            return super().write(settled, claims)
+
+    delivery = delivery_of(ids(50))
+    delivery.ledger = Full()
+
+    with pytest.raises(OSError, match="disk full"):
+        delivery.run()
+    assert delivery.report.sent == 50
+    assert delivery.may_have_sent
+
+
+def test_a_delivery_that_is_interrupted_still_has_its_figures(sandbox, monkeypatch):
+    class Timeout(BaseException):
+        pass
+
+    def interrupted(engine: Any) -> None:
+        if sandbox.requests(limit=1):
+            monkeypatch.undo()
+            raise Timeout
+
+    monkeypatch.setattr("braze_provider.delivery.engine.Engine._log_progress", interrupted)
+    delivery = delivery_of(InlineRecipients([*ids(5_000).rows(), "bad"]), on_invalid="skip")
+
+    with pytest.raises(Timeout):
+        delivery.run()
+
+    report = delivery.report
+    assert report.sent == len(sandbox.recipient_keys()) > 0
+    assert (report.recipients, report.invalid, report.failed) == (5_000, 1, 5_000 - report.sent)
+    assert report.finished_at
+    assert delivery.may_have_sent
+    assert delivery.dispatch_ids(1_000)[1] == report.sent // 50

@@ -1,0 +1,70 @@
+"""What a later try does with what an earlier one left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from braze_provider.delivery.batches import Batch
+from braze_provider.delivery.ledger.base import Receipt, State
+from braze_provider.delivery.resume import Past, Planned, SourceChangedError, plan, verify
+
+
+def batches(count: int) -> Iterator[Batch]:
+    return (Batch(index, (b"{}",) * 50, f"print {index}") for index in range(count))
+
+
+def receipts(*states: State | None, fingerprint: str = "print {}") -> Iterator[Receipt]:
+    """A receipt for each batch; None where there is none."""
+    return (
+        Receipt(index, 50, fingerprint.format(index), state, "2026-11-21T00:00:00+00:00")
+        for index, state in enumerate(states)
+        if state is not None
+    )
+
+
+def planned(on_uncertain: str, *states: State | None) -> list[tuple[int, bool, bool, bool]]:
+    found: list[Planned] = list(plan(batches(len(states)), receipts(*states), on_uncertain))
+    return [(item.batch.index, item.again, item.in_doubt, item.accept) for item in found]
+
+
+def test_without_an_earlier_try_everything_is_to_be_sent():
+    assert verify(batches(3), receipts()) == Past(0, 0)
+    assert planned("hold", None, None) == [(0, False, False, False), (1, False, False, False)]
+
+
+def test_what_was_sent_is_counted_and_never_planned_again():
+    assert verify(batches(3), receipts(State.SENT, None, State.SENT)) == Past(sent=100, in_doubt=0)
+    for on_uncertain in ("hold", "resend", "accept"):
+        assert [item[0] for item in planned(on_uncertain, State.SENT, None, State.SENT)] == [1]
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.REJECTED])
+def test_what_was_not_sent_is_tried_again(state):
+    assert planned("hold", state) == [(0, True, False, False)]
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.UNCERTAIN])
+def test_what_is_in_doubt_waits_for_the_users_decision(state):
+    assert verify(batches(1), receipts(state)) == Past(sent=0, in_doubt=50)
+    assert planned("hold", state) == []
+    assert planned("resend", state) == [(0, True, True, False)]
+    assert planned("accept", state) == [(0, True, True, True)]
+
+
+def test_other_people_in_a_batch_stop_everything_and_the_batch_is_named():
+    with pytest.raises(SourceChangedError, match="Batch 1 holds other people"):
+        verify(
+            batches(3), iter([*receipts(State.SENT), *list(receipts(None, State.SENT, fingerprint="other"))])
+        )
+
+
+def test_fewer_people_than_were_sent_to_stop_everything():
+    with pytest.raises(SourceChangedError, match="Batch 2 of an earlier try is no more"):
+        verify(batches(2), receipts(State.SENT, State.SENT, State.SENT))
+
+
+def test_more_people_than_at_an_earlier_try_are_sent_to():
+    assert verify(batches(3), receipts(State.SENT)) == Past(sent=50, in_doubt=0)
+    assert [item[0] for item in planned("hold", State.SENT, None, None)] == [1, 2]
