@@ -1,0 +1,285 @@
+"""What all operators that send have in common; each adds its endpoint's parameters and nothing else."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from braze_provider._compat import AirflowFailException, AirflowSkipException, RetryPolicy, conf
+from braze_provider.api.errors import BrazeError, BrazeValidationError
+from braze_provider.operators.options import BOOLEANS, option_problems
+from braze_provider.operators.rendering import LiquidAwareRendering
+from braze_provider.recipients.base import RecipientSource
+from braze_provider.recipients.inline import InlineRecipients
+from braze_provider.templating import may_be_templated
+
+if TYPE_CHECKING:
+    from braze_provider._compat import Context
+    from braze_provider.api.endpoints import Endpoint
+    from braze_provider.api.requests.base import SendRequest
+    from braze_provider.delivery.delivery import Delivery
+    from braze_provider.hooks.braze import BrazeHook
+
+MAX_DISPATCH_IDS = 10_000
+
+
+class BrazeSendOperator(LiquidAwareRendering):
+    """
+    Base of the operators that send. Its parameters are those that every one of them takes.
+
+    **What a retry does.** With a durable ledger (``ledger_conn_id``, or Airflow 3.3 and newer) a retry goes
+    on where the last try stopped, and so does a cleared task. Without one, a task that has sent something and
+    then fails does so without further retries, since Braze can't tell a repeated request from a new one. On
+    Airflow 3.3 and newer a wrong key or connection fails at once, and a rate limit is waited for (unless the
+    task has a ``retry_policy`` of its own).
+
+    **What a kill leaves behind.** On SIGTERM (a timeout, *mark failed*, a worker shutting down) nothing more
+    is sent, the requests under way are waited for, and the task fails with its figures. After SIGKILL the
+    batches of about one second, which were claimed and have no outcome, are in doubt.
+
+    XCom ``return_value`` is the :class:`~braze_provider.delivery.report.DeliveryReport` as a dict; XCom
+    ``dispatch_ids`` lists the dispatch ids in batch order, the first 10,000 of them. Both are there also when
+    the task fails.
+
+    :param braze_conn_id: Id of the Airflow connection of type ``braze``. Default ``braze_default``.
+        (templated)
+    :param concurrency: Requests under way at the same time. Default 8.
+    :param on_uncertain: What to do about requests that Braze may have accepted, such as after a read
+        timeout: ``hold`` (default) sends nothing again and fails at the end, ``resend`` repeats them as
+        Braze advises, ``accept`` takes them for sent. (templated)
+    :param on_invalid: What to do about invalid recipients: ``fail`` (default) before anything is sent, or
+        ``skip``.
+    :param max_recipients: A brake: more recipients than this fail before the first request. Default: none.
+    :param max_lateness: A run whose data interval ended longer ago than this is skipped. Default: never.
+    :param ledger_conn_id: Id of a connection to a SQL database (SQLite, PostgreSQL, MySQL) in which receipts
+        are kept. Default: Airflow's task state store, which is there from Airflow 3.3 on. (templated)
+    :param receipts_path: Path or URL, as ``ObjectStoragePath`` takes it, of a file to which each settled
+        batch adds a JSON line with its dispatch id. On object storage, which can't append, files are made
+        whose names begin like it. Default: none. (templated)
+    :param allow_duplicates: Send to a person once for each row that names them. Braze itself sends once for
+        each request. Default False: the first row counts.
+    :param resend: True starts over with everybody, once for each time that the task is cleared. Default
+        False. (templated)
+    :param deferrable: Whether the task gives its slot back while the rate limit is closed for longer than
+        ``max_slot_wait``. Needs a durable ledger and a triggerer. Default: Airflow's ``default_deferrable``.
+    :param max_slot_wait: Seconds to wait in the slot at most, if ``deferrable``. Default 60.
+    :param dry_run: Validate, count and log an example request, but send nothing. Default False.
+    """
+
+    id_fields: ClassVar[tuple[str, ...]] = (
+        "braze_conn_id",
+        "on_uncertain",
+        "ledger_conn_id",
+        "receipts_path",
+        "resend",
+    )
+    template_fields: Collection[str] = id_fields
+    ui_color = "#f9e1d2"
+
+    endpoint: ClassVar[Endpoint]
+    request_fields: ClassVar[tuple[str, ...]] = ()
+    """The constructor arguments that are fields of the request, recipients excepted."""
+
+    def __init__(
+        self,
+        *,
+        braze_conn_id: str = "braze_default",
+        concurrency: int = 8,
+        on_uncertain: Literal["hold", "resend", "accept"] = "hold",
+        on_invalid: Literal["fail", "skip"] = "fail",
+        max_recipients: int | None = None,
+        max_lateness: timedelta | None = None,
+        ledger_conn_id: str | None = None,
+        receipts_path: str | None = None,
+        allow_duplicates: bool = False,
+        resend: bool | str = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_slot_wait: float = 60.0,
+        dry_run: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.braze_conn_id = braze_conn_id
+        self.concurrency = concurrency
+        self.on_uncertain = on_uncertain
+        self.on_invalid = on_invalid
+        self.max_recipients = max_recipients
+        self.max_lateness = max_lateness
+        self.ledger_conn_id = ledger_conn_id
+        self.receipts_path = receipts_path
+        self.allow_duplicates = allow_duplicates
+        self.resend = resend
+        self.deferrable = deferrable
+        self.max_slot_wait = max_slot_wait
+        # Airflow's own method of this name is called by nothing any more.
+        self.dry_run = dry_run  # type: ignore[method-assign,assignment,unused-ignore]
+        self._delivery: Delivery | None = None
+        # A mapped task is given None outright, so that a default argument would not do.
+        if RetryPolicy is not None and self.retry_policy is None:
+            from braze_provider.operators.retries import BrazeRetryPolicy
+
+            self.retry_policy = BrazeRetryPolicy()
+
+    @cached_property
+    def hook(self) -> BrazeHook:
+        """The hook that sends."""
+        from braze_provider.hooks.braze import BrazeHook
+
+        return BrazeHook(self.braze_conn_id)
+
+    @property
+    def request_model(self) -> type[SendRequest]:
+        """The model of the endpoint's request."""
+        from braze_provider.api import requests as models
+
+        model: type[SendRequest] = getattr(models, self.endpoint.request or "")
+        return model
+
+    @abstractmethod
+    def recipient_source(self) -> RecipientSource | None:
+        """Return where the recipients come from; None when the request names none."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send, and return the report."""
+        self._skip_if_late(context)
+        return self._deliver(context, resumed=False)
+
+    def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Go on after the rate limit has reset, and return the report."""
+        return self._deliver(context, resumed=True)
+
+    def _deliver(self, context: Context, *, resumed: bool) -> dict[str, Any]:
+        from braze_provider.delivery.delivery import LedgerGoneError
+        from braze_provider.delivery.ledger.base import LedgerLostError
+        from braze_provider.delivery.resume import SourceChangedError
+        from braze_provider.operators import metrics
+        from braze_provider.operators.resuming import trigger_in
+
+        delivery = self._delivery = self._make_delivery(context, resumed=resumed)
+        try:
+            delivery.begin()
+            self._check_options()
+            report = delivery.run(self._given(self.request_fields), self.recipient_source()).to_dict()
+            self._push_dispatch_ids(context, delivery)
+        except LedgerLostError:
+            raise  # The copy that has taken over reports: this one's figures would replace its.
+        except BaseException as error:
+            context["ti"].xcom_push(key="return_value", value=delivery.report.to_dict())
+            self._push_dispatch_ids(context, delivery)
+            needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError))
+            if needs_a_person or not delivery.may_be_retried:
+                raise AirflowFailException(str(error) or type(error).__name__) from error
+            raise
+        finally:
+            metrics.count(delivery, self.endpoint)
+            delivery.ledger.close()
+        if delivery.resume_in is not None:
+            self.log.info(
+                "The rate limit is closed for %.0f s: the task gives its slot back", delivery.resume_in
+            )
+            self.defer(trigger=trigger_in(delivery.resume_in), method_name="resume")
+        return report
+
+    def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
+        from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+        from braze_provider.operators.resuming import attempt_of, open_ledger
+
+        ledger = open_ledger(context, self.ledger_conn_id, self.receipts_path)
+        if self.deferrable and not ledger.durable:
+            self.log.info("Without a durable ledger the task can't be deferred: it waits in its slot")
+        return Delivery(
+            hook=self.hook,
+            endpoint=self.endpoint,
+            options=DeliveryOptions(
+                concurrency=self.concurrency,
+                on_uncertain=self.on_uncertain,
+                on_invalid=self.on_invalid,
+                max_recipients=self.max_recipients,
+                allow_duplicates=self.allow_duplicates,
+                resend=BOOLEANS.get(self.resend, False),
+                pool=self.pool,
+                pool_slots=self.pool_slots,
+                max_slot_wait=self.max_slot_wait if self.deferrable and ledger.durable else None,
+                dry_run=bool(self.dry_run),
+            ),
+            log=self.log,
+            ledger=ledger,
+            attempt=attempt_of(context, resumed=resumed),
+        )
+
+    def on_kill(self) -> None:
+        """Send nothing more; what is under way is waited for."""
+        if self._delivery is not None:
+            self._delivery.stop()
+
+    def check_constants(self) -> None:
+        """
+        Check the arguments that rendering will not change, at Dag parse.
+
+        :raises BrazeValidationError: With every mistake that can be seen already.
+        """
+        from braze_provider.operators.constants import problems_of_constants
+
+        people = self._given(self.people_fields)
+        if self.on_invalid == "skip":  # Then bad rows are no mistake, only that there are people counts.
+            people = dict.fromkeys(people, None)
+        problems = [
+            *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
+            *problems_of_constants(
+                self.request_model, self._given(self.request_fields), people, self.people_fields
+            ),
+        ]
+        if problems:
+            raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
+
+    def _given(self, names: Iterable[str]) -> dict[str, Any]:
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def _check_options(self) -> None:
+        if problems := option_problems(self):
+            raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
+
+    def _skip_if_late(self, context: Context) -> None:
+        end = context.get("data_interval_end")
+        if self.max_lateness is None or end is None:
+            return
+        lateness = datetime.now(timezone.utc) - end
+        if lateness > self.max_lateness:
+            run_type = getattr(context["dag_run"], "run_type", "Dag")
+            reason = (
+                f"The data interval of this {getattr(run_type, 'value', run_type)} run ended {lateness} ago, "
+                f"which is more than max_lateness allows ({self.max_lateness}): nothing was sent"
+            )
+            # Airflow does not log why a task was skipped.
+            self.log.info(reason)
+            raise AirflowSkipException(reason)
+
+    def _push_dispatch_ids(self, context: Context, delivery: Delivery) -> None:
+        dispatch_ids, total = delivery.dispatch_ids(MAX_DISPATCH_IDS)
+        context["ti"].xcom_push(key="dispatch_ids", value=dispatch_ids)
+        if total > len(dispatch_ids):
+            self.log.warning(
+                "XCom dispatch_ids holds the first %s of %s", f"{len(dispatch_ids):,}", f"{total:,}"
+            )
+
+
+def as_source(value: Any, *, field: str, key: str | None = None) -> RecipientSource | None:
+    """
+    Take what an operator was given for people as a source of recipients.
+
+    :param value: A source, a list, or None.
+    :param field: Name of the argument, for error messages.
+    :param key: For a list of bare values: the recipient's field that each of them is.
+    :raises BrazeError: If it is neither.
+    """
+    if value is None or isinstance(value, RecipientSource):
+        return value
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise BrazeError(
+            f"{field}: must be a list or a source of recipients, not {type(value).__name__}; a template "
+            "gives a list only with render_template_as_native_obj=True, an XComArg always"
+        )
+    return InlineRecipients(value, key=key)

@@ -1,0 +1,91 @@
+"""Operators for API-triggered campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
+
+from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
+from braze_provider.operators.base import BrazeSendOperator, as_source
+from braze_provider.recipients.base import RecipientSource
+
+
+class CampaignTriggerOperator(BrazeSendOperator):
+    """
+    Trigger an API-triggered campaign for named people, an audience, or everybody it is meant for.
+
+    The content, with its Liquid, lives in Braze's dashboard; the task says who gets it and hands over
+    ``trigger_properties``. More than fifty recipients become several requests, each with a dispatch id.
+
+    See :class:`~braze_provider.operators.base.BrazeSendOperator` for what a retry and a kill do, for the
+    XComs, and for the parameters that all sending operators share.
+
+    .. seealso::
+        - :ref:`howto/operator:CampaignTriggerOperator`
+        - https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns
+
+    :param campaign_id: Id of an API-triggered campaign. (templated)
+    :param recipients: The people: a list of Braze's recipient objects, a source such as
+        :class:`~braze_provider.recipients.SqlRecipients`, or an XComArg. (templated)
+    :param trigger_properties: Values for the campaign's Liquid, for all recipients; at most 50 KB. A
+        recipient's own win over them. (templated)
+    :param audience: Connected audience that narrows down who gets it. (templated)
+    :param broadcast: True sends to everybody whom the campaign is meant for. Default: not given.
+    :param attachments: Files for an e-mail campaign; not with a broadcast. (templated)
+    :param send_id: Send identifier under which Braze tracks this send, as registered with
+        ``/sends/id/create``. (templated)
+    :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
+    """
+
+    template_fields: Collection[str] = (
+        "campaign_id",
+        "recipients",
+        "trigger_properties",
+        "audience",
+        "attachments",
+        "send_id",
+        *BrazeSendOperator.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "trigger_properties": "json",
+        "audience": "json",
+        "attachments": "json",
+    }
+    id_fields = ("campaign_id", "send_id", *BrazeSendOperator.id_fields)
+    people_fields: ClassVar[dict[str, str | None]] = {"recipients": None}
+
+    endpoint = CAMPAIGNS_TRIGGER_SEND
+    request_fields = (
+        "campaign_id",
+        "send_id",
+        "trigger_properties",
+        "broadcast",
+        "audience",
+        "attachments",
+    )
+
+    def __init__(
+        self,
+        *,
+        campaign_id: str,
+        recipients: Sequence[Mapping[str, Any]] | RecipientSource | None = None,
+        trigger_properties: Mapping[str, Any] | None = None,
+        audience: Mapping[str, Any] | None = None,
+        broadcast: bool | None = None,
+        attachments: Sequence[Mapping[str, Any]] | None = None,
+        send_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.campaign_id = campaign_id
+        self.recipients = recipients
+        self.trigger_properties = trigger_properties
+        self.audience = audience
+        self.broadcast = broadcast
+        self.attachments = attachments
+        self.send_id = send_id
+        self.check_constants()
+
+    def recipient_source(self) -> RecipientSource | None:
+        """Return where the recipients come from; None when the request names none."""
+        return as_source(self.recipients, field="recipients")

@@ -1,0 +1,67 @@
+"""What can be said of an operator's arguments at Dag parse, before Airflow has rendered them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from braze_provider.api.errors import Problem
+from braze_provider.api.validation import problems
+from braze_provider.templating import may_be_templated
+
+if TYPE_CHECKING:
+    from braze_provider.api.requests.base import SendRequest
+
+MAX_ROWS_CHECKED = 1_000
+_STEP = re.compile(r"[^.\[\]]+")
+
+
+def problems_of_constants(
+    model: type[SendRequest],
+    fields: Mapping[str, Any],
+    people: Mapping[str, Any],
+    people_keys: Mapping[str, str | None],
+) -> list[Problem]:
+    """
+    List the mistakes that rendering can't mend.
+
+    :param model: The endpoint's request model.
+    :param fields: The request's fields as given, but those that name people.
+    :param people: What was given to name people, by argument.
+    :param people_keys: By argument: for a list of bare values, the recipient's field that each of them is.
+    :return: The mistakes in constant arguments, and in how arguments go together. Of a long list of people
+        the first thousand are looked at: all of them are checked before the first request.
+    """
+    found = model.envelope_problems(fields) if people else problems(model, fields)
+    for argument, rows in people.items():
+        if isinstance(rows, (list, tuple)):
+            found += _problems_of_rows(model, argument, rows[:MAX_ROWS_CHECKED], people_keys[argument])
+    given = {**fields, **people}
+    return [problem for problem in found if not _may_be_mended(problem, given)]
+
+
+def _problems_of_rows(
+    model: type[SendRequest], argument: str, rows: Sequence[Any], key: str | None
+) -> list[Problem]:
+    found = []
+    for index, row in enumerate(rows):
+        for problem in problems(model.recipient_model, row if key is None else {key: row}):
+            inner = problem.path if key is None else problem.path.removeprefix(key).lstrip(".")
+            path = f"{argument}[{index}]" + (f".{inner}" if inner else "")
+            found.append(Problem(path, problem.reason))
+    return found
+
+
+def _may_be_mended(problem: Problem, fields: Mapping[str, Any]) -> bool:
+    if problem.fields:
+        return any(may_be_templated(fields.get(field)) for field in problem.fields)
+    value: Any = fields
+    for step in _STEP.findall(problem.path):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, (list, tuple)) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            break
+    return not isinstance(value, (Mapping, list, tuple)) and may_be_templated(value)

@@ -1,0 +1,126 @@
+"""Operators for messages whose content the Dag brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from braze_provider.api.endpoints import MESSAGES_SEND
+from braze_provider.operators.base import BrazeSendOperator, as_source
+from braze_provider.recipients.base import RecipientSource
+from braze_provider.recipients.inline import JoinedRecipients
+from braze_provider.templating import ContentFile
+
+
+class MessagesSendOperator(BrazeSendOperator):
+    """
+    Send messages whose content is given here, to named people, a segment or an audience.
+
+    Liquid in the content reaches Braze byte for byte, and what is Airflow's is rendered; see
+    :mod:`braze_provider.templating`. More than fifty recipients become several requests, each with a
+    dispatch id. The people must exist in Braze already: this endpoint creates no profiles.
+
+    See :class:`~braze_provider.operators.base.BrazeSendOperator` for what a retry and a kill do, for the
+    XComs, and for the parameters that all sending operators share.
+
+    .. seealso::
+        - :ref:`howto/operator:MessagesSendOperator`
+        - https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
+
+    :param messages: Message objects by channel: ``apple_push``, ``android_push``, ``kindle_push``,
+        ``web_push``, ``email``, ``webhook``, ``content_card``, ``sms``, ``whats_app``; or a
+        :class:`~braze_provider.templating.ContentFile` that holds them. (templated, beside Liquid)
+    :param external_user_ids: Ids of people. (templated)
+    :param user_aliases: User aliases of people, besides the ids or alone. (templated)
+    :param recipients: A source of ids and aliases, in the place of the two. (templated)
+    :param segment_id: Id of a segment; alone it needs ``broadcast=True``, with named people it narrows them
+        down. (templated)
+    :param audience: Connected audience; as ``segment_id``. (templated)
+    :param broadcast: True sends to the whole segment or audience. Default: not given.
+    :param campaign_id: Id of an API campaign, for statistics; then every message object needs its
+        ``message_variation_id``. (templated)
+    :param send_id: Send identifier under which Braze tracks this send, as registered with
+        ``/sends/id/create``. (templated)
+    :param override_frequency_capping: Send also to people who have had enough messages. Default: not given.
+    :param recipient_subscription_state: ``subscribed`` (Braze's default), ``opted_in`` or ``all``.
+        (templated)
+    :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
+    """
+
+    template_fields: Collection[str] = (
+        "messages",
+        "external_user_ids",
+        "user_aliases",
+        "recipients",
+        "segment_id",
+        "audience",
+        "campaign_id",
+        "send_id",
+        "recipient_subscription_state",
+        *BrazeSendOperator.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json", "audience": "json"}
+    content_fields = ("messages",)
+    id_fields = (
+        "segment_id",
+        "campaign_id",
+        "send_id",
+        "recipient_subscription_state",
+        *BrazeSendOperator.id_fields,
+    )
+    people_fields: ClassVar[dict[str, str | None]] = {
+        "external_user_ids": "external_user_id",
+        "user_aliases": "user_alias",
+        "recipients": None,
+    }
+
+    endpoint = MESSAGES_SEND
+    request_fields = (
+        "broadcast",
+        "segment_id",
+        "audience",
+        "campaign_id",
+        "send_id",
+        "override_frequency_capping",
+        "recipient_subscription_state",
+        "messages",
+    )
+
+    def __init__(
+        self,
+        *,
+        messages: Mapping[str, Any] | ContentFile,
+        external_user_ids: Sequence[str] | None = None,
+        user_aliases: Sequence[Mapping[str, str]] | None = None,
+        recipients: RecipientSource | Sequence[Mapping[str, Any]] | None = None,
+        segment_id: str | None = None,
+        audience: Mapping[str, Any] | None = None,
+        broadcast: bool | None = None,
+        campaign_id: str | None = None,
+        send_id: str | None = None,
+        override_frequency_capping: bool | None = None,
+        recipient_subscription_state: Literal["opted_in", "subscribed", "all"] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.messages = messages
+        self.external_user_ids = external_user_ids
+        self.user_aliases = user_aliases
+        self.recipients = recipients
+        self.segment_id = segment_id
+        self.audience = audience
+        self.broadcast = broadcast
+        self.campaign_id = campaign_id
+        self.send_id = send_id
+        self.override_frequency_capping = override_frequency_capping
+        self.recipient_subscription_state = recipient_subscription_state
+        self.check_constants()
+
+    def recipient_source(self) -> RecipientSource | None:
+        """Return where the recipients come from; None when the request names none."""
+        sources = [
+            source
+            for field, key in self.people_fields.items()
+            if (source := as_source(getattr(self, field), field=field, key=key)) is not None
+        ]
+        return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)

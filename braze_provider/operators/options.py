@@ -1,0 +1,49 @@
+"""The parameters that all sending operators share: what each of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from braze_provider.api.errors import Problem
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+# What a template makes of a Boolean is text.
+BOOLEANS: dict[bool | str, bool] = {
+    **dict.fromkeys((True, "True", "true"), True),
+    **dict.fromkeys((False, "False", "false", ""), False),
+}
+_CHOICES = {"on_uncertain": ("hold", "resend", "accept"), "on_invalid": ("fail", "skip")}
+_OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("concurrency", _is_count, "a number above 0"),
+    ("max_recipients", _is_count, "a number above 0"),
+    ("max_lateness", lambda value: isinstance(value, timedelta), "a timedelta"),
+    ("resend", lambda value: isinstance(value, (bool, str)) and value in BOOLEANS, "true or false"),
+    ("allow_duplicates", lambda value: isinstance(value, bool), "a Boolean"),
+    ("deferrable", lambda value: isinstance(value, bool), "a Boolean"),
+    ("max_slot_wait", lambda value: isinstance(value, (int, float)) and value > 0, "a number of seconds"),
+    ("dry_run", lambda value: isinstance(value, bool), "a Boolean"),
+)
+_OPTIONAL = ("max_recipients", "max_lateness")
+
+
+def option_problems(operator: Any) -> list[Problem]:
+    """
+    List what is wrong with an operator's shared parameters.
+
+    :param operator: The operator.
+    """
+    problems = []
+    for name, choices in _CHOICES.items():
+        if getattr(operator, name) not in choices:
+            problems.append(Problem(name, f"must be one of {', '.join(choices)}"))
+    for name, is_fit, what in _OPTIONS:
+        value = getattr(operator, name)
+        if not is_fit(value) and not (value is None and name in _OPTIONAL):
+            problems.append(Problem(name, f"must be {what}"))
+    return problems

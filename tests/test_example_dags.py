@@ -1,0 +1,80 @@
+"""The example Dags load without error on every supported Airflow, and do what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+pytestmark = pytest.mark.dag
+
+FOLDER = Path(__file__).resolve().parent.parent / "example_dags"
+DAG_IDS = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def load(dag_id: str) -> DAG:
+    spec = importlib.util.spec_from_file_location(f"example_dags_{dag_id}", FOLDER / f"{dag_id}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return next(value for value in vars(module).values() if isinstance(value, DAG))
+
+
+@pytest.fixture
+def customers(tmp_path, monkeypatch) -> None:
+    """The connection and table that the Dags read: 60 customers, every third of them away for long."""
+    path = tmp_path / "customers.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE customers (customer_id TEXT, voucher TEXT, days_away INTEGER)")
+        db.executemany(
+            "INSERT INTO customers VALUES (?, ?, ?)",
+            [(f"c{n}", f"V{n}", 100 if n % 3 == 0 else 10) for n in range(60)],
+        )
+    monkeypatch.setenv("AIRFLOW_CONN_CUSTOMERS", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_it_has_its_files_name_and_says_what_it_does(dag_id):
+    dag = load(dag_id)
+    assert dag.dag_id == dag_id
+    assert dag.doc_md
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_airflow_can_store_it_and_read_it_back(serialise, deserialise, dag_id):
+    assert set(deserialise(serialise(load(dag_id))).task_dict) == set(load(dag_id).task_dict)
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_what_airflow_stores_of_it_is_the_same_at_every_parse(serialise, dag_id):
+    first, second = (json.dumps(serialise(load(dag_id)), sort_keys=True, default=str) for _ in range(2))
+    assert first == second
+    assert " object at 0x" not in first
+
+
+def test_win_back_campaign_reaches_those_who_were_away_for_long(run_dag, sandbox, customers):
+    assert run_dag(load("win_back_campaign")).state == "success"
+    assert set(sandbox.recipients()) == {f"c{n}" for n in range(0, 60, 3)}
+
+
+def test_welcome_messages_keeps_liquid_and_renders_airflows_values(run_dag, sandbox):
+    assert run_dag(load("welcome_messages")).state == "success"
+
+    assert len(sandbox.recipients()) == 120
+    messages = sandbox.requests()[0]["body"]["messages"]
+    assert messages["email"]["subject"] == "Welcome, {{${first_name} | default: 'friend'}}!"
+    assert "Welcome to Example Shop, {{${first_name} | default: 'friend'}}!" in messages["email"]["body"]
+    assert "{% if {{custom_attribute.${vip}}} %}" in messages["email"]["body"]
+    assert "@media screen{#greeting{color:#333}}" in messages["email"]["body"]
+    assert "{{ macros" not in messages["email"]["body"]
+
+
+def test_mapped_regions_send_each_its_own_voucher(run_dag, sandbox):
+    result = run_dag(load("mapped_regions"))
+
+    assert result.state == "success"
+    assert [result.xcom("announce", map_index=index)["sent"] for index in range(3)] == [75, 75, 75]
+    assert sandbox.recipients()["south-1"][0]["trigger_properties"]["voucher"] == "SUN"
