@@ -1,0 +1,1 @@
+"""How fast the package is, beside a plain ``requests`` loop and a plain thread pool: ``make bench``."""

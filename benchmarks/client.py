@@ -1,0 +1,258 @@
+"""
+The jobs of a client, each done in a process of its own: ``python -m benchmarks.client JOB OPTIONS RESULT``.
+
+What is measured is the operator as Airflow runs it, from ``execute`` on, with a context that has just what
+operators read of it. The plain jobs are what people write without the package.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice, takewhile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import requests
+
+PEOPLE_PER_REQUEST = 50
+PATH = "/campaigns/trigger/send"
+QUERY = 'SELECT id AS external_user_id, voucher AS "trigger_properties.voucher" FROM customers'
+
+
+def cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def memory(name: str) -> float:
+    """A figure of this process's memory in MiB; VmHWM is the peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1_024 for line in lines if line.startswith(f"{name}:"))
+
+
+# Ours -------------------------------------------------------------------------------------------------------
+
+
+def operator(
+    rows: int,
+    *,
+    campaign: str,
+    concurrency: int,
+    ledger: str = "sql",
+    pool: str = "default_pool",
+    first: int = 0,
+) -> Any:
+    from braze_provider.operators.campaigns import CampaignTriggerOperator
+    from braze_provider.recipients import SqlRecipients
+
+    return CampaignTriggerOperator(
+        task_id=f"{campaign}-{first}",
+        campaign_id=campaign,
+        recipients=SqlRecipients("customers", f"{QUERY} WHERE n >= {first} ORDER BY n LIMIT {rows}"),
+        concurrency=concurrency,
+        ledger_conn_id="ledger" if ledger == "sql" else None,
+        pool=pool,
+    )
+
+
+def run(task: Any) -> dict[str, Any]:
+    """Run an operator, stopped or not; gives what it pushed to XCom as its report."""
+    xcoms: dict[str, Any] = {}
+    ti = SimpleNamespace(
+        dag_id="bench",
+        run_id="bench",
+        task_id=task.task_id,
+        map_index=-1,
+        try_number=1,
+        xcom_push=lambda key, value: xcoms.update({key: value}),
+    )
+    try:
+        report: dict[str, Any] = task.execute({"ti": ti, "dag_run": SimpleNamespace(clear_number=0)})
+    except Exception:
+        report = xcoms["return_value"]
+        if not report["failed"]:  # else it was stopped, as the benchmark wanted
+            raise
+    return report
+
+
+def count_writes() -> list[float]:
+    """Have the moments of all ledger writes noted."""
+    from braze_provider.delivery.ledger.memory import MemoryLedger
+    from braze_provider.delivery.ledger.sql import SqlLedger
+
+    moments: list[float] = []
+
+    def noted(write: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any) -> Any:
+            moments.append(time.time())
+            return write(*arguments)
+
+        return wrapper
+
+    for ledger in (MemoryLedger, SqlLedger):
+        ledger.write = noted(ledger.write)  # type: ignore[method-assign]
+    return moments
+
+
+def deliver(*, rows: int, concurrency: int, campaign: str, ledger: str, pool: str) -> Any:
+    """Deliver to everybody, or until stopped."""
+    import airflow.sdk  # noqa: F401
+
+    import braze_provider.operators.campaigns  # noqa: F401 - what a worker has loaded by then
+
+    baseline = memory("VmRSS")
+    task = operator(rows, campaign=campaign, concurrency=concurrency, ledger=ledger, pool=pool)
+    signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
+    moments = count_writes()
+    report = run(task)
+    return {
+        "report": report,
+        "writes": moments,
+        "memory": memory("VmHWM") - baseline,
+    }
+
+
+def prepare(*, rows: int) -> Any:
+    """Read, validate, deduplicate and spool, beside a cursor that only reads."""
+    from braze_provider._compat import BaseHook
+    from braze_provider.api.requests import CampaignTriggerSend
+    from braze_provider.delivery.prepare import prepare
+    from braze_provider.delivery.spool import Spool
+
+    def ours(number: int) -> None:
+        with Spool() as spool:
+            source = operator(number, campaign="ours", concurrency=1).recipients
+            assert prepare(source, spool, CampaignTriggerSend.recipient_model).recipients == number
+
+    def bare(number: int) -> None:
+        cursor = BaseHook.get_hook("customers").get_conn().cursor()
+        cursor.execute(f"{QUERY} ORDER BY n LIMIT {number}")
+        assert sum(1 for _ in cursor) == number
+
+    return {work.__name__: timed(work, rows) for work in (ours, bare)}
+
+
+def timed(work: Callable[[int], None], rows: int) -> dict[str, float]:
+    work(1)  # What is loaded at the first use is no part of the pace.
+    cpu, wall = cpu_seconds(), time.perf_counter()
+    work(rows)
+    return {"cpu": rows / (cpu_seconds() - cpu), "wall": rows / (time.perf_counter() - wall)}
+
+
+def cpu(*, rounds: int, per_round: int, concurrency: int, url: str, api_key: str) -> Any:
+    """CPU seconds of a request, in turns, so that what else the machine does meets all alike."""
+    rows = per_round * PEOPLE_PER_REQUEST
+
+    def ours(number: int) -> None:
+        first = number * rows
+        task = operator(rows, campaign="ours", concurrency=concurrency, first=first)
+        assert run(task)["sent"] == rows
+
+    session = new_session(api_key)
+
+    def loop(number: int) -> None:
+        for body in made[number * per_round :][:per_round]:
+            post(session, url, body)
+
+    def pool(number: int) -> None:
+        many_posts(url, api_key, made[number * per_round :][:per_round], threads=concurrency)
+
+    made = list(islice(bodies("plain"), per_round * (rounds + 1)))
+    spent = {"ours": 0.0, "loop": 0.0, "pool": 0.0}
+    for number in range(rounds + 1):
+        for work in (ours, loop, pool):
+            began = cpu_seconds()
+            work(number)
+            if number:  # What is loaded at the first use is no part of the cost.
+                spent[work.__name__] += (cpu_seconds() - began) / rounds / per_round
+    return spent
+
+
+# Plain ------------------------------------------------------------------------------------------------------
+
+
+def bodies(campaign: str) -> Iterator[bytes]:
+    for number in count():
+        ids = (f"{campaign}-{number}-{n}" for n in range(PEOPLE_PER_REQUEST))
+        people = [{"external_user_id": one, "trigger_properties": {"voucher": "BACK-12345"}} for one in ids]
+        yield json.dumps({"campaign_id": campaign, "recipients": people}).encode()
+
+
+def new_session(api_key: str) -> requests.Session:
+    session = requests.Session()
+    session.headers.update({"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"})
+    return session
+
+
+def post(session: requests.Session, url: str, body: bytes) -> bool:
+    response = session.post(url + PATH, data=body, timeout=60)
+    return bool(response.json().get("dispatch_id"))
+
+
+def many_posts(
+    url: str, api_key: str, made: list[bytes], *, threads: int, over: threading.Event | None = None
+) -> int:
+    local = threading.local()
+
+    def send(body: bytes) -> bool:
+        if over is not None and over.is_set():
+            return False
+        if not hasattr(local, "session"):
+            local.session = new_session(api_key)
+        return post(local.session, url, body)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(send, made))
+
+
+def plain(*, url: str, api_key: str, requests: int, threads: int, campaign: str) -> Any:
+    """Send prebuilt bodies as fast as it goes, in a loop or with a thread pool, until stopped."""
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    made = list(islice(bodies(campaign), requests))
+    if threads > 1:
+        return {"sent": many_posts(url, api_key, made, threads=threads, over=over)}
+    session = new_session(api_key)
+    return {"sent": sum(post(session, url, body) for body in takewhile(lambda _: not over.is_set(), made))}
+
+
+def outsider(*, url: str, api_key: str, rate: float, campaign: str) -> Any:
+    """Send at a steady rate, whatever the answers say, until stopped."""
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    local = threading.local()
+    moments: list[tuple[float, bool]] = []
+
+    def send(body: bytes) -> None:
+        if not hasattr(local, "session"):
+            local.session = new_session(api_key)
+        moments.append((time.time(), post(local.session, url, body)))
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        for number, body in enumerate(bodies(campaign)):
+            if over.wait(max(began + number / rate - time.monotonic(), 0)):
+                break
+            pool.submit(send, body)
+    return {"answers": moments}
+
+
+JOBS: dict[str, Callable[..., Any]] = {job.__name__: job for job in (deliver, prepare, cpu, plain, outsider)}
+
+
+def main() -> None:
+    job, options, result = sys.argv[1:]
+    found = JOBS[job](**json.loads(options))
+    Path(result).write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
