@@ -217,13 +217,14 @@ class Delivery:
         if envelope.size > MAX_BODY_BYTES:
             size = f"{envelope.size:,} bytes without anybody, and Braze takes at most {MAX_BODY_BYTES:,}"
             raise BrazeValidationError(self._endpoint.path, [Problem("", size)])
-        with Spool(once_each=not self._options.allow_duplicates) as spool:
+        with Spool() as spool:
             prepared = prepare(
                 source,
                 spool,
                 self._model.recipient_model,
                 on_invalid=self._options.on_invalid,
                 max_recipients=self._options.max_recipients,
+                allow_duplicates=self._options.allow_duplicates,
                 envelope_size=envelope.size,
                 stop=self._stop,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeError, BrazeValid
 from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.validation import problems
 from braze_provider.delivery.batches import JOIN_BYTES
+from braze_provider.delivery.stop import StoppedError
 from braze_provider.recipients.base import BadRow, RecipientSource
 
 if TYPE_CHECKING:
@@ -23,10 +25,6 @@ OnInvalid = Literal["fail", "skip"]
 
 MAX_BAD_ROWS_NAMED = MAX_PROBLEMS_SHOWN
 ROWS_PER_INSERT = 2_000
-
-
-class StoppedError(BrazeError):
-    """The task was stopped before its first request. Nothing was sent."""
 
 
 class TooManyRecipientsError(BrazeError):
@@ -57,6 +55,7 @@ def prepare(
     *,
     on_invalid: OnInvalid = "fail",
     max_recipients: int | None = None,
+    allow_duplicates: bool = False,
     envelope_size: int = 0,
     stop: StopSignal | None = None,
 ) -> Prepared:
@@ -67,26 +66,40 @@ def prepare(
     :param spool: Where they are kept until they are sent to.
     :param recipient_model: The model of one recipient.
     :param on_invalid: ``fail`` (default) after the whole source has been read, or ``skip`` bad rows.
-    :param max_recipients: The brake: more distinct recipients than this fail. Default: no limit.
+    :param max_recipients: The brake: more recipients than this fail. Default: no limit.
+    :param allow_duplicates: Keep each row of a person instead of only the first. Default False.
     :param envelope_size: Bytes of a request without its recipients, so that one too large to send is found.
     :param stop: Ends the reading early, with an error.
     :raises BrazeValidationError: For bad rows, all of them named up to fifty.
-    :raises TooManyRecipientsError: If there are more than ``max_recipients``; reading stops there.
+    :raises TooManyRecipientsError: If there are more than ``max_recipients``; reading does not go on then.
+    :raises StoppedError: If it was stopped.
     """
     result = Prepared()
     max_size = MAX_BODY_BYTES - envelope_size - JOIN_BYTES
+    brake = look = math.inf if max_recipients is None else max_recipients
+
+    def count_people() -> None:
+        if not allow_duplicates:
+            dropped = spool.drop_repeats(stop)
+            result.recipients -= dropped
+            result.duplicates += dropped
+        if result.recipients > brake:
+            raise TooManyRecipientsError(
+                f"{source} has more than {brake:,} recipients (max_recipients); nothing was sent"
+            )
+
     # Closed at once when reading stops early: the exception would keep the source's cursor open.
     with closing(_serialised(source, recipient_model, max_size, result)) as rows:
         while chunk := list(islice(rows, ROWS_PER_INSERT)):
             if stop is not None and stop.requested:
-                raise StoppedError("The task was stopped while it read its recipients; nothing was sent")
-            added = spool.add(chunk)
-            result.recipients += added
-            result.duplicates += len(chunk) - added
-            if max_recipients is not None and result.recipients > max_recipients:
-                raise TooManyRecipientsError(
-                    f"{source} has more than {max_recipients:,} recipients (max_recipients); nothing was sent"
-                )
+                raise StoppedError
+            spool.add(chunk)
+            result.recipients += len(chunk)
+            if result.recipients > look:
+                count_people()
+                # Not at each chunk from here on, where there are many more rows than people.
+                look = max(brake, 2 * result.recipients)
+    count_people()
     if result.invalid and on_invalid == "fail":
         raise BrazeValidationError(str(source), result.bad_rows, total=result.invalid)
     return result

@@ -10,20 +10,29 @@ from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 
+from braze_provider.delivery.stop import StoppedError, StopSignal
+
 ROWS_PER_FETCH = 5_000
 ROWS_PER_STATEMENT = 100
+STEPS_BETWEEN_LOOKS = 100_000
+
+_DROP_REPEATS = """
+    DELETE FROM recipient WHERE position IN (
+        SELECT repeat.position
+        FROM (SELECT who, min(position) AS position FROM recipient GROUP BY who HAVING count(*) > 1) AS first
+        JOIN recipient AS repeat ON repeat.who = first.who AND repeat.position > first.position
+    )
+"""
 
 
 class Spool:
     """
-    Validated recipients in the order of their source, each person once, on local disk.
+    Validated recipients in the order of their source, on local disk.
 
     The file is a SQLite database that only the task's user can read; leaving the ``with`` block removes it.
-
-    :param once_each: Whether of a person's entries only the first is kept. Default True.
     """
 
-    def __init__(self, *, once_each: bool = True) -> None:
+    def __init__(self) -> None:
         # mkdtemp makes the folder for its owner alone, and that protects all that SQLite puts into it.
         self._folder = Path(tempfile.mkdtemp(prefix="braze-spool-"))
         path = self._folder / "recipients.db"
@@ -33,10 +42,7 @@ class Spool:
         self._db.execute("PRAGMA journal_mode=OFF")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        unique = " UNIQUE" if once_each else ""
-        self._db.execute(
-            f"CREATE TABLE recipient (position INTEGER PRIMARY KEY, who BLOB{unique}, body BLOB)"
-        )
+        self._db.execute("CREATE TABLE recipient (position INTEGER PRIMARY KEY, who BLOB, body BLOB)")
 
     def __enter__(self) -> Spool:
         return self
@@ -46,23 +52,43 @@ class Spool:
     ) -> None:
         self.close()
 
-    def add(self, recipients: Iterable[tuple[bytes, bytes]]) -> int:
+    def add(self, recipients: Iterable[tuple[bytes, bytes]]) -> None:
         """
-        Append recipients; of people who are there already, the first entry stays.
+        Append recipients.
 
         :param recipients: Pairs of who it is (a digest of the identity) and the recipient as JSON.
-        :return: Number of those that were new.
         """
-        before = self._db.total_changes
         rows = iter(recipients)
         self._db.execute("BEGIN")
         # Many at once, since a statement costs SQLite as much as the row does.
         while some := list(islice(rows, ROWS_PER_STATEMENT)):
             places = ",".join(["(?,?)"] * len(some))
-            insert = f"INSERT OR IGNORE INTO recipient (who, body) VALUES {places}"  # noqa: S608 - only places
+            insert = f"INSERT INTO recipient (who, body) VALUES {places}"  # noqa: S608 - only places
             self._db.execute(insert, list(chain.from_iterable(some)))
         self._db.execute("COMMIT")
-        return self._db.total_changes - before
+
+    def drop_repeats(self, stop: StopSignal | None = None) -> int:
+        """
+        Keep only the first entry of each person.
+
+        :param stop: Ends the work early, after which the spool is of no use.
+        :return: Number of entries that were dropped.
+        :raises StoppedError: If it was stopped.
+        """
+        if stop is not None:
+            # Of ten million people this takes long, and Python handles no signal meanwhile but in here.
+            self._db.set_progress_handler(lambda: stop.requested, STEPS_BETWEEN_LOOKS)
+        try:
+            # Sorted once everybody is there: an index that is kept while they come costs twice as much as all
+            # the rest of the spool, since a digest's place in it is anywhere.
+            self._db.execute("CREATE INDEX IF NOT EXISTS by_person ON recipient (who)")
+            return self._db.execute(_DROP_REPEATS).rowcount
+        except sqlite3.OperationalError:
+            if stop is not None and stop.requested:
+                raise StoppedError from None
+            raise
+        finally:
+            self._db.set_progress_handler(None, 0)
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Read the recipients in order, as they were added, a few thousand at a time."""

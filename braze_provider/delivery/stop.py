@@ -1,10 +1,19 @@
-"""A request to stop that a signal handler may make."""
+"""A request to stop that a signal handler may make, and the error of who is stopped before the first send."""
 
 from __future__ import annotations
 
 import time
 
+from braze_provider.api.errors import BrazeError
+
 SLICE_SECONDS = 0.2
+
+
+class StoppedError(BrazeError):
+    """The task was stopped before its first request."""
+
+    def __init__(self) -> None:
+        super().__init__("The task was stopped while it read its recipients; nothing was sent")
 
 
 class StopSignal:

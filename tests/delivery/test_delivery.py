@@ -15,7 +15,8 @@ from braze_provider.api.errors import BrazeAuthenticationError, BrazeValidationE
 from braze_provider.delivery.delivery import Delivery, DeliveryError, DeliveryOptions
 from braze_provider.delivery.ledger.base import Claim, Receipt
 from braze_provider.delivery.ledger.memory import MemoryLedger
-from braze_provider.delivery.prepare import StoppedError, TooManyRecipientsError
+from braze_provider.delivery.prepare import TooManyRecipientsError
+from braze_provider.delivery.stop import StoppedError
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
 

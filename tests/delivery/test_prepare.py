@@ -293,6 +293,19 @@ def test_the_brake_stops_the_reading_and_ends_the_source_at_once(spool):
     assert caught  # Held until here: an exception that is on its way up keeps nothing open.
 
 
+def test_rows_of_the_same_people_do_not_pull_the_brake(spool):
+    source = People(*ids(*range(1_000)) * 10)
+
+    result = prepare(source, spool, CampaignRecipient, max_recipients=1_000)
+
+    assert (result.recipients, result.duplicates) == (1_000, 9_000)
+
+
+def test_the_brake_counts_every_row_where_each_is_a_message(spool):
+    with pytest.raises(TooManyRecipientsError):
+        prepare(People(*ids(1, 2, 1)), spool, CampaignRecipient, max_recipients=2, allow_duplicates=True)
+
+
 def test_an_error_of_the_source_ends_it_and_arrives_as_it_is(spool):
     class Broken(People):
         def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:

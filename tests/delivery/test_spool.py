@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from braze_provider.delivery.spool import ROWS_PER_FETCH, Spool
+from braze_provider.delivery.stop import StoppedError, StopSignal
 
 
 @pytest.fixture(autouse=True)
@@ -36,17 +37,46 @@ def test_recipients_come_back_in_the_order_in_which_they_were_added():
         assert bodies(spool) == [b"body-%d" % number for number in [*numbers, 0]]
 
 
-def test_of_people_who_are_there_already_the_first_entry_stays():
+def test_of_the_entries_of_a_person_the_first_is_kept():
     with Spool() as spool:
-        assert spool.add([person(1, b"first"), person(2), person(1, b"second")]) == 2
-        assert spool.add([person(1, b"third"), person(3)]) == 1
+        spool.add([person(1, b"first"), person(2), person(1, b"second")])
+        spool.add([person(1, b"third"), person(3)])
 
+        assert spool.drop_repeats() == 2
         assert bodies(spool) == [b"first", b"body-2", b"body-3"]
+
+
+def test_repeats_that_come_later_are_dropped_by_the_next_call():
+    with Spool() as spool:
+        spool.add([person(1, b"first")])
+        assert spool.drop_repeats() == 0
+        spool.add([person(2), person(1, b"second")])
+
+        assert spool.drop_repeats() == 1
+        assert bodies(spool) == [b"first", b"body-2"]
+
+
+def test_without_dropping_repeats_all_entries_stay():
+    with Spool() as spool:
+        spool.add([person(1, b"first"), person(1, b"second")])
+
+        assert bodies(spool) == [b"first", b"second"]
+
+
+def test_a_stop_ends_the_dropping_of_repeats():
+    stop = StopSignal()
+    stop.request()
+    with Spool() as spool:
+        spool.add(map(person, range(200_000)))
+
+        with pytest.raises(StoppedError):
+            spool.drop_repeats(stop)
 
 
 def test_a_spool_of_nobody_is_empty():
     with Spool() as spool:
-        assert spool.add([]) == 0
+        spool.add([])
+        assert spool.drop_repeats() == 0
         assert bodies(spool) == []
 
 
