@@ -167,8 +167,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         except LedgerLostError:
             raise  # The copy that has taken over reports: this one's figures would replace its.
         except BaseException as error:
-            context["ti"].xcom_push(key="return_value", value=delivery.report.to_dict())
-            self._push_dispatch_ids(context, delivery)
+            self._push_figures_of_a_failure(context, delivery)
             needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError))
             if needs_a_person or not delivery.may_be_retried:
                 raise AirflowFailException(str(error) or type(error).__name__) from error
@@ -256,6 +255,15 @@ class BrazeSendOperator(LiquidAwareRendering):
             # Airflow does not log why a task was skipped.
             self.log.info(reason)
             raise AirflowSkipException(reason)
+
+    def _push_figures_of_a_failure(self, context: Context, delivery: Delivery) -> None:
+        try:
+            context["ti"].xcom_push(key="return_value", value=delivery.report.to_dict())
+            self._push_dispatch_ids(context, delivery)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not decide whether to retry
+            self.log.warning(
+                "The figures are not in XCom (%s: %s): %s", type(error).__name__, error, delivery.report
+            )
 
     def _push_dispatch_ids(self, context: Context, delivery: Delivery) -> None:
         dispatch_ids, total = delivery.dispatch_ids(MAX_DISPATCH_IDS)

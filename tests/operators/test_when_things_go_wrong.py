@@ -9,6 +9,7 @@ import airflow_harness
 import pendulum
 import pytest
 from airflow.sdk import DAG, task
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.recipients import FileRecipients, SqlRecipients
@@ -63,6 +64,22 @@ def test_a_partly_sent_task_is_not_retried_into_duplicates(run_dag, sandbox):
     result = run_dag(dag)
 
     assert failure_of(result).startswith("AirflowFailException")
+    assert sandbox.summary()["duplicates"] == 0
+
+
+def test_a_partly_sent_task_is_not_retried_either_when_its_figures_can_not_be_pushed(
+    run_dag, sandbox, monkeypatch
+):
+    def broken(self, *_: object, **__: object) -> None:
+        raise ConnectionError("the API server is down")
+
+    monkeypatch.setattr(RuntimeTaskInstance, "xcom_push", broken)
+    sandbox.fault("status", status=400, times=1)
+
+    result = run_dag(campaign_dag(retries=3, retry_delay=timedelta(0)))
+
+    assert failure_of(result).startswith("AirflowFailException: 120 recipients")
+    assert "The figures are not in XCom" in result.task("t").log
     assert sandbox.summary()["duplicates"] == 0
 
 
