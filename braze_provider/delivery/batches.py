@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -20,8 +21,9 @@ class Batch:
 
     :param index: Its place in the delivery, from 0. The same source gives the same batches.
     :param rows: Its recipients as JSON; empty for a broadcast, whose audience Braze decides.
-    :param fingerprint: A digest of who they are, by which a changed source is noticed. What is said to them
-        is not part of it: a voucher that is drawn anew does not make them other people.
+    :param fingerprint: A digest of who they are and of the campaign, segment or audience, by which a source
+        that changed between two tries is noticed. What is said to them is not part of it: a voucher that is
+        drawn anew does not make it another delivery.
     """
 
     index: int
@@ -49,6 +51,9 @@ class Envelope:
     def __init__(self, request: SendRequest) -> None:
         self._model = type(request)
         self._shared = request.to_json()
+        given = request.to_body()
+        purpose = [given.get(name) for name in request.purpose_fields]
+        self._purpose = _digest(json.dumps(purpose, sort_keys=True).encode())
 
     @property
     def size(self) -> int:
@@ -75,7 +80,7 @@ class Envelope:
         rows: list[bytes] = []
         for digest, row in recipients:
             if rows and (len(rows) == MAX_RECIPIENTS or size + len(row) + 1 > room):
-                yield _batch(index, who, rows)
+                yield self._batch(index, who, rows)
                 index += 1
                 size = 0
                 who, rows = [], []
@@ -83,8 +88,15 @@ class Envelope:
             rows.append(row)
             size += len(row) + 1
         if rows:
-            yield _batch(index, who, rows)
+            yield self._batch(index, who, rows)
+
+    def whole(self) -> Batch:
+        """Make the one batch of a request that names nobody."""
+        return self._batch(0, (), ())
+
+    def _batch(self, index: int, who: Iterable[bytes], rows: Iterable[bytes]) -> Batch:
+        return Batch(index, tuple(rows), _digest(b"".join((self._purpose, *who))).hex())
 
 
-def _batch(index: int, who: Iterable[bytes], rows: Iterable[bytes]) -> Batch:
-    return Batch(index, tuple(rows), blake2b(b"".join(who), digest_size=16).hexdigest())
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()

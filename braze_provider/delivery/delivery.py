@@ -71,11 +71,13 @@ class Attempt:
     :param try_number: Airflow's number of the try, from 1.
     :param clear_number: How often the Dag run has been cleared.
     :param resumed: Whether the task was deferred and comes back.
+    :param mapped: Whether it is one of a mapped task's instances, which Airflow tells apart by position.
     """
 
     try_number: int = 1
     clear_number: int = 0
     resumed: bool = False
+    mapped: bool = False
 
 
 class LedgerGoneError(BrazeError):
@@ -126,6 +128,8 @@ class Delivery:
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
         self._stop = StopSignal()
         self._opened = False
+        self._is_needed: bool | None = None
+        self._finished: DeliveryReport | None = None
         self._engine: Engine | None = None
         self._sender: Sender | None = None
         self.ledger: Ledger = MemoryLedger() if ledger is None else ledger
@@ -170,8 +174,11 @@ class Delivery:
         :return: Whether there is anything to do. If not, :attr:`report` says what an earlier try has done.
         :raises LedgerGoneError: If what an earlier try has sent can't be known; nothing was sent.
         """
-        if self._opened or self._options.dry_run:
-            return True
+        if self._is_needed is None:
+            self._is_needed = self._options.dry_run or self._open()
+        return self._is_needed
+
+    def _open(self) -> bool:
         attempt, resend = self._attempt, self._options.resend
         self._log.info("Ledger: %s", self.ledger)
         head = self.ledger.open(clear_number=attempt.clear_number)
@@ -188,9 +195,12 @@ class Delivery:
             self._log.warning("resend=True: starting over with everybody")
             self.ledger.start_over(clear_number=attempt.clear_number)
         elif head.finished:
-            self._log.info("An earlier try has sent everything: nothing is sent again")
-            self.report = DeliveryReport.of_finished(head.report or {})
-            return False
+            self._finished = DeliveryReport.of_finished(head.report or {})
+            # A mapped list that expands anew may have put others in this place, who were never sent to.
+            is_cleared = head.clear_number < attempt.clear_number
+            if not (attempt.mapped and is_cleared):
+                self._end_as_finished(self._finished)
+                return False
         return True
 
     def run(self, fields: Mapping[str, Any], source: RecipientSource | None) -> DeliveryReport:
@@ -211,7 +221,8 @@ class Delivery:
             return self.report
         if source is None:
             request = validate(self._model, fields, subject=self._endpoint.path)
-            return self._deliver(Envelope(request), lambda: iter([Batch(0, ())]), Prepared(), recipients=None)
+            envelope = Envelope(request)
+            return self._deliver(envelope, lambda: iter([envelope.whole()]), Prepared(), recipients=None)
         request = self._model.validate_envelope(fields, subject=self._endpoint.path)
         envelope = Envelope(request)
         if envelope.size > MAX_BODY_BYTES:
@@ -260,7 +271,9 @@ class Delivery:
             self._complete(prepared)
             self._log.info("Dry run: %s", self.report)
             return self.report
-        past = verify(batches(), self.ledger.receipts())
+        past = verify(batches(), self.ledger.receipts(), finished=self._finished is not None)
+        if self._finished is not None:
+            return self._end_as_finished(self._finished)
         if past.sent or past.in_doubt:
             self._log.info("Earlier tries: %s sent, %s in doubt", f"{past.sent:,}", f"{past.in_doubt:,}")
         engine = self._engine = self._make_engine(recipients, envelope, past)
@@ -280,6 +293,11 @@ class Delivery:
             self._raise_for(engine, self.report)
             self.ledger.finish(self.report.to_dict())
         return self.report
+
+    def _end_as_finished(self, report: DeliveryReport) -> DeliveryReport:
+        self._log.info("An earlier try has sent everything: nothing is sent again")
+        self.report = report
+        return report
 
     def _complete(self, prepared: Prepared) -> None:
         self.report.invalid = prepared.invalid

@@ -15,7 +15,14 @@ IN_DOUBT = (State.CLAIMED, State.UNCERTAIN)
 
 
 class SourceChangedError(BrazeError):
-    """The source gives other people than an earlier try has sent to. Nothing was sent in this try."""
+    """The delivery is another one than at an earlier try. Nothing was sent in this try."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: the source, the campaign or the audience has changed since, or a mapped list has "
+            "expanded differently. Nothing was sent now. Restore it, or clear the task with resend=True to "
+            "start over with everybody"
+        )
 
 
 @dataclass(frozen=True)
@@ -48,39 +55,35 @@ class Planned:
     accept: bool = False
 
 
-def verify(batches: Iterable[Batch], receipts: Iterator[Receipt]) -> Past:
+def verify(batches: Iterable[Batch], receipts: Iterator[Receipt], *, finished: bool = False) -> Past:
     """
     Check, before anything is sent, that the batches are those that the ledger knows.
 
     :param batches: The batches of this try, in order.
     :param receipts: The ledger's receipts, in order.
+    :param finished: Whether they must be all of them. Default False: further batches may follow.
     :return: What is settled already.
     :raises SourceChangedError: If the source has changed; names the first batch that differs.
     """
     sent = in_doubt = 0
     receipt = next(receipts, None)
     for batch in batches:
+        is_new = receipt is None or receipt.index != batch.index
+        if is_new and finished:
+            raise SourceChangedError(f"Batch {batch.index} was not there at an earlier try")
         if receipt is None:
             break
-        if receipt.index != batch.index:
+        if is_new:
             continue
         if receipt.fingerprint != batch.fingerprint:
-            raise SourceChangedError(
-                f"Batch {batch.index} holds other people than at an earlier try, so the source has changed "
-                "since. Nothing was sent now. Restore the source, or clear the task with resend=True to "
-                "start over with everybody"
-            )
+            raise SourceChangedError(f"Batch {batch.index} is not the one of an earlier try")
         if receipt.state is State.SENT:
             sent += batch.weight
         elif receipt.state in IN_DOUBT:
             in_doubt += batch.weight
         receipt = next(receipts, None)
     if receipt is not None:
-        raise SourceChangedError(
-            f"Batch {receipt.index} of an earlier try is no more, so the source has changed since: it has "
-            "fewer people. Nothing was sent now. Restore the source, or clear the task with resend=True to "
-            "start over with everybody"
-        )
+        raise SourceChangedError(f"Batch {receipt.index} of an earlier try is no more")
     return Past(sent, in_doubt)
 
 

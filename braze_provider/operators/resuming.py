@@ -70,6 +70,7 @@ def attempt_of(context: Context, *, resumed: bool) -> Attempt:
         try_number=context["ti"].try_number,
         clear_number=getattr(context["dag_run"], "clear_number", None) or 0,
         resumed=resumed,
+        mapped=key_of(context).map_index >= 0,
     )
 
 

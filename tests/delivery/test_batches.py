@@ -146,7 +146,10 @@ def test_a_body_is_the_json_of_the_same_request_as_one_model_and_as_compact(mode
 def test_a_request_to_nobody_by_name_is_its_envelope():
     request = CampaignTriggerSend.model_validate({"campaign_id": "c1", "broadcast": True})
 
-    assert Envelope(request).body(Batch(0, ())) == request.to_json()
+    envelope = Envelope(request)
+
+    assert (envelope.whole().people, envelope.whole().weight) == (0, 1)
+    assert envelope.body(envelope.whole()) == request.to_json()
 
 
 def test_the_same_people_have_the_same_fingerprint():
@@ -154,7 +157,7 @@ def test_the_same_people_have_the_same_fingerprint():
 
     assert [batch.fingerprint for batch in first] == [batch.fingerprint for batch in second]
     # The same in every process, and in every version that can read a ledger of this one.
-    assert first[2].fingerprint == "eeb8c84c323ff6015d2e04e44d84ff97"
+    assert first[2].fingerprint == "f695ebf181a6045cb2f28d834cd8e3df"
 
 
 @pytest.mark.parametrize(
@@ -175,6 +178,29 @@ def test_what_is_said_to_people_does_not_make_them_other_people():
     (second,) = envelope.cut([(b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":2}}')])
 
     assert first.fingerprint == second.fingerprint
+
+
+CHANGES = [
+    {"campaign_id": "c2"},
+    {"audience": {"AND": [{"push_subscription_status": {"comparison": "is", "value": "opted_in"}}]}},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=["campaign", "audience"])
+@pytest.mark.parametrize("broadcast", [False, True])
+def test_another_campaign_or_audience_has_another_fingerprint(changes, broadcast):
+    def fingerprint(fields: dict[str, Any]) -> str:
+        if broadcast:
+            return (
+                Envelope(CampaignTriggerSend.model_validate({**fields, "broadcast": True}))
+                .whole()
+                .fingerprint
+            )
+        (batch,) = cut(envelope_of(CampaignTriggerSend, fields), people(3))
+        return batch.fingerprint
+
+    assert fingerprint(CAMPAIGN) == fingerprint({**CAMPAIGN, "trigger_properties": {}})
+    assert fingerprint(CAMPAIGN) != fingerprint({**CAMPAIGN, **changes})
 
 
 def test_a_batch_shows_nobody():

@@ -54,7 +54,7 @@ def test_what_is_in_doubt_waits_for_the_users_decision(state):
 
 
 def test_other_people_in_a_batch_stop_everything_and_the_batch_is_named():
-    with pytest.raises(SourceChangedError, match="Batch 1 holds other people"):
+    with pytest.raises(SourceChangedError, match="Batch 1 is not the one of an earlier try"):
         verify(
             batches(3), iter([*receipts(State.SENT), *list(receipts(None, State.SENT, fingerprint="other"))])
         )

@@ -18,6 +18,7 @@ from braze_provider.delivery.delivery import (
 )
 from braze_provider.delivery.ledger.base import Claim, DeliveryKey, LedgerLostError
 from braze_provider.delivery.ledger.sql import SqlLedger
+from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.recipients import InlineRecipients
 
@@ -45,18 +46,25 @@ def ledger_of(tmp_path):
 def attempt(sandbox, ledger_of):
     """Make a delivery to 120 people, one request at a time."""
 
-    def make(owner: str, hook: BrazeHook | None = None, try_number: int = 1, clears: int = 0, **options: Any):
-        resumed = options.pop("resumed", False)
+    def make(
+        owner: str,
+        hook: BrazeHook | None = None,
+        try_number: int = 1,
+        clears: int = 0,
+        people: int = 120,
+        **options: Any,
+    ):
+        resumed, mapped = options.pop("resumed", False), options.pop("mapped", False)
         delivery = Delivery(
             hook=hook or BrazeHook(),
             endpoint=CAMPAIGNS_TRIGGER_SEND,
             options=DeliveryOptions(concurrency=1, **options),
             log=logging.getLogger("test.tries"),
             ledger=ledger_of(owner),
-            attempt=Attempt(try_number, clears, resumed),
+            attempt=Attempt(try_number, clears, resumed, mapped),
         )
-        people = InlineRecipients([f"p{number}" for number in range(120)], key="external_user_id")
-        delivery.run = partial(delivery.run, {"campaign_id": "c"}, people)  # type: ignore[method-assign]
+        source = InlineRecipients([f"p{number}" for number in range(people)], key="external_user_id")
+        delivery.run = partial(delivery.run, {"campaign_id": "c"}, source)  # type: ignore[method-assign]
         return delivery
 
     return make
@@ -69,6 +77,41 @@ def test_a_finished_delivery_sends_nothing_again(sandbox, attempt):
 
     assert (report.recipients, report.already_sent, report.sent, report.requests) == (120, 120, 0, 0)
     assert sandbox.summary()["requests"] == 3
+
+
+def test_a_finished_delivery_does_not_read_its_source_again(sandbox, attempt):
+    attempt("first").run()
+
+    second = attempt("second", try_number=2, clears=1, people=0)
+
+    assert not second.begin()
+    assert second.run().already_sent == 120
+
+
+@pytest.mark.parametrize("clears", [0, 1])
+def test_a_finished_mapped_task_sends_nothing_again_either(sandbox, attempt, clears):
+    attempt("first", mapped=True).run()
+
+    report = attempt("second", try_number=2, clears=clears, mapped=True).run()
+
+    assert (report.recipients, report.already_sent, report.requests) == (120, 120, 0)
+    assert sandbox.summary()["requests"] == 3
+
+
+@pytest.mark.parametrize("people", [20, 100, 119, 170])
+def test_other_people_in_the_place_of_a_finished_mapped_task_are_no_success(sandbox, attempt, people):
+    attempt("first", mapped=True).run()
+
+    with pytest.raises(SourceChangedError, match="mapped list has expanded differently"):
+        attempt("second", try_number=2, clears=1, people=people, mapped=True).run()
+
+    assert sandbox.summary()["requests"] == 3
+
+
+def test_a_finished_mapped_task_that_airflow_runs_once_more_does_not_read_its_source(sandbox, attempt):
+    attempt("first", mapped=True).run()
+
+    assert attempt("second", try_number=2, people=0, mapped=True).run().already_sent == 120
 
 
 def test_its_dispatch_ids_are_still_known(sandbox, attempt):

@@ -32,6 +32,9 @@ class SendRequest(BrazeObject):
     recipient_fields: ClassVar[tuple[str, ...]]
     """The fields that name people one by one."""
 
+    purpose_fields: ClassVar[tuple[str, ...]] = ("campaign_id", "segment_id", "audience")
+    """The fields that make it another delivery when they change, as other people do."""
+
     _stand_in: ClassVar[Mapping[str, Any]]
     """People who take the place of the rows while an envelope is validated."""
 

@@ -50,7 +50,7 @@ class Claim:
 
     :param index: The batch's place in the delivery.
     :param recipients: Number of people in it; 0 for a broadcast.
-    :param fingerprint: Digest of exactly these people.
+    :param fingerprint: Digest of exactly these people, and of the campaign, segment or audience.
     :param again: Whether the ledger holds a receipt for it from before, which the user wants replaced.
     """
 
@@ -67,7 +67,7 @@ class Receipt:
 
     :param index: The batch's place in the delivery.
     :param recipients: Number of people in it; 0 for a broadcast.
-    :param fingerprint: Digest of exactly these people.
+    :param fingerprint: Digest of exactly these people, and of the campaign, segment or audience.
     :param state: What the ledger knows.
     :param at: When that was noted, ISO 8601 in UTC.
     :param dispatch_id: Braze's id, for what it accepted.
