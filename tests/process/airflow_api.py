@@ -186,6 +186,35 @@ class AirflowApi:
             }
             self.call("POST", "dags", dag_id, "clearTaskInstances", body=body)
 
+    def set_variable(self, key: str, value: str) -> None:
+        """Set a variable that is not there yet."""
+        self.call("POST", "variables", body={"key": key, "value": value})
+
+    def backfill(self, dag_id: str, begin: str, end: str, reprocess: str) -> int:
+        """
+        Start a backfill, and return its id.
+
+        :param begin: First day.
+        :param end: Last day.
+        :param reprocess: What becomes of runs that are there already: ``none``, ``failed`` or ``completed``.
+        """
+        body = {
+            "dag_id": dag_id,
+            "from_date": f"{begin}T00:00:00Z",
+            "to_date": f"{end}T00:00:00Z",
+            "reprocess_behavior": reprocess,
+        }
+        return int(self.call("POST", "backfills", body=body)["id"])
+
+    def is_backfill_over(self, backfill_id: int) -> bool:
+        """Whether all runs of a backfill have ended, as Airflow notes every half a minute."""
+        return self.call("GET", "backfills", str(backfill_id))["completed_at"] is not None
+
+    def dag_run_ids(self, dag_id: str) -> list[str]:
+        """The ids of a Dag's runs, the oldest first."""
+        runs = self.call("GET", "dags", dag_id, "dagRuns", order_by="run_after")["dag_runs"]
+        return [run["dag_run_id"] for run in runs]
+
     def mark(self, task: TaskInstance, state: str) -> None:
         """Set a task's state."""
         mapped = [] if task.map_index < 0 else [str(task.map_index)]

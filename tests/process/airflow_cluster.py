@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -269,9 +269,7 @@ class AirflowCluster:
         self, dag_id: str, *, conf: Mapping[str, Any] | None = None, run_id: str | None = None
     ) -> str:
         """Start a Dag run as soon as its Dag is known, and return the run's id."""
-        self.eventually(
-            lambda: dag_id in self.api.dag_ids(), f"the Dag {dag_id} is known", on_wait=self._check_imports
-        )
+        self._wait_for_dag(dag_id)
         run_id = run_id or f"run-{secrets.token_hex(4)}"
         self.api.trigger(dag_id, run_id, conf or {})
         return run_id
@@ -287,6 +285,23 @@ class AirflowCluster:
     def mark_failed(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
         """Mark a task as failed, as the UI does."""
         self.api.mark(self.run(dag_id, run_id).task(task_id, map_index), "failed")
+
+    def set_variable(self, key: str, value: str) -> None:
+        """Set a variable."""
+        self.api.set_variable(key, value)
+
+    def backfill(
+        self, dag_ids: Sequence[str], begin: str, end: str, *, reprocess: str = "none"
+    ) -> list[DagRun]:
+        """Run Dags for a past, from its first to its last day, and return all of their runs at the end."""
+        for dag_id in dag_ids:
+            self._wait_for_dag(dag_id)
+        for backfill_id in [self.api.backfill(dag_id, begin, end, reprocess) for dag_id in dag_ids]:
+            self.eventually(
+                lambda: self.api.is_backfill_over(backfill_id),  # noqa: B023 - called at once
+                f"the backfill of {dag_ids} has ended",
+            )
+        return [self.run(dag_id, run_id) for dag_id in dag_ids for run_id in self.api.dag_run_ids(dag_id)]
 
     # What there is to see ---------------------------------------------------------------------------------
 
@@ -400,6 +415,11 @@ class AirflowCluster:
                 on_wait()
             time.sleep(POLL_SECONDS)
         return seen
+
+    def _wait_for_dag(self, dag_id: str) -> None:
+        self.eventually(
+            lambda: dag_id in self.api.dag_ids(), f"the Dag {dag_id} is known", on_wait=self._check_imports
+        )
 
     def _check_processes(self) -> None:
         for name, process in self._processes.items():

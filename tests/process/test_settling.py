@@ -1,0 +1,104 @@
+"""What a person does later, on a whole Airflow: settle a doubt, run a past again, clear a mapped list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow_harness import AIRFLOW_VERSION
+
+pytestmark = pytest.mark.process
+
+PEOPLE = 120
+
+LEDGERS = ["sql", "task_state"] if AIRFLOW_VERSION >= (3, 3) else ["sql"]
+
+# On 3.4, a clear in the UI empties the task state store unless this is ticked.
+KEEPING: dict[str, Any] = {"keep_task_state": True} if AIRFLOW_VERSION >= (3, 4) else {}
+
+
+@pytest.fixture(autouse=True)
+def no_faults(braze):
+    yield
+    braze.clear_faults()
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+@pytest.mark.parametrize(("answer", "sent_again"), [("accept", 0), ("resend", 50)])
+def test_what_is_in_doubt_is_settled_by_a_clear_with_another_on_uncertain(
+    cluster, braze, inbox, ledger, answer, sent_again
+):
+    dag_id = f"settles_with_{ledger}"
+    braze.fault("disconnect", processed=True, after=1, times=1)
+    run_id = cluster.trigger(dag_id)
+    assert cluster.wait(dag_id, run_id).state == "failed"
+    assert cluster.xcom(dag_id, run_id, "send")["uncertain"] == 50
+
+    cluster.clear(dag_id, run_id, "send", **KEEPING)
+    assert (
+        cluster.wait(dag_id, run_id).state == "failed"
+    )  # Nobody has decided, and time alone settles nothing.
+    cluster.set_variable(f"on_uncertain_{run_id}", answer)
+    cluster.clear(dag_id, run_id, "send", **KEEPING)
+    run = cluster.wait(dag_id, run_id)
+
+    report = cluster.xcom(dag_id, run_id, "send")
+    assert run.state == "success"
+    assert (report["sent"], report["already_sent"], report["uncertain"]) == (50, PEOPLE - 50, 0)
+    messages = inbox.of(f"{dag_id}/{run_id}").messages
+    assert len(messages) == PEOPLE
+    assert messages.total() == PEOPLE + sent_again
+
+
+@pytest.mark.skipif(AIRFLOW_VERSION < (3, 4), reason="Airflow keeps the state of cleared tasks before 3.4")
+def test_a_finished_task_whose_state_a_clear_has_discarded_sends_nothing(cluster, inbox):
+    dag_id = "settles_with_task_state"
+    run_id = cluster.trigger(dag_id)
+    assert cluster.wait(dag_id, run_id).state == "success"
+
+    cluster.clear(dag_id, run_id, "send", keep_task_state=False)
+    run = cluster.wait(dag_id, run_id)
+
+    assert run.state == "failed"
+    assert "There is no record of what earlier tries of this task have sent" in cluster.task_log(
+        dag_id, run_id, "send"
+    )
+    assert inbox.of(f"{dag_id}/{run_id}").messages.total() == PEOPLE
+
+
+def test_a_backfill_that_reprocesses_completed_runs_sends_nothing_again(cluster, braze, inbox):
+    dag_ids = [f"backfills_with_{ledger}" for ledger in LEDGERS]
+    # Of all the runs, one has something in doubt.
+    braze.fault("disconnect", processed=True, after=1, times=1)
+
+    first = cluster.backfill(dag_ids, "2026-01-01", "2026-01-02")
+    again = cluster.backfill(dag_ids, "2026-01-01", "2026-01-02", reprocess="completed")
+
+    assert [(run.dag_id, run.run_id, run.state) for run in first] == [
+        (run.dag_id, run.run_id, run.state) for run in again
+    ]
+    assert sorted(run.state for run in again) == ["failed", *["success"] * (len(again) - 1)]
+    for run in again:
+        assert run.task("send").try_number == 2
+        assert cluster.xcom(run.dag_id, run.run_id, "send")["requests"] == 0
+        messages = inbox.of(f"{run.dag_id}/{run.run_id}").messages
+        assert (len(messages), messages.total()) == (PEOPLE, PEOPLE)
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_a_mapped_list_that_expands_differently_after_a_clear_stops_where_it_differs(cluster, inbox, ledger):
+    dag_id = f"maps_with_{ledger}"
+    run_id = cluster.trigger(dag_id)
+    assert cluster.wait(dag_id, run_id).state == "success"
+
+    cluster.set_variable(f"regions_{run_id}", "north,west,south")
+    cluster.clear(dag_id, run_id, "people_by_region", **KEEPING)
+    run = cluster.wait(dag_id, run_id)
+
+    states = [run.task("send", place).state for place in range(3)]
+    assert states == ["success", "failed", "success"]
+    assert "mapped list has expanded differently" in cluster.task_log(dag_id, run_id, "send", 1)
+    regions = sorted(
+        name.rpartition("/")[2].partition("-")[0] for name in inbox.of(f"{dag_id}/{run_id}").messages
+    )
+    assert {region: regions.count(region) for region in regions} == {"north": PEOPLE, "south": PEOPLE}
