@@ -6,6 +6,8 @@ Nothing here is worked around: a name is either where the newest Airflow has it 
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import BaseOperator, Connection, Context, ObjectStoragePath
 from airflow.sdk.log import mask_secret
 
@@ -18,6 +20,16 @@ try:
     from airflow.sdk.definitions.retry_policy import RetryPolicy  # Airflow 3.3
 except ImportError:
     RetryPolicy = None  # type: ignore[assignment,misc]
+
+try:
+    from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # Airflow 3.3
+except ImportError:
+    NEVER_EXPIRE = timedelta.max
+
+try:
+    from airflow.sdk.observability.stats import Stats  # Airflow 3.2
+except ImportError:
+    from airflow.stats import Stats
 
 try:
     from airflow.sdk import BaseHook  # Airflow 3.1
@@ -38,6 +50,7 @@ except ImportError:
     )
 
 __all__ = [
+    "NEVER_EXPIRE",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
@@ -47,6 +60,7 @@ __all__ = [
     "Context",
     "ObjectStoragePath",
     "RetryPolicy",
+    "Stats",
     "conf",
     "mask_secret",
 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from braze_provider._compat import Stats
+
 if TYPE_CHECKING:
     from braze_provider.api.endpoints import Endpoint
     from braze_provider.delivery.delivery import Delivery
 
-METRICS = ("requests", "sent", "rejected", "uncertain", "failed")
+METRICS = ("recipients", "requests", "sent", "rejected", "uncertain", "failed")
 """Figures of the report that become counters ``braze.<figure>``, beside the two that the report lacks:
 ``braze.rate_limited`` (refused requests) and ``braze.minor_errors``."""
 
@@ -20,11 +22,6 @@ def count(delivery: Delivery, endpoint: Endpoint) -> None:
     :param delivery: The delivery, at its end.
     :param endpoint: Where it sent.
     """
-    try:
-        from airflow.sdk.observability.stats import Stats  # Airflow 3.2
-    except ImportError:
-        from airflow.stats import Stats
-
     tags = {"endpoint": endpoint.name}
     figures = {name: getattr(delivery.report, name) for name in METRICS}
     figures |= {"rate_limited": delivery.rate_limited, "minor_errors": delivery.minor_errors}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import task_state
+from braze_provider.delivery.ledger import task_state, task_state_cells
 from braze_provider.delivery.ledger.base import Claim, LedgerLostError, Receipt, State
 from braze_provider.delivery.ledger.task_state import TaskStateLedger
 from braze_provider.delivery.ledger.task_state_pages import (
@@ -114,7 +114,7 @@ def copy_of_task(store: Store) -> Iterator[Callable[..., TaskStateLedger]]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_state, "RETRY_WAITS", (0.0, 0.0))
+    monkeypatch.setattr(task_state_cells, "RETRY_WAITS", (0.0, 0.0))
 
 
 def claim(index: int, *, again: bool = False) -> Claim:
@@ -658,7 +658,7 @@ def test_it_must_be_opened_first(store: Store):
 def test_a_key_that_may_have_been_written_repeatedly_never_gets_another_value(
     store: Store, copy_of_task, monkeypatch
 ):
-    monkeypatch.setattr(task_state, "_repeated_after", lambda: -1.0)  # every answer is late
+    monkeypatch.setattr(task_state_cells, "_repeated_after", lambda: -1.0)  # every answer is late
     for owner in "AB":
         ledger = copy_of_task(owner)
         start = len(states(ledger))
