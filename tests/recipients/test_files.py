@@ -7,12 +7,14 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import airflow.sdk
 import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 
 from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.api.objects.recipients import CampaignRecipient
@@ -382,6 +384,29 @@ def test_airflows_storage_is_asked_with_path_and_connection(write, monkeypatch, 
     read(FileRecipients("s3://bucket/people.csv", conn_id))
 
     assert asked == [(("s3://bucket/people.csv",), {"conn_id": conn_id})]
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """A bucket on object storage."""
+    storage = MemoryFileSystem()
+    attach(protocol="memory", fs=storage)
+    yield "memory://bucket"
+    storage.store.clear()
+
+
+@pytest.mark.parametrize("name", ["people.jsonl", "people.csv", "people.csv.gz", "people.parquet"])
+def test_every_kind_of_file_is_read_from_object_storage(bucket, write, write_parquet, name):
+    local = {
+        "people.jsonl": lambda: write('{"external_user_id": "a"}\n{"external_user_id": "b"}\n', name),
+        "people.csv": lambda: write("external_user_id\na\nb\n", name),
+        "people.csv.gz": lambda: write(gzip.compress(b"external_user_id\na\nb\n"), name),
+        "people.parquet": lambda: write_parquet([{"external_user_id": "a"}, {"external_user_id": "b"}]),
+    }
+    path = f"{bucket}/{name}"
+    airflow.sdk.ObjectStoragePath(path).write_bytes(Path(local[name]()).read_bytes())
+
+    assert read(FileRecipients(path)) == [{"external_user_id": "a"}, {"external_user_id": "b"}]
 
 
 def test_a_file_that_is_not_there_is_pythons_error(tmp_path):
