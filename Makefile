@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # More arguments for pytest: make test ARGS='-k templating --cov'
 ARGS ?=
+# How many tests run at the same time, each of them in a process with an Airflow of its own.
+JOBS ?= 2
 
 # The Airflow that development runs on, and the others that the Dag tests run on.
 MAIN := 3.3.2
@@ -27,6 +29,9 @@ PRE := apache-airflow apache-airflow-core apache-airflow-task-sdk
 PRE_OPTIONS := $(foreach name,$(PRE),--prerelease-package $(name)=allow --upgrade-package $(name))
 airflow = $(if $(filter pre,$1),apache-airflow $(PRE_OPTIONS),apache-airflow==$1 --exclude-newer $(CUTOFF_$1))
 
+# A module's tests stay together: they share its databases.
+PARALLEL := --numprocesses $(JOBS) --dist loadfile
+
 UV := .venv/bin/uv
 # Named after the version, so that a new MAIN is installed too.
 READY := .venv/installed-$(MAIN)
@@ -44,7 +49,7 @@ demo: $(READY)  ## Run a campaign with real Airflow against a local Braze, and s
 	@.venv/bin/python demo/run.py
 
 test: $(READY)  ## Run all tests but those that start a whole Airflow
-	.venv/bin/python -m pytest -m 'not process' $(ARGS)
+	.venv/bin/python -m pytest -m 'not process' $(PARALLEL) $(ARGS)
 
 test-process: $(READY)  ## Run the tests that start schedulers and workers, and kill them
 	.venv/bin/python -m pytest -m process $(ARGS)
@@ -54,7 +59,7 @@ test-dags:  ## Run the Dag tests on one Airflow: make test-dags AIRFLOW=3.0.6 (p
 	@$(MAKE) --no-print-directory .venv-$(AIRFLOW)/installed
 	@.venv-$(AIRFLOW)/bin/python -c 'import importlib.metadata, platform; \
 		print("Airflow", importlib.metadata.version("apache-airflow"), "on Python", platform.python_version())'
-	.venv-$(AIRFLOW)/bin/python -m pytest -m dag $(ARGS)
+	.venv-$(AIRFLOW)/bin/python -m pytest -m dag $(PARALLEL) $(ARGS)
 
 test-matrix:  ## Run the Dag tests on every supported Airflow
 	@failed=; for airflow in $(MATRIX); do \
