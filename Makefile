@@ -51,8 +51,8 @@ demo: $(READY)  ## Run a campaign with real Airflow against a local Braze, and s
 test: $(READY)  ## Run all tests but those that start a whole Airflow
 	.venv/bin/python -m pytest -m 'not process' $(PARALLEL) $(ARGS)
 
-test-process: $(READY)  ## Run the tests that start schedulers and workers, and kill them
-	.venv/bin/python -m pytest -m process $(ARGS)
+test-process: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Run the tests that start schedulers and workers, and kill them
+	$(if $(AIRFLOW),.venv-$(AIRFLOW),.venv)/bin/python -m pytest -m process $(ARGS)
 
 test-dags:  ## Run the Dag tests on one Airflow: make test-dags AIRFLOW=3.0.6 (pre: the newest pre-release)
 	@test -n '$(AIRFLOW)' || { echo 'Which Airflow? make test-dags AIRFLOW=<one of: $(MATRIX)>' >&2; exit 2; }
