@@ -153,6 +153,8 @@ class Engine:
             self._collect()
             over = exhausted or self._stop.requested
             room = 0 if over else self._window() - self._outstanding
+            if self._sender.lease.is_wanted:
+                self._confirm()
             if self._is_time_to_write(room):
                 further = list(islice(planned, max(room, 0)))
                 exhausted = exhausted or len(further) < room
@@ -182,7 +184,10 @@ class Engine:
             for item in further
         ]
         pending = list(self._pending)
+        asked_at = self._sender.lease.now()
         granted = self._ledger.write(pending, claims)
+        if pending or claims:
+            self._sender.lease.confirm(asked_at)
         # Taken off only now: what an exception interrupts is written again, which changes nothing.
         del self._pending[: len(pending)]
         self._measure()
@@ -196,6 +201,11 @@ class Engine:
                 self._settled.append(Settled(item.batch, Outcome.UNCERTAIN))
             else:
                 self._queue.put(item.batch)
+
+    def _confirm(self) -> None:
+        asked_at = self._sender.lease.now()
+        self._ledger.confirm()
+        self._sender.lease.confirm(asked_at)
 
     def _measure(self) -> None:
         now = self._written = time.monotonic()

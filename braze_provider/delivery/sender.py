@@ -18,6 +18,7 @@ from braze_provider.api.errors import (
 from braze_provider.api.limits import RateLimitState
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch, Envelope
+from braze_provider.delivery.lease import Lease
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.stop import StopSignal
 
@@ -92,6 +93,8 @@ class Sender:
         self._first_backoff = first_backoff
         self._lock = threading.Lock()
         self._turn = threading.Lock()
+        self.lease = Lease()
+        """Which has to be valid at each request."""
         self.requests = 0
         """Requests made, repeats included."""
         self.refused = 0
@@ -141,13 +144,20 @@ class Sender:
             while not self._stop.requested:
                 wait = self._pacer.reserve()
                 if not wait:
-                    return True
+                    return self._is_owner()
                 if self._max_slot_wait is not None and wait > self._max_slot_wait:
                     self.resume_in = wait
                     self._stop.request()
                     return False
                 self._stop.wait(wait)
             return False
+
+    def _is_owner(self) -> bool:
+        # As late as can be: this thread, or all of the machine, may have slept through the waits before.
+        if self.lease.wait(self._stop):
+            return True
+        self._pacer.observe(RateLimitState())  # The request that was admitted is not made.
+        return False
 
     def _attempt(self, batch: Batch, body: bytes) -> Settled:
         with self._lock:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import Any
 
 import pytest
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
+from braze_provider.delivery import lease
 from braze_provider.delivery.delivery import (
     Attempt,
     Delivery,
@@ -214,6 +216,23 @@ def test_of_two_live_copies_the_older_one_stops_and_nobody_is_sent_to_twice(sand
     # What the older one had claimed, the younger one could not know the end of.
     assert [error.report.uncertain for error in errors] == [100]
     assert younger.report.sent == 20
+
+
+def test_of_what_a_copy_had_claimed_it_sends_nothing_once_another_one_has_taken_over(
+    sandbox, attempt, monkeypatch
+):
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.2)
+
+    def sleep_while_the_younger_runs() -> None:
+        with pytest.raises(DeliveryError):
+            attempt("younger", try_number=2).run()
+        time.sleep(0.2)
+
+    with pytest.raises(LedgerLostError):
+        attempt("older", hook=Overtaken(sleep_while_the_younger_runs)).run()
+
+    # The older one had claimed two batches, and one of them was on its way.
+    assert len(sandbox.recipients()) == 50 + 20
 
 
 def test_a_zombie_that_wakes_up_after_its_successor_has_finished_sends_nothing(sandbox, attempt, ledger_of):

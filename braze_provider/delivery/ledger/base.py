@@ -147,6 +147,13 @@ class Ledger(Protocol):
             the store still lets this copy write.
         """
 
+    def confirm(self) -> None:
+        """
+        Ask whether this copy is the owner still.
+
+        :raises LedgerLostError: If somebody else is.
+        """
+
     def finish(self, report: Mapping[str, Any]) -> None:
         """
         Note that everybody was sent to, so that a later try sends nothing.

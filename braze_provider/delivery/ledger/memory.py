@@ -36,6 +36,9 @@ class MemoryLedger:
         self._receipts.update((receipt.index, receipt) for receipt in settled)
         return {claim.index for claim in claims}
 
+    def confirm(self) -> None:
+        """Do nothing: nobody else can be the owner."""
+
     def finish(self, report: Mapping[str, Any]) -> None:
         """Do nothing: nobody comes back."""
 

@@ -60,6 +60,10 @@ class ReceiptsFile:
             self._append("".join(self._line(receipt) for receipt in settled))
         return self._ledger.write(settled, claims)
 
+    def confirm(self) -> None:
+        """Ask whether this copy is the owner still."""
+        self._ledger.confirm()
+
     def finish(self, report: Mapping[str, Any]) -> None:
         """Note that everybody was sent to."""
         self._ledger.finish(report)

@@ -185,6 +185,14 @@ class SqlLedger:
             raise written.lost
         return written.granted
 
+    def confirm(self) -> None:
+        """
+        Ask whether this copy is the owner still.
+
+        :raises LedgerLostError: If somebody else is.
+        """
+        self._transact(self._lock_as_owner)
+
     def finish(self, report: Mapping[str, Any]) -> None:
         """
         Note that everybody was sent to, so that a later try sends nothing.
@@ -229,13 +237,16 @@ class SqlLedger:
             raise LedgerLostError(f"The delivery's record is gone from the ledger, {self}")
         return row
 
+    def _lock_as_owner(self, connection: Connection) -> None:
+        if lost := self._lost(self._lock(connection)):
+            raise lost
+
     def _ownership(self) -> dict[str, Any]:
         return {"owner": self._owner, "updated_at": _now()}
 
     def _change_head(self, changes: Mapping[str, Any]) -> None:
         def change(connection: Connection) -> None:
-            if lost := self._lost(self._lock(connection)):
-                raise lost
+            self._lock_as_owner(connection)
             values = {**changes, "updated_at": _now()}
             connection.execute(update(delivery).where(delivery.c.id == self._id), values)
 

@@ -160,6 +160,14 @@ class TaskStateLedger:
                 for page in pages:
                     self._cells.discard(_page_name(session, generation, page))
 
+    def confirm(self) -> None:
+        """
+        Ask whether this copy is the owner still.
+
+        :raises LedgerLostError: If somebody else is.
+        """
+        self._check_owner()
+
     def finish(self, report: Mapping[str, Any]) -> None:
         """
         Note that everybody was sent to, so that a later try sends nothing.

@@ -1,0 +1,80 @@
+"""How long a copy of a task may send on one confirmation of the ledger's."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from braze_provider.delivery.lease import LEASE_SECONDS, Lease
+from braze_provider.delivery.stop import StopSignal
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lease(clock: Clock) -> Lease:
+    lease = Lease(clock)
+    lease.confirm(lease.now())
+    return lease
+
+
+def test_before_the_first_confirmation_nothing_may_be_sent(clock):
+    assert not Lease(clock).is_valid
+
+
+@pytest.mark.parametrize(
+    ("seconds", "valid"),
+    [(0, True), (LEASE_SECONDS, True), (LEASE_SECONDS + 1, False), (86_400, False), (-60, False)],
+    ids=["now", "just in time", "too late", "a day later", "the clock was set back"],
+)
+def test_a_confirmation_is_good_for_a_few_seconds(lease, clock, seconds, valid):
+    clock.now += seconds
+
+    assert lease.is_valid is valid
+
+
+def test_a_confirmation_counts_from_when_it_was_asked_for(lease, clock):
+    asked_at = lease.now()
+    clock.now += LEASE_SECONDS + 1
+    lease.confirm(asked_at)
+
+    assert not lease.is_valid
+
+
+def test_who_waits_asks_and_goes_on_once_it_is_confirmed(lease, clock):
+    clock.now += 60
+    stop, went_on = StopSignal(), []
+    waiting = threading.Thread(target=lambda: went_on.append(lease.wait(stop)))
+    waiting.start()
+    while not lease.is_wanted:
+        assert waiting.is_alive()
+
+    lease.confirm(lease.now())
+    waiting.join(10)
+
+    assert went_on == [True]
+    assert not lease.is_wanted
+
+
+def test_a_stop_ends_the_wait(lease, clock):
+    clock.now += 60
+    stop = StopSignal()
+    stop.request()
+
+    assert not lease.wait(stop)
+
+
+def test_nobody_waits_for_what_is_confirmed(lease):
+    assert lease.wait(StopSignal())
+    assert not lease.is_wanted
