@@ -29,6 +29,14 @@ def folder(request, tmp_path) -> Iterator[ObjectStoragePath]:
     storage.store.clear()
 
 
+class Lost(MemoryLedger):
+    def write(self, *_: Any) -> list[int]:
+        raise LedgerLostError("another copy has taken over")
+
+    def confirm(self) -> None:
+        raise LedgerLostError("another copy has taken over")
+
+
 def receipt(index: int, state: State = State.SENT) -> Receipt:
     at = "2026-01-01T00:00:00.000+00:00"
     return Receipt(index, recipients=50, fingerprint="f", state=state, at=at, dispatch_id=f"id-{index}")
@@ -88,11 +96,14 @@ def test_nothing_settled_writes_nothing(folder):
 
 
 def test_the_lines_are_there_before_the_ledger_notes_anything(folder):
-    class Lost(MemoryLedger):
-        def write(self, *_: Any) -> list[int]:
-            raise LedgerLostError("another copy has taken over")
-
     with pytest.raises(LedgerLostError):
         receipts_file(folder, ledger=Lost()).write([receipt(0)], [])
 
     assert [line["index"] for line in lines(folder)] == [0]
+
+
+def test_the_ledger_decides_who_the_owner_is(folder):
+    receipts_file(folder).confirm()
+
+    with pytest.raises(LedgerLostError):
+        receipts_file(folder, ledger=Lost()).confirm()

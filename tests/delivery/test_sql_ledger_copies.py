@@ -27,6 +27,12 @@ def test_a_former_owner_is_granted_nothing(sql_ledger: SqlLedger, sql_successor:
     assert states(sql_successor) == dict.fromkeys((0, 1, 2), State.CLAIMED)
 
 
+def test_only_the_owner_is_confirmed(sql_ledger: SqlLedger, sql_successor: SqlLedger):
+    sql_successor.confirm()
+    with pytest.raises(LedgerLostError, match="second"):
+        sql_ledger.confirm()
+
+
 def test_what_a_former_owner_had_claimed_it_still_settles(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     with pytest.raises(LedgerLostError):
         sql_ledger.write([settled(0, dispatch_id="abc"), settled(1, State.UNCERTAIN)], claims(3))

@@ -36,6 +36,16 @@ def test_a_copy_that_was_taken_over_is_granted_nothing_and_told_by_whom(task_sta
     assert states(successor) == {}
 
 
+def test_only_the_owner_is_confirmed(task_state_copy):
+    zombie = task_state_copy("A")
+    zombie.confirm()
+    successor = task_state_copy("B")
+
+    successor.confirm()
+    with pytest.raises(LedgerLostError):
+        zombie.confirm()
+
+
 def test_what_a_copy_had_claimed_it_may_still_settle_after_it_was_taken_over(task_state_copy):
     zombie = task_state_copy("A")
     zombie.write([], claims(0, 1))
