@@ -128,6 +128,8 @@ def test_a_copy_whose_try_airflow_has_ended_is_told_so(task_state_store: Store, 
     zombie._pages.clear()  # as if they had made room for others
     with pytest.raises(LedgerLostError, match="nothing any more"):
         list(zombie.receipts())
+    with pytest.raises(LedgerLostError, match="nothing any more"):
+        zombie.confirm()
 
 
 def test_who_took_over_in_the_middle_of_starting_over_keeps_all_the_receipts(

@@ -167,6 +167,8 @@ class TaskStateLedger:
         :raises LedgerLostError: If somebody else is.
         """
         self._check_owner()
+        if self._cells.get(_taken(self._opened())) is None:
+            raise _ended()
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """
@@ -399,11 +401,7 @@ class TaskStateLedger:
                 if (page["session"], page["generation"], page["page"]) == (session, self._generation, number):
                     return receipts
         elif self._cells.read(_record_name(self._opened())) is None:
-            # Airflow gives a task instance a new id for each try, and to an old id everything looks empty.
-            raise LedgerLostError(
-                "Airflow's task state store shows this copy of the task nothing any more: the task was "
-                "cleared or retried meanwhile, or its state was deleted"
-            )
+            raise _ended()
         raise BrazeError(
             f"the ledger in Airflow's task state store is damaged: the page of the batches from {first} to "
             f"{first + RECEIPTS_PER_PAGE - 1} {problem}, so it can't be told who of them was sent to"
@@ -439,6 +437,14 @@ class _Page:
             claim.index, claim.recipients, claim.fingerprint, State.CLAIMED, at
         )
         self.dirty = True
+
+
+def _ended() -> LedgerLostError:
+    # Airflow gives a task instance a new id for each try, and to an old id everything looks empty.
+    return LedgerLostError(
+        "Airflow's task state store shows this copy of the task nothing any more: the task was cleared or "
+        "retried meanwhile, or its state was deleted"
+    )
 
 
 def _door(number: int) -> str:
