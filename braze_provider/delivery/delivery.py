@@ -209,10 +209,11 @@ class Delivery:
 
         :param fields: The request's fields but the recipients.
         :param source: The recipients; None for a request to a segment, an audience or everybody.
-        :return: The report, if everybody was sent to or the delivery paused.
+        :return: The report, if everybody was sent to, now or by an earlier try, or the delivery paused.
         :raises BrazeValidationError: For bad input; nothing was sent.
         :raises LedgerGoneError: If what an earlier try has sent can't be known; nothing was sent.
-        :raises SourceChangedError: If the source gives other people than at an earlier try; nothing was sent.
+        :raises SourceChangedError: If people, campaign or audience are not those of an earlier try; nothing
+            was sent.
         :raises BrazeConfigurationError: If Braze refused the API key, its permission or the endpoint.
         :raises LedgerLostError: If another copy of the task instance has taken over.
         :raises DeliveryError: If somebody was not sent to, or may not have been; the rest was.

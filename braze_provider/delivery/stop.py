@@ -1,4 +1,4 @@
-"""A request to stop that a signal handler may make, and the error of who is stopped before the first send."""
+"""A request to stop, which a signal handler may make, and the error of a stop before the first send."""
 
 from __future__ import annotations
 
