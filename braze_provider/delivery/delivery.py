@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from braze_provider.api import requests as models
 from braze_provider.api.endpoints import Endpoint
@@ -16,12 +16,22 @@ from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.validation import validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
-from braze_provider.delivery.ledger.base import Ledger
+from braze_provider.delivery.ledger.base import Head, Ledger, Opening
 from braze_provider.delivery.ledger.memory import MemoryLedger
+from braze_provider.delivery.opening import Attempt, Trace, decide
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
 from braze_provider.delivery.report import DeliveryReport
-from braze_provider.delivery.resume import Past, plan, verify
+from braze_provider.delivery.resume import (
+    Past,
+    Planned,
+    SourceChangedError,
+    check_other_places,
+    plan,
+    plan_rest,
+    tally,
+    verify,
+)
 from braze_provider.delivery.sender import OnUncertain, Sender
 from braze_provider.delivery.spool import Spool
 from braze_provider.delivery.stop import StopSignal
@@ -29,8 +39,12 @@ from braze_provider.delivery.stop import StopSignal
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
+    from braze_provider.delivery.ledger.mark import OpenedMark
+    from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
     from braze_provider.hooks.braze import BrazeHook
     from braze_provider.recipients.base import RecipientSource
+
+OnSourceChange = Literal["fail", "send_rest"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,9 @@ class DeliveryOptions:
     :param on_invalid: What follows a row that is no recipient.
     :param max_recipients: More distinct recipients than this fail before the first request.
     :param allow_duplicates: Send to a person once for each row instead of once.
-    :param resend: Start over with everybody, once for each time that the task is cleared.
+    :param resend: Start over with everybody: True once for each time that the task is cleared, a text once
+        for each new text.
+    :param on_source_change: What follows when the source names others than at an earlier try.
     :param pool: The Airflow pool that the task runs in.
     :param pool_slots: The slots of it that the task holds.
     :param max_slot_wait: Seconds to wait for the rate limit at most before the delivery pauses. Default: it
@@ -56,32 +72,12 @@ class DeliveryOptions:
     on_invalid: OnInvalid = "fail"
     max_recipients: int | None = None
     allow_duplicates: bool = False
-    resend: bool = False
+    resend: bool | str = False
+    on_source_change: OnSourceChange = "fail"
     pool: str = ""
     pool_slots: int = 1
     max_slot_wait: float | None = None
     dry_run: bool = False
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """
-    Which run of the task's code this is.
-
-    :param try_number: Airflow's number of the try, from 1.
-    :param clear_number: How often the Dag run has been cleared.
-    :param resumed: Whether the task was deferred and comes back.
-    :param mapped: Whether it is one of a mapped task's instances, which Airflow tells apart by position.
-    """
-
-    try_number: int = 1
-    clear_number: int = 0
-    resumed: bool = False
-    mapped: bool = False
-
-
-class LedgerGoneError(BrazeError):
-    """The record of what an earlier try has sent is gone, so nothing may be sent. Nothing was sent."""
 
 
 class DeliveryError(BrazeError):
@@ -109,6 +105,8 @@ class Delivery:
     :param log: The task's log.
     :param ledger: Where receipts are kept. Default: in memory, for this try alone.
     :param attempt: Which run of the task's code this is. Default: the first.
+    :param mark: Where it is noted that there was a delivery, and in which ledger. Default: nowhere.
+    :param copy: Where receipts are written for people to read besides. Default: nowhere.
     """
 
     def __init__(
@@ -119,17 +117,20 @@ class Delivery:
         log: Logger,
         ledger: Ledger | None = None,
         attempt: Attempt | None = None,
+        mark: OpenedMark | None = None,
+        copy: ReceiptsFile | None = None,
     ) -> None:
         self._hook = hook
         self._endpoint = endpoint
         self._options = options
         self._log = log
         self._attempt = attempt or Attempt()
+        self._mark = mark
+        self._copy = copy
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
         self._stop = StopSignal()
         self._opened = False
-        self._is_needed: bool | None = None
-        self._finished: DeliveryReport | None = None
+        self._head: Head | None = None
         self._engine: Engine | None = None
         self._sender: Sender | None = None
         self.ledger: Ledger = MemoryLedger() if ledger is None else ledger
@@ -145,7 +146,7 @@ class Delivery:
     def may_be_retried(self) -> bool:
         """Whether a further try can send more, and nothing twice."""
         if not self.ledger.durable:
-            return not self.may_have_sent
+            return False  # The next try could not tell whether this one has sent anything.
         return bool(self.report.failed) or not (self.report.rejected or self.report.uncertain)
 
     @property
@@ -167,41 +168,39 @@ class Delivery:
         """Admit nothing more; what is under way is waited for. May be called from a signal handler."""
         self._stop.request()
 
-    def begin(self) -> bool:
+    def begin(self) -> None:
         """
         Open the ledger, before anything else that may fail: a later try must find that there was this one.
 
-        :return: Whether there is anything to do. If not, :attr:`report` says what an earlier try has done.
         :raises LedgerGoneError: If what an earlier try has sent can't be known; nothing was sent.
+        :raises LedgerLostError: If a later try of the task instance has opened it before.
         """
-        if self._is_needed is None:
-            self._is_needed = self._options.dry_run or self._open()
-        return self._is_needed
+        if self._opened or self._options.dry_run:
+            return
+        attempt, ledger = self._attempt, self.ledger
+        trace = Trace()
+        if self._mark is not None:
+            is_complete = self._mark.outlasts_clears or not attempt.was_cleared
+            trace = Trace(self._mark.read(), is_complete)
 
-    def _open(self) -> bool:
-        attempt, resend = self._attempt, self._options.resend
-        self._log.info("Ledger: %s", self.ledger)
-        head = self.ledger.open(clear_number=attempt.clear_number)
+        def opening(head: Head | None) -> Opening:
+            return decide(
+                head,
+                attempt=attempt,
+                resend=self._options.resend,
+                ledger=ledger.identity,
+                durable=ledger.durable,
+                trace=trace,
+            )
+
+        self._head = ledger.open(opening)
         self._opened = True
-        if head is None:
-            is_cleared = attempt.clear_number > 0 and attempt.try_number > 1
-            if self.ledger.durable and not resend and (is_cleared or attempt.resumed):
-                raise LedgerGoneError(
-                    "There is no record of what earlier tries of this task have sent, so nothing is sent "
-                    "now. If they can't have sent anything, or everybody shall be sent to again, clear the "
-                    "task with resend=True, which starts over"
-                )
-        elif resend and head.clear_number < attempt.clear_number:
-            self._log.warning("resend=True: starting over with everybody")
-            self.ledger.start_over(clear_number=attempt.clear_number)
-        elif head.finished:
-            self._finished = DeliveryReport.of_finished(head.report or {})
-            # A mapped list that expands anew may have put others in this place, who were never sent to.
-            is_cleared = head.clear_number < attempt.clear_number
-            if not (attempt.mapped and is_cleared):
-                self._end_as_finished(self._finished)
-                return False
-        return True
+        # After the record: a mark without one stands for a record that was lost.
+        if self._mark is not None and trace.ledger != ledger.identity:
+            self._mark.write(ledger.identity)
+        self._log.info("Ledger: %s", ledger)
+        if self._head is None and self._options.resend:
+            self._log.warning("resend=%r: starting over with everybody", self._options.resend)
 
     def run(self, fields: Mapping[str, Any], source: RecipientSource | None) -> DeliveryReport:
         """
@@ -218,12 +217,11 @@ class Delivery:
         :raises LedgerLostError: If another copy of the task instance has taken over.
         :raises DeliveryError: If somebody was not sent to, or may not have been; the rest was.
         """
-        if not self.begin():
-            return self.report
+        self.begin()
         if source is None:
             request = validate(self._model, fields, subject=self._endpoint.path)
             envelope = Envelope(request)
-            return self._deliver(envelope, lambda: iter([envelope.whole()]), Prepared(), recipients=None)
+            return self._deliver(envelope, None, Prepared())
         request = self._model.validate_envelope(fields, subject=self._endpoint.path)
         envelope = Envelope(request)
         if envelope.size > MAX_BODY_BYTES:
@@ -241,9 +239,7 @@ class Delivery:
                 stop=self._stop,
             )
             self._log_prepared(source, prepared)
-            return self._deliver(
-                envelope, lambda: envelope.cut(spool), prepared, recipients=prepared.recipients
-            )
+            return self._deliver(envelope, spool, prepared)
 
     def dispatch_ids(self, limit: int) -> tuple[list[str], int]:
         """
@@ -258,30 +254,35 @@ class Delivery:
         first = list(islice(ids, limit))
         return first, len(first) + sum(1 for _ in ids)
 
-    def _deliver(
-        self,
-        envelope: Envelope,
-        batches: Callable[[], Iterator[Batch]],
-        prepared: Prepared,
-        *,
-        recipients: int | None,
-    ) -> DeliveryReport:
+    def _deliver(self, envelope: Envelope, spool: Spool | None, prepared: Prepared) -> DeliveryReport:
+        def batches() -> Iterator[Batch]:
+            return iter([envelope.whole()]) if spool is None else envelope.cut(spool)
+
+        recipients = None if spool is None else prepared.recipients
         if self._options.dry_run:
             self._log_example(envelope, next(batches(), None))
             self.report = DeliveryReport(recipients=recipients)
             self._complete(prepared)
             self._log.info("Dry run: %s", self.report)
             return self.report
-        past = verify(batches(), self.ledger.receipts(), finished=self._finished is not None)
-        if self._finished is not None:
-            return self._end_as_finished(self._finished)
-        if past.sent or past.in_doubt:
+        try:
+            past = self._past(batches, recipients)
+            planned = plan(batches(), self.ledger.receipts(), self._options.on_uncertain)
+        except SourceChangedError:
+            if spool is None or self._options.on_source_change != "send_rest":
+                raise
+            past, planned = self._rest(envelope, spool)
+            recipients = past.sent + past.in_doubt + len(spool)
+        else:
+            if self._is_finished:
+                return self._end_as_finished()
+        if any(past):
             self._log.info("Earlier tries: %s sent, %s in doubt", f"{past.sent:,}", f"{past.in_doubt:,}")
         engine = self._engine = self._make_engine(recipients, envelope, past)
         self.report = engine.report
         self._complete(prepared)
         try:
-            engine.run(plan(batches(), self.ledger.receipts(), self._options.on_uncertain))
+            engine.run(planned)
         finally:
             self._hook.close()
         self._log.info("%s", self.report)
@@ -295,10 +296,40 @@ class Delivery:
             self.ledger.finish(self.report.to_dict())
         return self.report
 
-    def _end_as_finished(self, report: DeliveryReport) -> DeliveryReport:
-        self._log.info("An earlier try has sent everything: nothing is sent again")
-        self.report = report
-        return report
+    @property
+    def _is_finished(self) -> bool:
+        return self._head is not None and self._head.finished
+
+    def _past(self, batches: Callable[[], Iterator[Batch]], recipients: int | None) -> Past:
+        """Check that this is the delivery that is on record, and say in figures where it is not."""
+        try:
+            past = verify(batches(), self.ledger.receipts(), finished=self._is_finished)
+        except SourceChangedError as error:
+            if recipients is not None:
+                error.add_figures(recipients, *tally(self.ledger.receipts())[0])
+            raise
+        if not any(past) and not self._options.resend:
+            check_other_places(self.ledger, self._attempt, next(batches(), None))
+        return past
+
+    def _rest(self, envelope: Envelope, spool: Spool) -> tuple[Past, Iterator[Planned]]:
+        """Leave what is on record as it is, and plan for whoever is in none of it."""
+        before = len(spool)
+        past, planned = plan_rest(self.ledger, envelope, spool, self._options.on_uncertain)
+        self._log.warning(
+            "The source has changed: %s of its recipients are on record as sent or in doubt, %s are sent to "
+            "now",
+            f"{before - len(spool):,}",
+            f"{len(spool):,}",
+        )
+        return past, planned
+
+    def _end_as_finished(self) -> DeliveryReport:
+        self._log.info(
+            "An earlier try has sent everything: nothing is sent again. resend=True would start over"
+        )
+        self.report = DeliveryReport.of_finished(self._head.report or {} if self._head else {})
+        return self.report
 
     def _complete(self, prepared: Prepared) -> None:
         self.report.invalid = prepared.invalid
@@ -324,6 +355,7 @@ class Delivery:
             stop=self._stop,
             log=self._log,
             recipients=recipients,
+            copy=self._copy,
             past=past,
             concurrency=1 if recipients is None else options.concurrency,
             accept_uncertain=options.on_uncertain == "accept",
@@ -354,8 +386,10 @@ class Delivery:
                     "look them up in Braze's Message Activity Log, then clear the task with "
                     "on_uncertain='accept' to take them for sent, or 'resend' to send to them again"
                 )
+        if not self.ledger.durable:
+            yield "without a ledger (ledger_conn_id) no retry can go on from here"
         if engine.touched and not self.ledger.durable:
-            yield "without a durable ledger, clearing the task starts over and sends to everybody"
+            yield "clearing the task starts over and sends to everybody"
         if self._stop.requested and engine.fatal is None:
             yield "the task was stopped before the end"
         if engine.fatal is not None and not isinstance(engine.fatal, BrazeError):

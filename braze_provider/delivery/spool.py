@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +89,30 @@ class Spool:
             raise
         finally:
             self._db.set_progress_handler(None, 0)
+
+    def drop_settled(
+        self, settled: Iterable[bytes], keyed: Callable[[bytes], bytes], *, marker: bytes
+    ) -> bool:
+        """
+        Drop the entries of people who are settled already.
+
+        :param settled: Their digests.
+        :param keyed: Makes such a digest of the digest that an entry has.
+        :param marker: A further digest to look for.
+        :return: Whether the marker is among the settled.
+        """
+        self._db.execute("CREATE TEMP TABLE settled (who BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT OR IGNORE INTO settled VALUES (?)", ((who,) for who in settled))
+        self._db.execute("COMMIT")
+        self._db.create_function("keyed", 1, keyed, deterministic=True)
+        self._db.execute("DELETE FROM recipient WHERE keyed(who) IN (SELECT who FROM settled)")
+        return self._db.execute("SELECT 1 FROM settled WHERE who = ?", (marker,)).fetchone() is not None
+
+    def __len__(self) -> int:
+        """Count the entries."""
+        count: int = self._db.execute("SELECT count(*) FROM recipient").fetchone()[0]
+        return count
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Read the recipients in order, as they were added, a few thousand at a time."""

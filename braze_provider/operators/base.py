@@ -31,8 +31,8 @@ class BrazeSendOperator(LiquidAwareRendering):
     Base of the operators that send. Its parameters are those that every one of them takes.
 
     **What a retry does.** With a durable ledger (``ledger_conn_id``, or Airflow 3.3 and newer) a retry goes
-    on where the last try stopped, and so does a cleared task. Without one, a task that has sent something and
-    then fails does so without further retries, since Braze can't tell a repeated request from a new one. On
+    on where the last try stopped, and so does a cleared task. Without one, a retry sends nothing, because it
+    can't tell what the earlier try has sent; a task that fails is therefore not retried. On
     Airflow 3.3 and newer a wrong key or connection fails at once, and a rate limit is waited for (unless the
     task has a ``retry_policy`` of its own).
 
@@ -61,8 +61,13 @@ class BrazeSendOperator(LiquidAwareRendering):
         whose names begin like it. Default: none. (templated)
     :param allow_duplicates: Send to a person once for each row that names them. Braze itself sends once for
         each request. Default False: the first row counts.
-    :param resend: True starts over with everybody, once for each time that the task is cleared. Default
+    :param resend: Start over with everybody, also with those who were sent to. True does so once for each
+        time that this task is cleared. A text does so once, ever; a new text does so once more. Default
         False. (templated)
+    :param on_source_change: What to do when an earlier try has sent something and the source names other
+        people now: ``fail`` (default) before anything is sent, or ``send_rest``. The latter leaves what is
+        on record as it is, and sends to whoever is in none of it. It needs ``ledger_conn_id``, and the
+        ledger then keeps a digest of each person, keyed with a secret of its own.
     :param deferrable: Whether the task gives its slot back while the rate limit is closed for longer than
         ``max_slot_wait``. Needs a durable ledger and a triggerer. Default: Airflow's ``default_deferrable``.
     :param max_slot_wait: Seconds to wait in the slot at most, if ``deferrable``. Default 60.
@@ -96,6 +101,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         receipts_path: str | None = None,
         allow_duplicates: bool = False,
         resend: bool | str = False,
+        on_source_change: Literal["fail", "send_rest"] = "fail",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_slot_wait: float = 60.0,
         dry_run: bool = False,
@@ -112,6 +118,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         self.receipts_path = receipts_path
         self.allow_duplicates = allow_duplicates
         self.resend = resend
+        self.on_source_change = on_source_change
         self.deferrable = deferrable
         self.max_slot_wait = max_slot_wait
         # Airflow's own method of this name is called by nothing any more.
@@ -152,8 +159,8 @@ class BrazeSendOperator(LiquidAwareRendering):
         return self._deliver(context, resumed=True)
 
     def _deliver(self, context: Context, *, resumed: bool) -> dict[str, Any]:
-        from braze_provider.delivery.delivery import LedgerGoneError
         from braze_provider.delivery.ledger.base import LedgerLostError
+        from braze_provider.delivery.opening import LedgerGoneError
         from braze_provider.delivery.resume import SourceChangedError
         from braze_provider.operators import metrics
         from braze_provider.operators.resuming import trigger_in
@@ -184,9 +191,15 @@ class BrazeSendOperator(LiquidAwareRendering):
 
     def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
         from braze_provider.delivery.delivery import Delivery, DeliveryOptions
-        from braze_provider.operators.resuming import attempt_of, open_ledger
+        from braze_provider.operators.resuming import attempt_of, records_of
 
-        ledger = open_ledger(context, self.ledger_conn_id, self.receipts_path)
+        records = records_of(
+            context,
+            self.ledger_conn_id,
+            self.receipts_path,
+            keeps_people=self.on_source_change == "send_rest",
+        )
+        ledger = records.ledger
         if self.deferrable and not ledger.durable:
             self.log.info("Without a durable ledger the task can't be deferred: it waits in its slot")
         return Delivery(
@@ -198,7 +211,8 @@ class BrazeSendOperator(LiquidAwareRendering):
                 on_invalid=self.on_invalid,
                 max_recipients=self.max_recipients,
                 allow_duplicates=self.allow_duplicates,
-                resend=BOOLEANS.get(self.resend, False),
+                resend=BOOLEANS.get(self.resend, self.resend),
+                on_source_change=self.on_source_change,
                 pool=self.pool,
                 pool_slots=self.pool_slots,
                 max_slot_wait=self.max_slot_wait if self.deferrable and ledger.durable else None,
@@ -206,7 +220,9 @@ class BrazeSendOperator(LiquidAwareRendering):
             ),
             log=self.log,
             ledger=ledger,
-            attempt=attempt_of(context, resumed=resumed),
+            attempt=attempt_of(context, retries=self.retries or 0, resumed=resumed),
+            mark=records.mark,
+            copy=records.copy,
         )
 
     def on_kill(self) -> None:

@@ -8,9 +8,15 @@ from typing import Any
 
 from braze_provider.api.errors import Problem
 
+MAX_RESEND_LENGTH = 250
+
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_resend(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and len(value) <= MAX_RESEND_LENGTH)
 
 
 # What a template makes of a Boolean is text.
@@ -18,12 +24,17 @@ BOOLEANS: dict[bool | str, bool] = {
     **dict.fromkeys((True, "True", "true"), True),
     **dict.fromkeys((False, "False", "false", ""), False),
 }
-_CHOICES = {"on_uncertain": ("hold", "resend", "accept"), "on_invalid": ("fail", "skip")}
+_CHOICES = {
+    "on_uncertain": ("hold", "resend", "accept"),
+    "on_invalid": ("fail", "skip"),
+    "on_source_change": ("fail", "send_rest"),
+}
+
 _OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("concurrency", _is_count, "a number above 0"),
     ("max_recipients", _is_count, "a number above 0"),
     ("max_lateness", lambda value: isinstance(value, timedelta), "a timedelta"),
-    ("resend", lambda value: isinstance(value, (bool, str)) and value in BOOLEANS, "true or false"),
+    ("resend", _is_resend, f"true, false or a text of at most {MAX_RESEND_LENGTH} characters"),
     ("allow_duplicates", lambda value: isinstance(value, bool), "a Boolean"),
     ("deferrable", lambda value: isinstance(value, bool), "a Boolean"),
     ("max_slot_wait", lambda value: isinstance(value, (int, float)) and value > 0, "a number of seconds"),
@@ -46,4 +57,7 @@ def option_problems(operator: Any) -> list[Problem]:
         value = getattr(operator, name)
         if not is_fit(value) and not (value is None and name in _OPTIONAL):
             problems.append(Problem(name, f"must be {what}"))
+    if operator.on_source_change == "send_rest" and not operator.ledger_conn_id:
+        reason = "'send_rest' needs a ledger in a SQL database: set ledger_conn_id"
+        problems.append(Problem("on_source_change", reason))
     return problems

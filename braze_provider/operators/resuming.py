@@ -1,51 +1,74 @@
-"""How a task comes back: from Airflow's context to the ledger and the number of the try."""
+"""What a task needs to go on from an earlier try: its records, and Airflow's counters of its tries."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
-from braze_provider.delivery.delivery import Attempt
 from braze_provider.delivery.ledger.base import DeliveryKey, Ledger
 from braze_provider.delivery.ledger.memory import MemoryLedger
+from braze_provider.delivery.opening import Attempt
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from braze_provider._compat import Context
+    from braze_provider.delivery.ledger.mark import OpenedMark
+    from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
 
 
-def open_ledger(context: Context, ledger_conn_id: str | None, receipts_path: str | None) -> Ledger:
+@dataclass(frozen=True)
+class Records:
+    """
+    Where a task keeps what it has sent.
+
+    :param ledger: Decides what may be sent.
+    :param mark: Where Airflow keeps that there was a delivery; None before Airflow 3.3.
+    :param copy: Receipts for people to read, if they are wanted.
+    """
+
+    ledger: Ledger
+    mark: OpenedMark | None = None
+    copy: ReceiptsFile | None = None
+
+
+def records_of(
+    context: Context, ledger_conn_id: str | None, receipts_path: str | None, *, keeps_people: bool = False
+) -> Records:
     """
     Choose where receipts are kept: in SQL if a connection is named, else in Airflow's task state store.
 
     :param context: Airflow's context of the running task.
     :param ledger_conn_id: Id of a connection to a SQL database.
     :param receipts_path: Where receipts are written as JSON lines besides.
-    :return: The ledger; one in memory on an Airflow that has no task state store.
+    :param keeps_people: Whether a ledger in SQL notes who is in each batch. Default False.
+    :return: The ledger, which is one in memory on an Airflow that has no task state store; and what goes with
+        it.
     """
-    owner = uuid.uuid4().hex
-    ledger = _ledger_of(context, ledger_conn_id, owner)
-    if not receipts_path:
-        return ledger
-    from braze_provider._compat import ObjectStoragePath
-    from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
+    owner, key = uuid.uuid4().hex, key_of(context)
+    store = context.get("task_state_store")  # Airflow 3.3
+    ledger: Ledger = MemoryLedger()
+    mark = copy = None
+    if store is not None:
+        from braze_provider.delivery.ledger.mark import OpenedMark
 
-    return ReceiptsFile(ledger, ObjectStoragePath(receipts_path), key_of(context), owner)
+        mark = OpenedMark(store)
+    if receipts_path:
+        from braze_provider._compat import ObjectStoragePath
+        from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
 
-
-def _ledger_of(context: Context, ledger_conn_id: str | None, owner: str) -> Ledger:
+        copy = ReceiptsFile(ObjectStoragePath(receipts_path), key, owner)
     if ledger_conn_id:
         from braze_provider.delivery.ledger.sql import open_sql_ledger
 
-        return open_sql_ledger(ledger_conn_id, key_of(context), owner)
-    store = context.get("task_state_store")  # Airflow 3.3
-    if store is None:
-        return MemoryLedger()
-    from braze_provider.delivery.ledger.task_state import TaskStateLedger
+        ledger = open_sql_ledger(ledger_conn_id, key, owner, keeps_people=keeps_people)
+    elif store is not None:
+        from braze_provider.delivery.ledger.task_state import TaskStateLedger
 
-    return TaskStateLedger(store, owner)
+        ledger = TaskStateLedger(store, owner)
+    return Records(ledger, mark, copy)
 
 
 def key_of(context: Context) -> DeliveryKey:
@@ -59,16 +82,20 @@ def key_of(context: Context) -> DeliveryKey:
     return DeliveryKey(ti.dag_id, ti.run_id, ti.task_id, map_index)
 
 
-def attempt_of(context: Context, *, resumed: bool) -> Attempt:
+def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
     """
     Tell which run of the task's code this is.
 
     :param context: Airflow's context of the running task.
+    :param retries: The task's ``retries``.
     :param resumed: Whether the task was deferred and comes back.
     """
+    ti, started = context["ti"], getattr(context["dag_run"], "start_date", None)
     return Attempt(
-        try_number=context["ti"].try_number,
-        clear_number=getattr(context["dag_run"], "clear_number", None) or 0,
+        try_number=ti.try_number,
+        max_tries=ti.max_tries,
+        retries=retries,
+        run_started_at="" if started is None else started.astimezone(timezone.utc).isoformat(),
         resumed=resumed,
         mapped=key_of(context).map_index >= 0,
     )
