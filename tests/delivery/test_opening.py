@@ -6,20 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from delivery.attempts import (
+    CLEARED,
+    CLEARED_TWICE,
+    CLEARED_WITHOUT_THE_RUN,
+    CREATED_AGAIN,
+    FIRST,
+    NOON,
+    RESUMED,
+    RETRIES,
+    RETRY,
+    RETRY_AFTER_CLEAR,
+)
 
 from braze_provider.delivery.ledger.base import Counters, Head, Opening
 from braze_provider.delivery.opening import Attempt, LedgerGoneError, Trace, decide
-
-RETRIES = 2
-MORNING, NOON = "2026-11-21T08:00:00+00:00", "2026-11-21T12:00:00+00:00"
-
-FIRST = Attempt(try_number=1, max_tries=RETRIES, retries=RETRIES, run_started_at=MORNING)
-RETRY = replace(FIRST, try_number=2)
-CLEARED = replace(FIRST, try_number=2, max_tries=1 + RETRIES, run_started_at=NOON)
-CLEARED_WITHOUT_THE_RUN = replace(CLEARED, run_started_at=MORNING)
-RETRY_AFTER_CLEAR = replace(CLEARED, try_number=3)
-RESUMED = replace(FIRST, resumed=True)
-CREATED_AGAIN = replace(FIRST, run_started_at=NOON)
 
 NO_STORE = Trace()
 COMPLETE = Trace(is_complete=True)
@@ -111,7 +112,7 @@ def test_resend_true_starts_over_once_for_each_clear():
     head = Head(opening(OPEN, CLEARED, True).counters)
 
     assert not opening(head, RETRY_AFTER_CLEAR, True).starts_over
-    assert opening(head, replace(CLEARED, try_number=4, max_tries=3 + RETRIES), True).starts_over
+    assert opening(head, CLEARED_TWICE, True).starts_over
 
 
 def test_a_sibling_that_is_cleared_starts_nothing_over():
@@ -129,9 +130,7 @@ def test_a_lower_number_of_retries_does_not_look_like_a_clear():
 
 def test_a_text_starts_over_once_ever():
     first = opening(OPEN, CLEARED, "after the outage")
-    again = opening(
-        Head(first.counters, first.resends), replace(CLEARED, try_number=3, max_tries=9), "after the outage"
-    )
+    again = opening(Head(first.counters, first.resends), CLEARED_TWICE, "after the outage")
     other = opening(Head(again.counters, again.resends), RETRY_AFTER_CLEAR, "once more")
 
     assert (first.starts_over, again.starts_over, other.starts_over) == (True, False, True)

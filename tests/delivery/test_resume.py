@@ -8,7 +8,7 @@ import pytest
 
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.ledger.base import Receipt, State
-from braze_provider.delivery.resume import Past, Planned, SourceChangedError, plan, verify
+from braze_provider.delivery.resume import Past, Planned, SourceChangedError, plan, tally, verify
 
 
 def batches(count: int) -> Iterator[Batch]:
@@ -53,16 +53,39 @@ def test_what_is_in_doubt_waits_for_the_users_decision(state):
     assert planned("accept", state) == [(0, True, True, True)]
 
 
-def test_other_people_in_a_batch_stop_everything_and_the_batch_is_named():
-    with pytest.raises(SourceChangedError, match="Batch 1 is not the one of an earlier try"):
-        verify(
-            batches(3), iter([*receipts(State.SENT), *list(receipts(None, State.SENT, fingerprint="other"))])
-        )
+@pytest.mark.parametrize("state", [State.SENT, State.CLAIMED, State.UNCERTAIN])
+def test_other_people_in_a_batch_that_was_sent_or_is_in_doubt_stop_everything(state):
+    others = [*receipts(State.SENT), *receipts(None, state, fingerprint="other")]
+
+    with pytest.raises(SourceChangedError, match="Batch 2 is not the one of an earlier try"):
+        verify(batches(3), iter(others))
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.REJECTED])
+def test_other_people_in_a_batch_that_reached_nobody_stop_nothing(state):
+    assert verify(batches(3), receipts(state, state, fingerprint="other")) == Past()
+    assert verify(batches(1), receipts(State.SENT, state)) == Past(sent=50)
 
 
 def test_fewer_people_than_were_sent_to_stop_everything():
-    with pytest.raises(SourceChangedError, match="Batch 2 of an earlier try is no more"):
+    with pytest.raises(SourceChangedError, match="Batch 3 of an earlier try is no more"):
         verify(batches(2), receipts(State.SENT, State.SENT, State.SENT))
+
+
+def test_a_changed_source_is_told_in_figures():
+    error = SourceChangedError("Batch 7 is not the one of an earlier try")
+    error.add_figures(1_000, 300, 0)
+    assert "names 1,000 recipients now; 300 were sent to." in str(error)
+
+    error.add_figures(1_000, 300, 50)
+    assert "300 were sent to and 50 in doubt." in str(error)
+
+
+def test_what_is_on_record_is_counted_whatever_the_source_names():
+    states = (State.SENT, State.UNCERTAIN, State.CLAIMED, State.FAILED, None, State.REJECTED)
+
+    assert tally(receipts(*states)) == (Past(sent=50, in_doubt=100), 6)
+    assert tally(receipts()) == (Past(), 0)
 
 
 def test_more_people_than_at_an_earlier_try_are_sent_to():

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
+from delivery.attempts import (
+    CLEARED,
+    CLEARED_TWICE,
+    CLEARED_WITHOUT_THE_RUN,
+    CREATED_AGAIN,
+    FIRST,
+    RESUMED,
+    RETRY,
+    RETRY_AFTER_CLEAR,
+)
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
+from braze_provider.api.errors import BrazeError
 from braze_provider.delivery import lease
-from braze_provider.delivery.delivery import (
-    Attempt,
-    Delivery,
-    DeliveryError,
-    DeliveryOptions,
-    LedgerGoneError,
-)
+from braze_provider.delivery.delivery import Delivery, DeliveryError, DeliveryOptions
 from braze_provider.delivery.ledger.base import Claim, DeliveryKey, LedgerLostError
 from braze_provider.delivery.ledger.sql import SqlLedger
+from braze_provider.delivery.opening import Attempt, LedgerGoneError
 from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.recipients import InlineRecipients
@@ -29,14 +38,28 @@ sqlalchemy = pytest.importorskip("sqlalchemy")
 KEY = DeliveryKey("d", "r", "t")
 
 
+class Mark:
+    """What Airflow's task state store would keep of an opening."""
+
+    outlasts_clears = True
+    ledger: str | None = None
+
+    def read(self) -> str | None:
+        return self.ledger
+
+    def write(self, identity: str) -> None:
+        self.ledger = identity
+
+
 @pytest.fixture
 def ledger_of(tmp_path):
     """Open the ledger as some copy of the task."""
     opened: list[SqlLedger] = []
 
-    def open_as(owner: str) -> SqlLedger:
+    def open_as(owner: str, map_index: int = -1, keeps_people: bool = False) -> SqlLedger:
         engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-        opened.append(SqlLedger(engine, KEY, owner))
+        key = replace(KEY, map_index=map_index)
+        opened.append(SqlLedger(engine, key, owner, keeps_people=keeps_people))
         return opened[-1]
 
     yield open_as
@@ -46,101 +69,110 @@ def ledger_of(tmp_path):
 
 @pytest.fixture
 def attempt(sandbox, ledger_of):
-    """Make a delivery to 120 people, one request at a time."""
+    """Make a delivery to 120 people, or to those who are named, one request at a time."""
+    names = (f"owner-{number}" for number in count())
 
     def make(
-        owner: str,
+        which: Attempt = FIRST,
+        people: int | Sequence[str] = 120,
+        *,
         hook: BrazeHook | None = None,
-        try_number: int = 1,
-        clears: int = 0,
-        people: int = 120,
+        mark: Mark | None = None,
+        map_index: int = -1,
+        campaign_id: str = "c",
         **options: Any,
     ):
-        resumed, mapped = options.pop("resumed", False), options.pop("mapped", False)
+        keeps_people = options.get("on_source_change") == "send_rest"
         delivery = Delivery(
             hook=hook or BrazeHook(),
             endpoint=CAMPAIGNS_TRIGGER_SEND,
             options=DeliveryOptions(concurrency=1, **options),
             log=logging.getLogger("test.tries"),
-            ledger=ledger_of(owner),
-            attempt=Attempt(try_number, clears, resumed, mapped),
+            ledger=ledger_of(next(names), map_index, keeps_people),
+            attempt=replace(which, mapped=map_index >= 0),
+            mark=mark,  # type: ignore[arg-type]
         )
-        source = InlineRecipients([f"p{number}" for number in range(people)], key="external_user_id")
-        delivery.run = partial(delivery.run, {"campaign_id": "c"}, source)  # type: ignore[method-assign]
+        who = [f"p{number}" for number in range(people)] if isinstance(people, int) else people
+        source = InlineRecipients(who, key="external_user_id")
+        delivery.run = partial(delivery.run, {"campaign_id": campaign_id}, source)  # type: ignore[method-assign]
         return delivery
 
     return make
 
 
-def test_a_finished_delivery_sends_nothing_again(sandbox, attempt):
-    attempt("first").run()
+# A delivery that has finished -------------------------------------------------------------------------------
 
-    report = attempt("second", try_number=2, clears=1).run()
+
+@pytest.mark.parametrize("which", [RETRY, CLEARED, CLEARED_WITHOUT_THE_RUN, CREATED_AGAIN])
+@pytest.mark.parametrize("map_index", [-1, 0])
+def test_a_finished_delivery_to_the_same_people_sends_nothing_again(sandbox, attempt, which, map_index):
+    attempt(map_index=map_index).run()
+
+    report = attempt(which, map_index=map_index).run()
 
     assert (report.recipients, report.already_sent, report.sent, report.requests) == (120, 120, 0, 0)
     assert sandbox.summary()["requests"] == 3
 
 
-def test_a_finished_delivery_does_not_read_its_source_again(sandbox, attempt):
-    attempt("first").run()
-
-    second = attempt("second", try_number=2, clears=1, people=0)
-
-    assert not second.begin()
-    assert second.run().already_sent == 120
-
-
-@pytest.mark.parametrize("clears", [0, 1])
-def test_a_finished_mapped_task_sends_nothing_again_either(sandbox, attempt, clears):
-    attempt("first", mapped=True).run()
-
-    report = attempt("second", try_number=2, clears=clears, mapped=True).run()
-
-    assert (report.recipients, report.already_sent, report.requests) == (120, 120, 0)
-    assert sandbox.summary()["requests"] == 3
-
-
+@pytest.mark.parametrize("which", [CLEARED, CLEARED_WITHOUT_THE_RUN, CREATED_AGAIN])
 @pytest.mark.parametrize("people", [20, 100, 119, 170])
-def test_other_people_in_the_place_of_a_finished_mapped_task_are_no_success(sandbox, attempt, people):
-    attempt("first", mapped=True).run()
+def test_other_people_or_more_after_the_end_are_no_success(sandbox, attempt, which, people):
+    attempt().run()
 
-    with pytest.raises(SourceChangedError, match="mapped list has expanded differently"):
-        attempt("second", try_number=2, clears=1, people=people, mapped=True).run()
+    with pytest.raises(SourceChangedError, match=f"names {people} recipients now; 120 were sent to"):
+        attempt(which, people).run()
 
     assert sandbox.summary()["requests"] == 3
 
 
-def test_a_finished_mapped_task_that_airflow_runs_once_more_does_not_read_its_source(sandbox, attempt):
-    attempt("first", mapped=True).run()
+def test_a_delivery_that_ended_with_nobody_starts_over_once_there_is_somebody(sandbox, attempt):
+    assert attempt(people=0).run().recipients == 0
 
-    assert attempt("second", try_number=2, people=0, mapped=True).run().already_sent == 120
+    assert attempt(CLEARED).run().sent == 120
 
 
-def test_its_dispatch_ids_are_still_known(sandbox, attempt):
-    first, second = attempt("first"), attempt("second", try_number=2, clears=1)
+def test_its_dispatch_ids_are_still_known(attempt):
+    first, second = attempt(), attempt(CLEARED)
     first.run()
     second.run()
 
     assert second.dispatch_ids(10) == first.dispatch_ids(10)
 
 
+# Starting over ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resend", [True, "after the outage"])
+@pytest.mark.parametrize("which", [CLEARED, CLEARED_WITHOUT_THE_RUN, CREATED_AGAIN])
+def test_resend_sends_to_everybody_once_more(sandbox, attempt, resend, which):
+    attempt().run()
+
+    assert attempt(which, resend=resend).run().sent == 120
+    assert attempt(replace(which, try_number=which.try_number + 1), resend=resend).run().already_sent == 120
+
+
 def test_resend_starts_over_once_for_each_clear(sandbox, attempt):
-    attempt("first").run()
+    attempt().run()
     sandbox.fault("disconnect", processed=True, after=1, times=1)
 
     with pytest.raises(DeliveryError):
-        attempt("second", try_number=2, clears=1, resend=True).run()
+        attempt(CLEARED, resend=True).run()
     with pytest.raises(DeliveryError):
-        attempt("its retry", try_number=3, clears=1, resend=True).run()
+        attempt(RETRY_AFTER_CLEAR, resend=True).run()
 
     # Three requests of the first try, three of the second; the retry had nothing left but what is held.
     assert sandbox.summary()["requests"] == 6
+    assert attempt(CLEARED_TWICE, resend=True).run().sent == 120
 
 
-def test_resend_without_a_clear_changes_nothing(sandbox, attempt):
-    attempt("first", resend=True).run()
+@pytest.mark.parametrize("resend", [True, "from the start"])
+def test_resend_without_a_clear_changes_nothing(attempt, resend):
+    attempt(resend=resend).run()
 
-    assert attempt("second", try_number=2, resend=True).run().already_sent == 120
+    assert attempt(RETRY, resend=resend).run().already_sent == 120
+
+
+# What is in doubt -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("on_uncertain", "requests", "sent"), [("accept", 0, 50), ("resend", 1, 50)])
@@ -149,9 +181,9 @@ def test_what_is_held_is_settled_by_another_value_of_on_uncertain(
 ):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
     with pytest.raises(DeliveryError):
-        attempt("first").run()
+        attempt().run()
 
-    report = attempt("second", try_number=2, clears=1, on_uncertain=on_uncertain).run()
+    report = attempt(CLEARED, on_uncertain=on_uncertain).run()
 
     assert (report.requests, report.sent, report.already_sent, report.uncertain) == (requests, sent, 70, 0)
 
@@ -159,27 +191,157 @@ def test_what_is_held_is_settled_by_another_value_of_on_uncertain(
 def test_what_is_held_stays_held_until_then(sandbox, attempt):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
     with pytest.raises(DeliveryError):
-        attempt("first").run()
+        attempt().run()
 
-    second = attempt("second", try_number=2)
+    second = attempt(RETRY)
     with pytest.raises(DeliveryError, match="50 recipients are in doubt"):
         second.run()
     assert second.report.requests == 0
     assert not second.may_be_retried
 
 
-@pytest.mark.parametrize("which", [{"try_number": 2, "clears": 1}, {"resumed": True}])
-def test_a_ledger_that_should_be_there_and_is_not_stops_everything(sandbox, attempt, which):
-    with pytest.raises(LedgerGoneError, match="resend=True"):
-        attempt("second", **which).run()
+# A record that should be there ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [RETRY, CLEARED, CLEARED_WITHOUT_THE_RUN, RESUMED])
+def test_a_record_that_may_be_lost_stops_everything_at_each_try(sandbox, attempt, which):
+    later = which
+    for _ in range(3):
+        with pytest.raises(LedgerGoneError, match="resend=True"):
+            attempt(later).run()
+        later = replace(later, try_number=later.try_number + 1, max_tries=later.max_tries + 1)
     assert sandbox.requests() == []
 
 
-@pytest.mark.parametrize(
-    "which", [{"try_number": 2}, {"clears": 1}, {"try_number": 2, "clears": 1, "resend": True}]
-)
-def test_a_ledger_that_need_not_be_there_stops_nothing(sandbox, attempt, which):
-    assert attempt("second", **which).run().sent == 120
+def test_a_lost_record_is_started_over_by_resend_alone(sandbox, attempt):
+    with pytest.raises(LedgerGoneError):
+        attempt(CLEARED).run()
+
+    assert attempt(CLEARED_TWICE, resend=True).run().sent == 120
+
+
+def test_a_record_that_is_lost_is_noticed_by_the_mark(sandbox, attempt):
+    mark = Mark()
+    attempt(mark=mark).begin()
+    assert mark.ledger is not None
+    mark.ledger = "sql:another"
+
+    with pytest.raises(LedgerGoneError, match="another ledger"):
+        attempt(RETRY, mark=mark).run()
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize("which", [RETRY, CLEARED, CLEARED_WITHOUT_THE_RUN])
+def test_a_first_try_that_opened_no_ledger_can_be_mended(attempt, which):
+    assert attempt(which, mark=Mark()).run().sent == 120
+
+
+# A source that has changed ----------------------------------------------------------------------------------
+
+
+def people(*numbers: int) -> list[str]:
+    return [f"p{number}" for number in numbers]
+
+
+def test_a_campaign_that_was_refused_can_be_mended(sandbox, attempt):
+    sandbox.fault("status", status=400, times=3)
+    with pytest.raises(DeliveryError):
+        attempt(campaign_id="mistyped").run()
+
+    assert attempt(CLEARED).run().sent == 120
+
+
+@pytest.mark.parametrize("held", ["hold", "accept"])
+def test_send_rest_sends_to_whoever_is_on_no_record(sandbox, attempt, held):
+    sandbox.fault("disconnect", processed=True, after=1, times=1)
+    with pytest.raises(DeliveryError):
+        attempt(people=people(*range(100)), on_source_change="send_rest").run()
+
+    # One of those who were sent to has left, one in doubt as well, and twenty have come.
+    second = attempt(
+        RETRY,
+        people(*range(1, 99), *range(200, 220)),
+        on_source_change="send_rest",
+        on_uncertain=held,
+    )
+    if held == "hold":
+        with pytest.raises(DeliveryError, match="50 recipients are in doubt"):
+            second.run()
+    else:
+        second.run()
+
+    report = second.report
+    assert report.recipients == 120
+    assert (report.already_sent, report.requests) == (50, 1)
+    assert (report.sent, report.uncertain) == ((20, 50) if held == "hold" else (70, 0))
+    assert sandbox.summary()["duplicates"] == 0
+    assert len(sandbox.recipients()) == 120
+
+
+def test_send_rest_goes_on_after_another_change(sandbox, attempt):
+    first = attempt(people=people(*range(100)), on_source_change="send_rest")
+    first.run()
+    attempt(CLEARED, people(*range(50, 130)), on_source_change="send_rest").run()
+    report = attempt(CLEARED_TWICE, people(*range(140)), on_source_change="send_rest").run()
+
+    assert (report.recipients, report.already_sent, report.sent) == (140, 130, 10)
+    assert sandbox.summary()["duplicates"] == 0
+    assert len(sandbox.recipients()) == 140
+
+
+def test_send_rest_leaves_the_unchanged_source_alone(sandbox, attempt):
+    attempt(on_source_change="send_rest").run()
+
+    assert attempt(CLEARED, on_source_change="send_rest").run().requests == 0
+
+
+def test_send_rest_refuses_another_campaign(sandbox, attempt):
+    attempt(on_source_change="send_rest").run()
+
+    with pytest.raises(SourceChangedError, match="The campaign, segment or audience is another one"):
+        attempt(CLEARED, on_source_change="send_rest", campaign_id="other").run()
+    assert sandbox.summary()["requests"] == 3
+
+
+def test_send_rest_refuses_a_record_that_does_not_say_who(sandbox, attempt):
+    attempt().run()
+
+    with pytest.raises(BrazeError, match="Batch 1"):
+        attempt(CLEARED, 100, on_source_change="send_rest").run()
+    assert sandbox.summary()["requests"] == 3
+
+
+def test_send_rest_refuses_to_resend_to_people_it_can_not_find(sandbox, attempt):
+    sandbox.fault("disconnect", processed=True, after=1, times=1)
+    with pytest.raises(DeliveryError):
+        attempt(on_source_change="send_rest").run()
+
+    with pytest.raises(SourceChangedError, match="can't find the 50 recipients in doubt"):
+        attempt(CLEARED, 110, on_source_change="send_rest", on_uncertain="resend").run()
+
+
+# A mapped list that expands anew ----------------------------------------------------------------------------
+
+
+def test_a_place_that_has_moved_is_not_sent_again(sandbox, attempt):
+    attempt(people=people(*range(50)), map_index=0).run()
+    attempt(people=people(*range(50, 100)), map_index=1).run()
+    later = replace(FIRST, run_started_at="2999-01-01T00:00:00+00:00")
+
+    for _ in range(2):
+        with pytest.raises(SourceChangedError, match="map index 1 of this task has sent"):
+            attempt(later, people(*range(50, 100)), map_index=2).run()
+    assert sandbox.summary()["duplicates"] == 0
+    assert attempt(later, people(*range(100, 150)), map_index=3).run().sent == 50
+
+
+def test_places_of_one_expansion_may_send_to_the_same_people(attempt):
+    attempt(map_index=0).run()
+
+    assert attempt(map_index=1).run().sent == 120
+
+
+# Copies -----------------------------------------------------------------------------------------------------
 
 
 class Overtaken(BrazeHook):
@@ -198,7 +360,7 @@ class Overtaken(BrazeHook):
 
 
 def test_of_two_live_copies_the_older_one_stops_and_nobody_is_sent_to_twice(sandbox, attempt):
-    younger = attempt("younger", try_number=2)
+    younger = attempt(RETRY)
     errors: list[DeliveryError] = []
 
     def start_younger() -> None:
@@ -207,7 +369,7 @@ def test_of_two_live_copies_the_older_one_stops_and_nobody_is_sent_to_twice(sand
         except DeliveryError as error:
             errors.append(error)
 
-    older = attempt("older", hook=Overtaken(start_younger))
+    older = attempt(hook=Overtaken(start_younger))
 
     with pytest.raises(LedgerLostError):
         older.run()
@@ -225,21 +387,23 @@ def test_of_what_a_copy_had_claimed_it_sends_nothing_once_another_one_has_taken_
 
     def sleep_while_the_younger_runs() -> None:
         with pytest.raises(DeliveryError):
-            attempt("younger", try_number=2).run()
+            attempt(RETRY).run()
         time.sleep(0.2)
 
     with pytest.raises(LedgerLostError):
-        attempt("older", hook=Overtaken(sleep_while_the_younger_runs)).run()
+        attempt(hook=Overtaken(sleep_while_the_younger_runs)).run()
 
     # The older one had claimed two batches, and one of them was on its way.
     assert len(sandbox.recipients()) == 50 + 20
 
 
-def test_a_zombie_that_wakes_up_after_its_successor_has_finished_sends_nothing(sandbox, attempt, ledger_of):
-    zombie = attempt("zombie")
-    zombie.ledger.open(clear_number=0)
-    attempt("successor", try_number=2).run()
+def test_a_zombie_that_wakes_up_after_its_successor_has_finished_sends_nothing(sandbox, attempt):
+    zombie = attempt()
+    zombie.begin()
+    attempt(RETRY).run()
 
     with pytest.raises(LedgerLostError):
         zombie.ledger.write([], [Claim(0, 50, "f")])
+    with pytest.raises(LedgerLostError):
+        attempt().run()
     assert sandbox.summary()["requests"] == 3

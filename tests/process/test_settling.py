@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -95,10 +96,13 @@ def test_a_mapped_list_that_expands_differently_after_a_clear_stops_where_it_dif
     cluster.clear(dag_id, run_id, "people_by_region", **KEEPING)
     run = cluster.wait(dag_id, run_id)
 
+    # South has moved from place 1 to place 2. Only a ledger in SQL can look into other places.
+    knows_places = ledger == "sql"
     states = [run.task("send", place).state for place in range(3)]
-    assert states == ["success", "failed", "success"]
+    assert states == ["success", "failed", "failed" if knows_places else "success"]
     assert "mapped list has expanded differently" in cluster.task_log(dag_id, run_id, "send", 1)
-    regions = sorted(
-        name.rpartition("/")[2].partition("-")[0] for name in inbox.of(f"{dag_id}/{run_id}").messages
-    )
-    assert {region: regions.count(region) for region in regions} == {"north": PEOPLE, "south": PEOPLE}
+    messages = inbox.of(f"{dag_id}/{run_id}").messages
+    regions = Counter[str]()
+    for name, count in messages.items():
+        regions[name.rpartition("/")[2].partition("-")[0]] += count
+    assert regions == {"north": PEOPLE, "south": PEOPLE if knows_places else 2 * PEOPLE}
