@@ -175,6 +175,8 @@ class BrazeSendOperator(LiquidAwareRendering):
             raise  # The copy that has taken over reports: this one's figures would replace its.
         except BaseException as error:
             self._push_figures_of_a_failure(context, delivery)
+            if not delivery.ledger.durable:
+                self.log.warning("The task is not retried: ledger_conn_id makes retries possible")
             needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError))
             if needs_a_person or not delivery.may_be_retried:
                 raise AirflowFailException(str(error) or type(error).__name__) from error

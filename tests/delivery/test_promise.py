@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,9 +24,10 @@ from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeRejectedError, BrazeServerError, BrazeUncertainError
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery import engine as engine_module
-from braze_provider.delivery.delivery import Attempt, Delivery, DeliveryError, DeliveryOptions
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, Head, Receipt, State
+from braze_provider.delivery.delivery import Delivery, DeliveryError, DeliveryOptions
+from braze_provider.delivery.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
 from braze_provider.delivery.ledger.sql import SqlLedger
+from braze_provider.delivery.opening import Attempt
 from braze_provider.delivery.sender import Sender
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.recipients import InlineRecipients
@@ -79,8 +80,9 @@ class Braze:
         self._process = process
         self.connection = BrazeConnection("https://example.com", "key")
 
-    def call(self, endpoint: Any, body: bytes) -> Answer:
+    def call(self, endpoint: Any, body: bytes, *, before_write: Callable[[], bool]) -> Answer:
         self._process.step()
+        assert before_write()
         fate = next(self._process.fates)
         if fate in ("answered", "lost"):
             dispatch_id = self._accept(json.loads(body))
@@ -115,8 +117,12 @@ class KillableLedger:
         self._ledger = SqlLedger(engine, KEY, owner)
         self._process = process
 
-    def open(self, *, clear_number: int) -> Head | None:
-        return self._ledger.open(clear_number=clear_number)
+    @property
+    def identity(self) -> str:
+        return self._ledger.identity
+
+    def open(self, decide: Decide) -> Head | None:
+        return self._ledger.open(decide)
 
     def receipts(self, start: int = 0) -> Iterator[Receipt]:
         return self._ledger.receipts(start)
