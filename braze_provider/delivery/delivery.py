@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.validation import validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
+from braze_provider.delivery.failure import DeliveryError, describe
 from braze_provider.delivery.ledger.base import Head, Ledger, Opening
 from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.opening import Attempt, Trace, decide
@@ -78,21 +79,6 @@ class DeliveryOptions:
     pool_slots: int = 1
     max_slot_wait: float | None = None
     dry_run: bool = False
-
-
-class DeliveryError(BrazeError):
-    """
-    A delivery that did not reach everybody it was meant for.
-
-    :param message: What happened, with figures and first reasons.
-    :param report: The delivery's report.
-    :param retry_in: Seconds after which a retry can do better, where that is known.
-    """
-
-    def __init__(self, message: str, report: DeliveryReport, retry_in: float | None = None) -> None:
-        super().__init__(message)
-        self.report = report
-        self.retry_in = retry_in
 
 
 class Delivery:
@@ -367,35 +353,11 @@ class Delivery:
             return
         if fatal is not None and not engine.touched:
             raise fatal
-        message = ". ".join(self._what_happened(engine, report))
-        raise DeliveryError(message, report, retry_in=self._pacer_wait()) from fatal
-
-    def _pacer_wait(self) -> float | None:
-        return None if self._sender is None else self._sender.closed_for or None
-
-    def _what_happened(self, engine: Engine, report: DeliveryReport) -> Iterable[str]:
-        yield str(report)
-        if report.uncertain:
-            people = "request" if report.recipients is None else "recipients"
-            yield (
-                f"{report.uncertain:,} {people} are in doubt: Braze may have accepted them, so they are held "
-                "and not sent again"
-            )
-            if self.ledger.durable:
-                yield (
-                    "look them up in Braze's Message Activity Log, then clear the task with "
-                    "on_uncertain='accept' to take them for sent, or 'resend' to send to them again"
-                )
-        if not self.ledger.durable:
-            yield "without a ledger (ledger_conn_id) no retry can go on from here"
-        if engine.touched and not self.ledger.durable:
-            yield "clearing the task starts over and sends to everybody"
-        if self._stop.requested and engine.fatal is None:
-            yield "the task was stopped before the end"
-        if engine.fatal is not None and not isinstance(engine.fatal, BrazeError):
-            yield f"{type(engine.fatal).__name__} stopped it before the end"
-        if engine.reasons:
-            yield "first reasons: " + " | ".join(engine.reasons)
+        message = describe(engine, durable=self.ledger.durable, stopped=self._stop.requested)
+        retry_in = None if self._sender is None else self._sender.closed_for or None
+        # What Braze said is in the text already. Anything else keeps its traceback.
+        cause = None if isinstance(fatal, BrazeError) else fatal
+        raise DeliveryError(message, report, retry_in) from cause
 
     def _log_prepared(self, source: RecipientSource, prepared: Prepared) -> None:
         self._log.info(

@@ -56,10 +56,20 @@ class DeliveryReport:
         return asdict(self)
 
     def __str__(self) -> str:
-        whom = "a broadcast" if self.recipients is None else f"{self.recipients:,} recipients"
+        whom = "a broadcast" if self.recipients is None else counted(self.recipients, "recipient")
         outcomes = ", ".join(
             f"{getattr(self, name):,} {name.replace('_', ' ')}"
             for name in ("sent", "already_sent", "rejected", "uncertain", "failed", "invalid")
             if getattr(self, name) or name == "sent"
         )
-        return f"{whom} in {self.requests:,} requests: {outcomes}"
+        return f"{whom} in {counted(self.requests, 'request')}: {outcomes}"
+
+
+def counted(number: int, noun: str) -> str:
+    """
+    Say how many there are: ``1 recipient``, ``2,000 recipients``.
+
+    :param number: How many.
+    :param noun: What one of them is called.
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

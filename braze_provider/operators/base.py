@@ -179,7 +179,9 @@ class BrazeSendOperator(LiquidAwareRendering):
                 self.log.warning("The task is not retried: ledger_conn_id makes retries possible")
             needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError))
             if needs_a_person or not delivery.may_be_retried:
-                raise AirflowFailException(str(error) or type(error).__name__) from error
+                # An error of ours says everything in its text, which a chain would print twice.
+                cause = error.__cause__ if isinstance(error, BrazeError) else error
+                raise AirflowFailException(str(error) or type(error).__name__) from cause
             raise
         finally:
             metrics.count(delivery, self.endpoint)

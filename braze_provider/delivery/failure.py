@@ -1,0 +1,84 @@
+"""Say in short lines what became of a delivery that did not reach everybody, and what to do."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from braze_provider.api.errors import BrazeError
+from braze_provider.delivery.engine import Engine
+from braze_provider.delivery.report import DeliveryReport, counted
+
+WIDTH = 118
+"""Airflow's view of a log does not wrap lines."""
+
+
+class DeliveryError(BrazeError):
+    """
+    A delivery that did not reach everybody it was meant for.
+
+    :param message: What happened, with figures and first reasons.
+    :param report: The delivery's report.
+    :param retry_in: Seconds after which a retry can do better, where that is known.
+    """
+
+    def __init__(self, message: str, report: DeliveryReport, retry_in: float | None = None) -> None:
+        super().__init__(message)
+        self.report = report
+        self.retry_in = retry_in
+
+
+def describe(engine: Engine, *, durable: bool, stopped: bool) -> str:
+    """
+    Tell what happened, with the failure itself in the first line.
+
+    :param engine: What has delivered.
+    :param durable: Whether a later try finds the receipts again.
+    :param stopped: Whether the task was told to stop.
+    """
+    return "\n".join(
+        line
+        for text in _texts(engine, durable=durable, stopped=stopped)
+        for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    )
+
+
+def _texts(engine: Engine, *, durable: bool, stopped: bool) -> Iterator[str]:
+    report, fatal = engine.report, engine.fatal
+    yield _headline(report)
+    yield str(report)
+    if stopped and fatal is None:
+        yield "The task was stopped before the end."
+    if fatal is not None and not isinstance(fatal, BrazeError):
+        yield f"{type(fatal).__name__} stopped it before the end."
+    if report.uncertain:
+        yield "Braze may have accepted what is in doubt: it is held and not sent again."
+    if report.uncertain and durable:
+        yield (
+            "To settle it, look the people up in Braze's Message Activity Log. Then clear the task with "
+            "on_uncertain='accept' to take them for sent, or with 'resend' to send to them again."
+        )
+    if report.failed and durable:
+        yield "A retry, or clearing the task, sends what was not sent."
+    if not durable:
+        yield (
+            "Without a ledger there is no retry, and clearing the task sends to everybody again: "
+            "ledger_conn_id makes retries possible."
+        )
+    if engine.reasons:
+        yield "First reasons:"
+        yield from (f"- {reason}" for reason in engine.reasons)
+
+
+def _headline(report: DeliveryReport) -> str:
+    what = "request" if report.recipients is None else "recipient"
+    parts = [
+        f"{counted(number, what)} {verb}"
+        for number, verb in (
+            (report.uncertain, "in doubt"),
+            (report.rejected, "rejected"),
+            (report.failed, "not sent"),
+        )
+        if number
+    ]
+    return ", ".join(parts) or "The delivery did not come to its end"
