@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from braze_provider.hooks.braze import BrazeHook
     from braze_provider.recipients.base import RecipientSource
 
+OnEmpty = Literal["succeed", "skip", "fail"]
 OnSourceChange = Literal["fail", "send_rest"]
 
 
@@ -56,6 +57,7 @@ class DeliveryOptions:
     :param concurrency: Requests under way at the same time.
     :param on_uncertain: What follows a request that Braze may have accepted.
     :param on_invalid: What follows a row that is no recipient.
+    :param on_empty: What follows when the source names nobody.
     :param max_recipients: More distinct recipients than this fail before the first request.
     :param allow_duplicates: Send to a person once for each row instead of once.
     :param resend: Start over with everybody: True once for each time that the task is cleared, a text once
@@ -71,6 +73,7 @@ class DeliveryOptions:
     concurrency: int = 8
     on_uncertain: OnUncertain = "hold"
     on_invalid: OnInvalid = "fail"
+    on_empty: OnEmpty = "succeed"
     max_recipients: int | None = None
     allow_duplicates: bool = False
     resend: bool | str = False
@@ -79,6 +82,10 @@ class DeliveryOptions:
     pool_slots: int = 1
     max_slot_wait: float | None = None
     dry_run: bool = False
+
+
+class NobodyError(BrazeError):
+    """The source names nobody, and that is no success. Nothing was sent."""
 
 
 class Delivery:
@@ -225,6 +232,8 @@ class Delivery:
                 stop=self._stop,
             )
             self._log_prepared(source, prepared)
+            if not prepared.recipients and not self._options.dry_run:
+                self._check_empty(source)
             return self._deliver(envelope, spool, prepared)
 
     def dispatch_ids(self, limit: int) -> tuple[list[str], int]:
@@ -285,6 +294,16 @@ class Delivery:
     @property
     def _is_finished(self) -> bool:
         return self._head is not None and self._head.finished
+
+    def _check_empty(self, source: RecipientSource) -> None:
+        """Check that a source which names nobody is what the user expects."""
+        if next(self.ledger.receipts(), None) is not None:
+            if self._options.on_source_change == "fail" or not self._is_finished:
+                raise SourceChangedError(f"{source} names nobody now, and did at an earlier try")
+        elif self._options.on_empty != "succeed":
+            raise NobodyError(f"{source} names nobody, and on_empty is {self._options.on_empty!r}")
+        else:
+            self._log.warning("%s names nobody: nothing is sent, and the task succeeds", source)
 
     def _past(self, batches: Callable[[], Iterator[Batch]], recipients: int | None) -> Past:
         """Check that this is the delivery that is on record, and say in figures where it is not."""

@@ -53,7 +53,10 @@ class BrazeSendOperator(LiquidAwareRendering):
     :param on_invalid: What to do about invalid recipients: ``fail`` (default) before anything is sent, or
         ``skip``.
     :param max_recipients: A brake: more recipients than this fail before the first request. Default: none.
-    :param max_lateness: A run whose data interval ended longer ago than this is skipped. Default: never.
+    :param on_empty: What to do when the source names nobody: ``succeed`` (default) with a warning, ``skip``
+        the task, or ``fail``.
+    :param max_lateness: A run whose data interval ended longer ago than this is skipped. A run without a
+        data interval is measured against its partition date, else against ``run_after``. Default: never.
     :param ledger_conn_id: Id of a connection to a SQL database (SQLite, PostgreSQL, MySQL) in which receipts
         are kept. Default: Airflow's task state store, which is there from Airflow 3.3 on. (templated)
     :param receipts_path: Path or URL, as ``ObjectStoragePath`` takes it, of a file to which each settled
@@ -96,6 +99,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         on_uncertain: Literal["hold", "resend", "accept"] = "hold",
         on_invalid: Literal["fail", "skip"] = "fail",
         max_recipients: int | None = None,
+        on_empty: Literal["succeed", "skip", "fail"] = "succeed",
         max_lateness: timedelta | None = None,
         ledger_conn_id: str | None = None,
         receipts_path: str | None = None,
@@ -113,6 +117,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         self.on_uncertain = on_uncertain
         self.on_invalid = on_invalid
         self.max_recipients = max_recipients
+        self.on_empty = on_empty
         self.max_lateness = max_lateness
         self.ledger_conn_id = ledger_conn_id
         self.receipts_path = receipts_path
@@ -159,6 +164,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         return self._deliver(context, resumed=True)
 
     def _deliver(self, context: Context, *, resumed: bool) -> dict[str, Any]:
+        from braze_provider.delivery.delivery import NobodyError
         from braze_provider.delivery.ledger.base import LedgerLostError
         from braze_provider.delivery.opening import LedgerGoneError
         from braze_provider.delivery.resume import SourceChangedError
@@ -171,6 +177,10 @@ class BrazeSendOperator(LiquidAwareRendering):
             self._check_options()
             report = delivery.run(self._given(self.request_fields), self.recipient_source()).to_dict()
             self._push_dispatch_ids(context, delivery)
+        except NobodyError as error:
+            if self.on_empty == "skip":
+                raise AirflowSkipException(str(error)) from None
+            raise
         except LedgerLostError:
             raise  # The copy that has taken over reports: this one's figures would replace its.
         except BaseException as error:
@@ -213,6 +223,7 @@ class BrazeSendOperator(LiquidAwareRendering):
                 concurrency=self.concurrency,
                 on_uncertain=self.on_uncertain,
                 on_invalid=self.on_invalid,
+                on_empty=self.on_empty,
                 max_recipients=self.max_recipients,
                 allow_duplicates=self.allow_duplicates,
                 resend=BOOLEANS.get(self.resend, self.resend),
@@ -262,14 +273,20 @@ class BrazeSendOperator(LiquidAwareRendering):
             raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
 
     def _skip_if_late(self, context: Context) -> None:
-        end = context.get("data_interval_end")
-        if self.max_lateness is None or end is None:
+        if self.max_lateness is None:
             return
-        lateness = datetime.now(timezone.utc) - end
+        dag_run = context["dag_run"]
+        moments = {
+            "data interval ended": context.get("data_interval_end"),
+            "partition date was": getattr(dag_run, "partition_date", None),  # Airflow 3.3
+            "run_after was": dag_run.run_after,
+        }
+        what, moment = next((what, moment) for what, moment in moments.items() if moment is not None)
+        lateness = datetime.now(timezone.utc) - moment
         if lateness > self.max_lateness:
-            run_type = getattr(context["dag_run"], "run_type", "Dag")
+            run_type = getattr(dag_run, "run_type", "Dag")
             reason = (
-                f"The data interval of this {getattr(run_type, 'value', run_type)} run ended {lateness} ago, "
+                f"The {what} {lateness} ago for this {getattr(run_type, 'value', run_type)} run, "
                 f"which is more than max_lateness allows ({self.max_lateness}): nothing was sent"
             )
             # Airflow does not log why a task was skipped.

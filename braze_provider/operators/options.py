@@ -27,6 +27,7 @@ BOOLEANS: dict[bool | str, bool] = {
 _CHOICES = {
     "on_uncertain": ("hold", "resend", "accept"),
     "on_invalid": ("fail", "skip"),
+    "on_empty": ("succeed", "skip", "fail"),
     "on_source_change": ("fail", "send_rest"),
 }
 

@@ -251,6 +251,17 @@ def test_a_campaign_that_was_refused_can_be_mended(sandbox, attempt):
     assert attempt(CLEARED).run().sent == 120
 
 
+@pytest.mark.parametrize("on_empty", ["succeed", "skip", "fail"])
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_source_that_was_not_empty_at_an_earlier_try_fails(sandbox, attempt, on_empty, status):
+    sandbox.fault("status", status=status, times=100)
+    with pytest.raises(DeliveryError):
+        attempt(people=10).run()
+
+    with pytest.raises(SourceChangedError, match="names nobody now"):
+        attempt(CLEARED, 0, on_empty=on_empty).run()
+
+
 @pytest.mark.parametrize("held", ["hold", "accept"])
 def test_send_rest_sends_to_whoever_is_on_no_record(sandbox, attempt, held):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
