@@ -24,11 +24,16 @@ class Batch:
     :param fingerprint: A digest of who they are and of the campaign, segment or audience, by which a source
         that changed between two tries is noticed. What is said to them is not part of it: a voucher that is
         drawn anew does not make it another delivery.
+    :param who: The digests behind the fingerprint: of the campaign, segment or audience, then of each person.
     """
 
     index: int
     rows: tuple[bytes, ...] = field(repr=False)
     fingerprint: str = field(default="", repr=False)
+    who: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return f"Batch {self.index + 1}"
 
     @property
     def people(self) -> int:
@@ -53,7 +58,8 @@ class Envelope:
         self._shared = request.to_json()
         given = request.to_body()
         purpose = [given.get(name) for name in request.purpose_fields]
-        self._purpose = _digest(json.dumps(purpose, sort_keys=True).encode())
+        self.purpose = _digest(json.dumps(purpose, sort_keys=True).encode())
+        """Digest of the campaign, segment or audience: another one makes it another delivery."""
 
     @property
     def size(self) -> int:
@@ -68,14 +74,15 @@ class Envelope:
         """
         return self._model.fill(self._shared, batch.rows) if batch.rows else self._shared
 
-    def cut(self, recipients: Iterable[tuple[bytes, bytes]]) -> Iterator[Batch]:
+    def cut(self, recipients: Iterable[tuple[bytes, bytes]], *, first: int = 0) -> Iterator[Batch]:
         """
         Cut a stream of recipients into batches.
 
         :param recipients: Of each, in order: who it is (a digest of the identity), and it as JSON.
+        :param first: Index of the first batch. Default 0.
         """
         room = MAX_BODY_BYTES - self.size - JOIN_BYTES
-        index = size = 0
+        index, size = first, 0
         who: list[bytes] = []
         rows: list[bytes] = []
         for digest, row in recipients:
@@ -95,7 +102,8 @@ class Envelope:
         return self._batch(0, (), ())
 
     def _batch(self, index: int, who: Iterable[bytes], rows: Iterable[bytes]) -> Batch:
-        return Batch(index, tuple(rows), _digest(b"".join((self._purpose, *who))).hex())
+        digests = (self.purpose, *who)
+        return Batch(index, tuple(rows), _digest(b"".join(digests)).hex(), digests)
 
 
 def _digest(content: bytes) -> bytes:
