@@ -7,7 +7,7 @@ What Braze answers: bodies of any kind in, one typed answer or one typed error o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ from braze_provider.api.errors import (
     BrazeUncertainError,
 )
 from braze_provider.api.limits import RateLimitState
-from braze_provider.api.outcomes import Outcome, outcome_of_status
+from braze_provider.api.outcomes import Outcome, outcome_of_answer
+from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
 _ACCEPTED = ("success", "queued")
@@ -72,6 +73,7 @@ def read_answer(
     permission: str,
     host: str,
     sends: bool = True,
+    hide: Hide = str,
 ) -> Answer:
     """
     Turn an HTTP answer into a typed one, or raise the error it stands for.
@@ -81,17 +83,29 @@ def read_answer(
     :param headers: The answer's headers.
     :param permission: The permission that the endpoint needs, to be named when it is missing.
     :param host: The REST endpoint's host, to be named when it may be the wrong one.
-    :param sends: Whether the endpoint sends something, so that accepting means a dispatch id.
+    :param sends: Whether the endpoint sends something, so that accepting means a dispatch id, and an answer
+        that is not Braze's may hide an acceptance.
+    :param hide: Hides the API key, which Braze's 401 repeats, in whatever the server says.
     :raises BrazeRequestError: The member of the family that the answer stands for.
     """
-    body = _json_object(content)
-    rate_limit = RateLimitState.from_headers(headers)
-    outcome = outcome_of_status(status)
+    body = _json_object(content, hide)
+    rate_limit = RateLimitState.from_headers(_Shown(headers, hide))
+    is_brazes = body is not None and (200 <= status < 300 or bool(_said(status, body)))
+    outcome = outcome_of_answer(status, is_brazes=is_brazes or not sends)
     if outcome is Outcome.SENT:
         return _accepted(status, body, rate_limit, host=host, sends=sends)
-    error = _refused(status, outcome, body, content, permission=permission, host=host)
+    if sends and outcome is Outcome.UNCERTAIN:
+        error: BrazeRequestError = _uncertain(status, body, content, host=host, is_brazes=is_brazes)
+    else:
+        error = _refused(status, outcome, body, content, permission=permission, host=host)
     error.rate_limit = rate_limit
     raise error
+
+
+def _said(status: int, body: Mapping[str, Any]) -> str:
+    """Braze's own words; ``error`` is the key for what it could not even parse, and those of others'."""
+    said = body.get("message") or (body.get("error") if status == 400 else None)
+    return _shorten(said) if isinstance(said, str) else ""
 
 
 def _accepted(
@@ -100,10 +114,15 @@ def _accepted(
     answer = Answer(status, body or {}, rate_limit)
     if body is None or (sends and answer.dispatch_id is None and answer.message not in _ACCEPTED):
         doubt = "so the request may have been accepted" if sends else f"is {host} a REST endpoint of Braze's?"
+        said = _said(status, answer.body)
+        words = "; ".join(filter(None, (said, *answer.errors)))
+        lacks = f"without a dispatch id ({words})" if words else "with a body that can't be read"
         unreadable = BrazeUncertainError(
-            f"{host} answered {status} with a body that can't be read: {doubt}",
+            f"{host} answered {status} {lacks}: {doubt}",
             outcome=Outcome.UNCERTAIN,
             status=status,
+            braze_message=said,
+            errors=answer.errors,
         )
         unreadable.rate_limit = rate_limit
         raise unreadable
@@ -119,6 +138,23 @@ def _accepted(
         inert.rate_limit = rate_limit
         raise inert
     return answer
+
+
+def _uncertain(
+    status: int, body: Mapping[str, Any] | None, content: bytes, *, host: str, is_brazes: bool
+) -> BrazeUncertainError:
+    said = _said(status, body or {})
+    if is_brazes:
+        what = f"{host} answered {status} ({said}): the request may have been accepted"
+    else:
+        what = (
+            f"{host} answered {status} with a body that can't be read as Braze's ({len(content):,} bytes): a "
+            "CDN, proxy or firewall on the way may have answered after it passed the request on, so the "
+            "request may have been accepted"
+        )
+    return BrazeUncertainError(
+        what, outcome=Outcome.UNCERTAIN, status=status, braze_message=said, errors=_errors(body or {})
+    )
 
 
 def _refused(
@@ -171,16 +207,32 @@ def _refused(
     if outcome is Outcome.NOT_SENT:
         return BrazeServerError(f"Braze failed with {status}{quoted}: nothing was sent", **details)
     if outcome is Outcome.UNCERTAIN:
-        return BrazeUncertainError(
-            f"Braze's edge answered {status}{quoted}: the request may have been accepted", **details
-        )
+        return BrazeUncertainError(f"{host} answered {status}{quoted}", **details)
     errors = "".join(f"; {error}" for error in details["errors"])
     return BrazeRejectedError(f"Braze refused the request with {status}{quoted}{errors}", **details)
 
 
-def _json_object(content: bytes) -> Mapping[str, Any] | None:
+class _Shown(Mapping[str, str]):
+    """Headers as they may be shown."""
+
+    def __init__(self, headers: Mapping[str, str], hide: Hide) -> None:
+        self._headers = headers
+        self._hide = hide
+
+    def __getitem__(self, name: str) -> str:
+        return self._hide(self._headers[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+
+def _json_object(content: bytes, hide: Hide) -> Mapping[str, Any] | None:
     try:
-        body = json.loads(content)
+        # Hidden after parsing: in JSON, each character can be written in other ways than plainly.
+        body = hidden(json.loads(content), hide)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

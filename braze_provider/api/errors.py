@@ -127,7 +127,7 @@ class BrazePermissionError(BrazeConfigurationError):
 
 
 class BrazeNotFoundError(BrazeConfigurationError):
-    """404 or a redirect: there is no such endpoint at the connection's host."""
+    """404, or a redirect of a read: there is no such endpoint at the connection's host."""
 
 
 class BrazeRejectedError(BrazeRequestError):
@@ -143,12 +143,16 @@ class BrazeRateLimitError(BrazeRequestError):
 
 
 class BrazeServerError(BrazeRequestError):
-    """500 or 503: Braze failed and documents that nothing was sent."""
+    """500, 502 or 503 of Braze's: it failed, and documents that nothing was sent."""
 
 
 class BrazeUnreachableError(BrazeRequestError):
     """The request was never written: DNS, refused connection, proxy or TLS."""
 
 
+class BrazeWithheldError(BrazeRequestError):
+    """The request was never written: the caller took back its leave at the last moment."""
+
+
 class BrazeUncertainError(BrazeRequestError):
-    """A read timeout, a lost connection, 502, 504 or an unreadable answer: it may have been accepted."""
+    """A read timeout, a lost connection, 504, or an answer that is not Braze's: it may have been accepted."""

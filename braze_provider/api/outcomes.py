@@ -9,9 +9,7 @@ question only: can Braze have accepted it? This module is the one place that ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from types import MappingProxyType
 
 
 class Outcome(str, Enum):
@@ -27,29 +25,33 @@ class Outcome(str, Enum):
     """Braze may have accepted it. Whether to repeat it is the user's decision (``on_uncertain``)."""
 
 
-_BY_STATUS: Mapping[int, Outcome] = MappingProxyType(
-    {
-        429: Outcome.NOT_SENT,
-        # Braze documents both as "no messages sent".
-        500: Outcome.NOT_SENT,
-        503: Outcome.NOT_SENT,
-    }
-)
+# Braze documents each of them as "no messages sent".
+_NOT_SENT = frozenset({500, 502, 503})
+_TIMED_OUT = 408
 
 
-def outcome_of_status(status: int) -> Outcome:
+def outcome_of_answer(status: int, *, is_brazes: bool) -> Outcome:
     """
-    Classify an answer by its status alone; a 2xx is classified by its body as well.
+    Classify an answer to a request that sends.
+
+    Only Braze's own answers are believed. A page of a CDN, a proxy or a firewall says nothing about what
+    Braze did: the request may have been passed on before.
 
     :param status: HTTP status of the answer.
-    :return: SENT for every 2xx. Of the 5xx, only those that Braze documents as "no messages sent" are
-        NOT_SENT: any other comes from a proxy or CDN that had already passed the request on.
+    :param is_brazes: Whether the body is one that Braze writes.
+    :return: SENT for every 2xx of Braze's; its body may still say otherwise. 429 is NOT_SENT whoever says
+        it: whoever counts requests refuses those above the limit before they are passed on.
     """
+    if status == 429:
+        return Outcome.NOT_SENT
+    if not is_brazes:
+        return Outcome.UNCERTAIN
     if 200 <= status < 300:
         return Outcome.SENT
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return Outcome.UNCERTAIN if status >= 500 else Outcome.REJECTED
+    if status in _NOT_SENT:
+        return Outcome.NOT_SENT
+    # A 408, a 504 or a redirect comes from a server on the way, which may have passed the request on.
+    return Outcome.REJECTED if 400 <= status < 500 and status != _TIMED_OUT else Outcome.UNCERTAIN
 
 
 def outcome_of_failure(*, writing_began: bool) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,16 @@ from braze_provider.api.endpoints import (
 from braze_provider.api.errors import (
     BrazeError,
     BrazePermissionError,
+    BrazeRequestError,
     BrazeUncertainError,
     BrazeUnreachableError,
     BrazeValidationError,
+    BrazeWithheldError,
     Problem,
 )
 from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.outcomes import Outcome, outcome_of_failure
+from braze_provider.api.redaction import Hide, hider
 from braze_provider.hooks.connection import BrazeConnection
 
 if TYPE_CHECKING:
@@ -35,6 +38,12 @@ if TYPE_CHECKING:
 
     from braze_provider.api.base import BrazeObject
     from braze_provider.hooks.transport import ThreadSession
+
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""The longest answer to a read: Braze's longest are a few thousand objects of a few kilobytes each."""
+MAX_SEND_ANSWER_BYTES = 1024 * 1024
+"""The longest answer to a send: a few ids, and errors of at most 50 people."""
 
 
 class BrazeHook(BaseHook):
@@ -101,6 +110,11 @@ class BrazeHook(BaseHook):
             mask_secret(conn.password.strip())
         return BrazeConnection.from_airflow(conn)
 
+    @cached_property
+    def _hide(self) -> Hide:
+        """Hides the API key in what the server says."""
+        return hider(self.connection.api_key)
+
     def get_conn(self) -> ThreadSession:
         """Return the current thread's session, opened at its first use and kept alive."""
         session: ThreadSession | None = getattr(self._local, "session", None)
@@ -130,6 +144,7 @@ class BrazeHook(BaseHook):
         body: Mapping[str, Any] | BrazeObject | bytes | None = None,
         *,
         params: Mapping[str, Any] | None = None,
+        before_write: Callable[[], bool] | None = None,
     ) -> Answer:
         """
         Make one request to any endpoint of the table.
@@ -137,8 +152,12 @@ class BrazeHook(BaseHook):
         :param endpoint: A row of :mod:`braze_provider.api.endpoints`, or its name.
         :param body: The request: a model, a mapping that goes out as JSON unchecked, or finished JSON.
         :param params: Query parameters.
+        :param before_write: Asked whether the request may be made, as the last thing before its first byte is
+            written: the connection is open by then. It must not wait for anything, since the server may close
+            the connection meanwhile.
         :return: What Braze answered, if it accepted the request.
         :raises BrazeValidationError: If the body is no JSON, or larger than Braze takes.
+        :raises BrazeWithheldError: If ``before_write`` says no; nothing was written.
         :raises BrazeRequestError: In every other case; its ``outcome`` tells whether it may have been sent.
         """
         endpoint = _endpoint(endpoint)
@@ -149,11 +168,11 @@ class BrazeHook(BaseHook):
         import requests
         import urllib3
 
-        from braze_provider.hooks.transport import cause_of, exchange, writing_began
+        from braze_provider.hooks.transport import WithheldError, cause_of, exchange, writing_began
 
-        failure = None
+        failure: BrazeRequestError | None = None
         try:
-            response = exchange(
+            received = exchange(
                 session,
                 endpoint.method,
                 connection.base_url + endpoint.path,
@@ -161,19 +180,26 @@ class BrazeHook(BaseHook):
                 params=params,
                 headers=None if content is None else {"Content-Type": "application/json"},
                 timeout=connection.timeout,
+                max_bytes=MAX_SEND_ANSWER_BYTES if endpoint.sends else MAX_ANSWER_BYTES,
+                before_write=before_write,
+            )
+        except WithheldError:
+            failure = BrazeWithheldError(
+                f"The request to {connection.host} was not written: this copy of the task may no longer send",
+                outcome=Outcome.NOT_SENT,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            failure = _failure(endpoint, connection, cause_of(error), writing_began=writing_began())
+            cause = self._hide(cause_of(error))
+            failure = _failure(endpoint, connection, cause, writing_began=writing_began())
         if failure is not None:
             # Not from within the handler: what was caught holds the request, with the key and the people.
             raise failure
         return read_answer(
-            response.status_code,
-            response.content,
-            response.headers,
+            *received,
             permission=endpoint.permission,
             host=connection.host,
             sends=endpoint.sends,
+            hide=self._hide,
         )
 
     def messages_send(self, request: Mapping[str, Any] | BrazeObject) -> Answer:

@@ -3,16 +3,24 @@ The wire: a keep-alive session that knows whether a failed request was ever writ
 
 ``requests`` reports a refused connection and a connection lost after the request was read in the same
 few exception types. Whether a send may be repeated hangs on the difference, so the connections used
-here take a note when the first byte of a request is handed to the network.
+here take a note when the first byte of a request is handed to the network. They also ask for leave right
+before it, are not used again once the server may have closed them, and end what takes too long.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import http.client
+import io
+import math
+import re
 import ssl
 import threading
-from collections.abc import Mapping
-from typing import Any
+import zlib
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,31 +29,131 @@ from requests.exceptions import InvalidProxyURL, InvalidSchema
 from urllib3 import PoolManager
 from urllib3.connectionpool import HTTPConnectionPool
 
+MAX_IDLE = 3.0
+"""Seconds for which a connection is kept without a request. Servers close idle ones after 5 seconds or more,
+and a request that crosses with the closing is in doubt for nothing."""
 
-class WriteNote(threading.local):
-    """Whether the current thread's request has begun to be written."""
+_KEEP_ALIVE_TIMEOUT = re.compile(r"timeout\s*=\s*(\d+)", re.IGNORECASE)
+_INFLATED = {"gzip", "x-gzip", "deflate"}
+
+
+class WithheldError(Exception):
+    """``before_write`` said no. No ``OSError``, which ``urllib3`` would take for a failure of the network."""
+
+
+class Received(NamedTuple):
+    """
+    An answer as it came.
+
+    :param status: HTTP status.
+    :param content: Its body, cut off where it is longer than any that Braze writes.
+    :param headers: Its headers, found in any casing.
+    """
+
+    status: int
+    content: bytes
+    headers: Mapping[str, str]
+
+
+class _Attempt(threading.local):
+    """The current thread's request."""
 
     began = False
+    """Whether it has begun to be written."""
+    connecting = False
+    """Whether a connection is being opened for it: what a proxy is told is not the request."""
+    before_write: Callable[[], bool] | None = None
+    patience = math.inf
+    """Seconds for which the network may stand still."""
+    deadline = math.inf
+    """When the connection has to be open, and then, when the request has to be over."""
+
+    def time_left(self) -> float:
+        """Seconds for which the network may stand still now."""
+        left = self.deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left if self.connecting else min(left, self.patience)
 
 
-_note = WriteNote()
+_attempt = _Attempt()
+
+
+class _Hurried(io.RawIOBase):
+    """What the server says, as long as there is time. A byte now and then does not extend it."""
+
+    def __init__(self, sock: Any, raw: Any) -> None:
+        self._sock = sock
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_attempt.time_left())
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """The final answer to a request, which a server may announce by any number of interim ones."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Hurried(sock, self.fp.detach()))
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status < 200:  # http.client itself reads past a 100, but takes a 103 for the answer
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+        # urllib3 would log what can't be read of the headers, and a server may repeat the API key there.
+        self.msg.set_payload("")
+        self.msg.defects.clear()
 
 
 class _NotingMixin:
     """What is added to each kind of connection: plain, TLS, or through a SOCKS proxy."""
 
+    response_class = _FinalResponse
+    _stale_at = math.inf
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can take another request. urllib3 asks before it takes a kept connection."""
+        return monotonic() < self._stale_at and super().is_connected  # type: ignore[misc]
+
     def connect(self) -> None:
+        self._stale_at = math.inf
+        _attempt.connecting = True
+        _attempt.deadline = monotonic() + self.timeout  # type: ignore[attr-defined]
         try:
             super().connect()  # type: ignore[misc]
         finally:
-            # What a proxy was told to open the tunnel is not the request.
-            _note.began = False
+            _attempt.connecting = False
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:  # type: ignore[attr-defined]
             self.connect()
-        _note.began = True
+        if not _attempt.connecting:
+            if not _attempt.began:
+                if _attempt.before_write is not None and not _attempt.before_write():
+                    raise WithheldError
+                _attempt.began = True
+                _attempt.deadline = monotonic() + 2 * _attempt.patience
+            self.sock.settimeout(_attempt.time_left())  # type: ignore[attr-defined]
         super().send(data)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        response = super().getresponse()  # type: ignore[misc]
+        promised = _KEEP_ALIVE_TIMEOUT.search(response.headers.get("Keep-Alive", ""))
+        idle = min(MAX_IDLE, max(int(promised[1]) - 1, 0)) if promised else MAX_IDLE
+        self._stale_at = monotonic() + idle
+        return response
 
 
 @functools.cache
@@ -112,7 +220,7 @@ class BearerAuth(AuthBase):
 
 
 class ThreadSession(requests.Session):
-    """A session of one thread, which makes one request at a time. It keeps no cookies for sends."""
+    """A session of one thread, which makes one request at a time. It keeps no cookies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,7 +249,9 @@ def open_session(
     session.proxies = dict(settings["proxies"])
     session.verify = settings["verify"]
     session.auth = BearerAuth(api_key)
-    session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+    session.headers.update(
+        {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
+    )
     adapter = NotingAdapter()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -157,7 +267,9 @@ def exchange(
     params: Mapping[str, Any] | None,
     headers: Mapping[str, str] | None,
     timeout: tuple[float, float],
-) -> requests.Response:
+    max_bytes: int,
+    before_write: Callable[[], bool] | None = None,
+) -> Received:
     """
     Make exactly one request: no retry, no redirect.
 
@@ -167,30 +279,63 @@ def exchange(
     :param data: The body.
     :param params: Query parameters.
     :param headers: Headers besides those of the session; the same for all requests with a body to one URL.
-    :param timeout: Seconds to wait for the connection, and for the answer.
+    :param timeout: Seconds to wait for the connection, and for the network to go on. From the first byte of
+        the request to the last of the answer, it takes no more than twice the latter.
+    :param max_bytes: Length at which the answer is cut off.
+    :param before_write: Asked once the connection is open, right before the first byte of the request.
+    :raises WithheldError: If ``before_write`` says no. Nothing was written.
     :raises requests.RequestException: If there was no answer; :func:`writing_began` tells what that means.
     """
-    _note.began = False
+    _attempt.began = False
+    _attempt.before_write = before_write
+    _attempt.patience = timeout[1]
+    _attempt.deadline = math.inf
     if data is None or params:
-        return session.request(
-            method, url, data=data, params=params, headers=headers, timeout=timeout, allow_redirects=False
+        request = session.prepare_request(
+            requests.Request(method, url, headers=headers, data=data, params=params)
         )
+    else:
+        request = _prepared(session, method, url, headers)
+        request.body = data
+        request.headers["Content-Length"] = str(len(data))
+    # Past what a session does around this: cookies, hooks, redirects.
+    verify = True if session.verify is None else session.verify
+    response = session.get_adapter(url).send(
+        request, stream=True, timeout=timeout, verify=verify, proxies=session.proxies
+    )
+    # Read here and now: that may fail as well.
+    return Received(response.status_code, _content(response, max_bytes), response.headers)
+
+
+def _prepared(
+    session: ThreadSession, method: str, url: str, headers: Mapping[str, str] | None
+) -> requests.PreparedRequest:
     request = session.prepared.get((method, url))
     if request is None:
         request = session.prepare_request(requests.Request(method, url, headers=headers))
         session.prepared[method, url] = request
-    request.body = data
-    request.headers["Content-Length"] = str(len(data))
-    # Past what a session does around this: cookies, hooks, redirects.
-    verify = True if session.verify is None else session.verify
-    response = session.get_adapter(url).send(request, timeout=timeout, verify=verify, proxies=session.proxies)
-    _ = response.content  # Read here and now: that may fail as well.
-    return response
+    return request
+
+
+def _content(response: requests.Response, max_bytes: int) -> bytes:
+    content, more = b"", True
+    try:
+        while more and len(content) <= max_bytes:
+            piece = response.raw.read(max_bytes + 1 - len(content), decode_content=False)
+            content, more = content + piece, bool(piece)
+    finally:
+        if more:
+            response.close()  # The rest would be taken for the next answer.
+    if response.headers.get("Content-Encoding", "").lower() in _INFLATED:
+        # Although it was asked not to. A few bytes may unpack to gigabytes.
+        with contextlib.suppress(zlib.error):
+            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, max_bytes + 1)
+    return content
 
 
 def writing_began() -> bool:
     """Tell whether the current thread's last request had begun to be written to the network."""
-    return _note.began
+    return _attempt.began
 
 
 def cause_of(error: BaseException) -> str:

@@ -11,17 +11,19 @@ from braze_provider.api.answers import MAX_TEXT, Answer, read_answer
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
     BrazeInertError,
+    BrazeNotFoundError,
     BrazePermissionError,
     BrazeRejectedError,
     BrazeRequestError,
     BrazeUncertainError,
 )
 from braze_provider.api.outcomes import Outcome
+from braze_provider.api.redaction import hider
 
 SUCCESS = {"message": "success", "dispatch_id": "acf471119f7449d579e8089032003ded"}
 
 
-def read(status=201, body=SUCCESS, *, sends=True, **headers) -> Answer:
+def read(status=201, body=SUCCESS, *, sends=True, hide=str, **headers) -> Answer:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return read_answer(
@@ -31,6 +33,7 @@ def read(status=201, body=SUCCESS, *, sends=True, **headers) -> Answer:
         permission="messages.send",
         host="rest.iad-01.braze.com",
         sends=sends,
+        hide=hide,
     )
 
 
@@ -123,17 +126,13 @@ def test_an_empty_notice_says_nothing(notice):
             "The body does not match the declared format",
         ),
         ({"message": "", "error": "said here"}, "said here"),
-        ({}, ""),
-        ([], ""),
-        (b"<html>Bad Request</html>", ""),
-        (b"", ""),
     ],
 )
-def test_braze_s_words_are_taken_from_either_key_and_from_json_alone(body, words):
+def test_braze_s_words_are_taken_from_either_key(body, words):
     error = refusal(400, body)
+    assert type(error) is BrazeRejectedError
     assert error.braze_message == words
     assert words in str(error)
-    assert "html" not in str(error)
 
 
 def test_long_words_are_shortened():
@@ -164,8 +163,6 @@ def test_a_wrong_key_names_the_host_that_it_may_not_belong_to():
             "plan",
         ),
         ({"message": "Forbidden"}, "(Forbidden): the plan does not include messages.send", "valid"),
-        (b"<html>Blocked</html>", "a proxy or firewall on the way to rest.iad-01.braze.com", "valid"),
-        (b"", "a proxy or firewall on the way to rest.iad-01.braze.com", "valid"),
     ],
 )
 def test_each_403_says_only_what_is_known(body, told, not_told):
@@ -177,6 +174,121 @@ def test_each_403_says_only_what_is_known(body, told, not_told):
 
 def test_a_body_nested_too_deeply_counts_as_unreadable():
     assert refusal(400, b'{"message":' + b"[" * 100_000).braze_message == ""
+
+
+# Not Braze's ------------------------------------------------------------------------------------------------
+
+NOT_BRAZES = [
+    b"<html>Blocked by your company</html>",
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"message": null}',
+    b'{"message": {"text": "no"}}',
+    b'{"title": "Service Unavailable"}',
+    b'{"message": "cut',
+]
+
+
+@pytest.mark.parametrize("body", NOT_BRAZES)
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 409, 413, 421, 425, 499, 500, 502, 503])
+def test_an_answer_to_a_send_that_braze_did_not_write_is_uncertain(status, body):
+    error = refusal(status, body)
+    assert (type(error), error.outcome, error.status) == (BrazeUncertainError, Outcome.UNCERTAIN, status)
+    assert f"rest.iad-01.braze.com answered {status} with a body that can't be read as Braze's" in str(error)
+    assert "the request may have been accepted" in str(error)
+    assert "company" not in str(error)
+
+
+def test_an_error_without_a_message_is_braze_s_at_400_alone():
+    body = {"error": "The body does not match the declared format"}
+    assert refusal(400, body).outcome is Outcome.REJECTED
+    assert refusal(403, body).outcome is Outcome.UNCERTAIN
+    assert refusal(503, body).outcome is Outcome.UNCERTAIN
+
+
+def test_a_refusal_by_a_catalog_is_braze_s():
+    errors = [{"id": "items-too-large", "message": "Too large", "parameters": ["items"]}]
+    error = refusal(400, {"errors": errors, "message": "Invalid Request"})
+    assert (type(error), error.errors) == (BrazeRejectedError, ("Too large",))
+
+
+def test_an_accepted_transactional_email_is_braze_s():
+    body = {"dispatch_id": "d", "status": "sent", "metadata": {}}
+    assert read(201, body).dispatch_id == "d"
+
+
+@pytest.mark.parametrize("status", [302, 408, 504])
+def test_a_server_on_the_way_is_not_believed_even_if_it_quotes_braze(status):
+    error = refusal(status, {"message": "Timeout"})
+    assert (type(error), error.outcome) == (BrazeUncertainError, Outcome.UNCERTAIN)
+    assert f"rest.iad-01.braze.com answered {status} (Timeout)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": "odd", "errors": ["first", {"type": "second"}]}, "(odd; first; second)"),
+        ({"message": "odd"}, "(odd)"),
+        ({"errors": ["first"]}, "(first)"),
+    ],
+)
+def test_a_2xx_without_a_dispatch_id_keeps_braze_s_words(body, words):
+    error = refusal(201, body)
+    assert str(error) == (
+        f"rest.iad-01.braze.com answered 201 without a dispatch id {words}: "
+        "so the request may have been accepted"
+    )
+    assert error.braze_message == body.get("message", "")
+    assert len(error.errors) == len(body.get("errors", ()))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "told"),
+    [
+        (403, BrazePermissionError, "a proxy or firewall on the way to rest.iad-01.braze.com"),
+        (404, BrazeNotFoundError, "no such Braze endpoint at rest.iad-01.braze.com"),
+        (302, BrazeNotFoundError, "no such Braze endpoint at rest.iad-01.braze.com: it answered 302"),
+        (504, BrazeUncertainError, "rest.iad-01.braze.com answered 504"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"<html>Blocked</html>", b""])
+def test_a_read_that_somebody_else_answered_says_what_is_wrong(status, kind, told, body):
+    error = refusal(status, body, sends=False)
+    assert type(error) is kind
+    assert told in str(error)
+    assert "may have been accepted" not in str(error)
+
+
+# The API key ------------------------------------------------------------------------------------------------
+
+KEY = "3f1c9a52-7d0e-4b8a-9c61-0e5d2f7a8b43"
+
+
+@pytest.mark.parametrize(
+    "text", [KEY, *(KEY[cut:] for cut in range(1, 29)), *(KEY[:cut] for cut in range(8, 36))]
+)
+@pytest.mark.parametrize("status", [201, 400, 401, 429, 503])
+def test_no_error_repeats_the_key_or_a_part_of_it(status, text):
+    said = {"message": f"Invalid API key: {text}", "errors": [f"x{text}", {"type": text, text: 1}]}
+    error = refusal(status, said, hide=hider(KEY), date=f"Sat {text}")
+    assert error.braze_message == "Invalid API key: ***"
+    assert text not in f"{error} {vars(error)}"
+
+
+def test_a_key_written_in_escapes_is_hidden_as_well():
+    escaped = "".join(f"\\u{ord(character):04x}" for character in KEY)
+    error = refusal(401, f'{{"message": "Invalid API key: {escaped}"}}'.encode(), hide=hider(KEY))
+    assert error.braze_message == "Invalid API key: ***"
+
+
+def test_no_accepted_answer_repeats_the_key():
+    body = {"message": "success", "dispatch_id": KEY, "send_id": KEY, "errors": [KEY], "more": [{KEY: KEY}]}
+    answer = read(201, body, hide=hider(KEY))
+    assert (answer.dispatch_id, answer.send_id, answer.errors) == ("***", "***", ("***",))
+    assert KEY not in str(answer.body)
+    assert refusal(201, {**SUCCESS, "notice": KEY}, hide=hider(KEY)).braze_message == "***"
 
 
 # Rate limits ------------------------------------------------------------------------------------------------

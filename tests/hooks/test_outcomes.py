@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import socket
+import time
+import tracemalloc
+import zlib
 
 import pytest
 
@@ -21,7 +26,9 @@ from braze_provider.api.errors import (
 )
 from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.outcomes import Outcome
+from braze_provider.hooks.braze import MAX_ANSWER_BYTES, MAX_SEND_ANSWER_BYTES
 
+ACCEPTED = b'{"message": "success", "dispatch_id": "acf471119f7449d579e8089032003ded"}'
 REQUEST = {
     "campaign_id": "417220e4-5a2a-b634-7f7d-9ec891532368",
     "recipients": [
@@ -36,13 +43,14 @@ STATUSES = [
     (401, BrazeAuthenticationError, REJECTED),
     (403, BrazePermissionError, REJECTED),
     (404, BrazeNotFoundError, REJECTED),
+    (408, BrazeUncertainError, UNCERTAIN),
     (413, BrazeRejectedError, REJECTED),
     (415, BrazeRejectedError, REJECTED),
     (418, BrazeRejectedError, REJECTED),
     (429, BrazeRateLimitError, NOT_SENT),
     (500, BrazeServerError, NOT_SENT),
     (501, BrazeUncertainError, UNCERTAIN),
-    (502, BrazeUncertainError, UNCERTAIN),
+    (502, BrazeServerError, NOT_SENT),
     (503, BrazeServerError, NOT_SENT),
     (504, BrazeUncertainError, UNCERTAIN),
     (520, BrazeUncertainError, UNCERTAIN),
@@ -65,13 +73,56 @@ def failure(hook, body=REQUEST, key=None) -> BrazeRequestError:
 # Answers ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["status", "html", "empty"])
 @pytest.mark.parametrize(("status", "kind", "outcome"), STATUSES)
-def test_each_status_has_one_outcome_whatever_the_body_is(hook, sandbox, status, kind, outcome, fault):
-    sandbox.fault(fault, status=status)
+def test_each_status_of_braze_s_has_one_outcome(hook, sandbox, status, kind, outcome):
+    sandbox.fault("status", status=status)
     error = failure(hook)
     assert (type(error), error.outcome, error.status) == (kind, outcome, status)
     assert len(sandbox.requests()) == 1
+
+
+@pytest.mark.parametrize("fault", ["html", "empty"])
+@pytest.mark.parametrize("status", [status for status, *_ in STATUSES if status != 429])
+def test_what_braze_took_is_uncertain_when_a_server_on_the_way_answers(hook, sandbox, status, fault):
+    sandbox.fault(fault, status=status, processed=True)
+    error = failure(hook)
+    assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, status)
+    assert f"127.0.0.1 answered {status}" in str(error)
+    assert sandbox.recipients()["ada-lovelace"]
+
+
+@pytest.mark.parametrize("fault", ["html", "empty"])
+def test_a_429_is_not_sent_whoever_says_it(hook, sandbox, fault):
+    sandbox.fault(fault, status=429)
+    error = failure(hook)
+    assert (type(error), error.outcome) == (BrazeRateLimitError, NOT_SENT)
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n",
+    ],
+    ids=["100", "102", "103", "several"],
+)
+def test_interim_answers_are_read_past(connect, serve, interim):
+    def announce(peer):
+        while peer.read():
+            peer.sock.sendall(interim)
+            peer.answer()
+
+    server = serve(announce)
+    hook = connect(server.url)
+    assert [hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST).status for _ in range(2)] == [201, 201]
+    assert server.connections == 1
+
+
+def test_a_connection_that_ends_after_an_interim_answer_is_uncertain(connect, serve):
+    server = serve(lambda peer: (peer.read(), peer.sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")))
+    assert failure(connect(server.url)).outcome is UNCERTAIN
 
 
 @pytest.mark.parametrize(("status", "kind", "outcome"), STATUSES)
@@ -185,6 +236,67 @@ def test_an_unreadable_answer_to_what_braze_took_is_uncertain(hook, sandbox):
     assert sandbox.recipients()["ada-lovelace"]
 
 
+# Answers of any size ----------------------------------------------------------------------------------------
+
+
+def test_no_compressed_answer_is_asked_for(connect, serve):
+    server = serve()
+    connect(server.url).call(CAMPAIGNS_TRIGGER_SEND, REQUEST)
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_an_answer_that_is_compressed_all_the_same_is_read(connect, serve, encoding):
+    content = {"gzip": gzip, "deflate": zlib}[encoding].compress(ACCEPTED)
+    server = serve(lambda peer: (peer.read(), peer.answer(201, content, Content_Encoding=encoding)))
+    assert connect(server.url).call(CAMPAIGNS_TRIGGER_SEND, REQUEST).dispatch_id
+
+
+def test_a_small_answer_that_unpacks_to_a_huge_one_is_uncertain_and_stays_packed(connect, serve):
+    bomb = gzip.compress(b'{"message": "success", "x": "' + bytes(64 * MAX_SEND_ANSWER_BYTES))
+    hook = connect(serve(lambda peer: (peer.read(), peer.answer(201, bomb, Content_Encoding="gzip"))).url)
+    tracemalloc.start()
+    error = failure(hook)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (type(error), error.outcome) == (BrazeUncertainError, UNCERTAIN)
+    assert peak < 16 * MAX_SEND_ANSWER_BYTES
+
+
+@pytest.mark.parametrize("length", [True, False], ids=["of known length", "to the connection's end"])
+def test_no_more_of_an_answer_is_read_than_braze_ever_writes(connect, serve, length):
+    body = ACCEPTED[:-1] + b', "x": "' + b"x" * MAX_SEND_ANSWER_BYTES + b'"}'
+
+    def go_on(peer):
+        peer.read()
+        told = f"Content-Length: {len(body)}\r\n" if length else ""
+        peer.sock.sendall(f"HTTP/1.1 201 Created\r\n{told}\r\n".encode() + body)
+
+    server = serve(go_on)
+    hook = connect(server.url)
+    for requests in (1, 2):
+        error = failure(hook)
+        assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, 201)
+        assert (
+            server.connections == len(server.requests) == requests
+        )  # what is left of it is not read as the next
+
+
+def test_the_longest_answers_to_reads_are_read(connect, serve):
+    campaigns = [{"name": "x" * 1_000}] * 5_000
+    body = json.dumps({"campaigns": campaigns}).encode()
+    assert MAX_SEND_ANSWER_BYTES < len(body) < MAX_ANSWER_BYTES
+    server = serve(lambda peer: (peer.read(), peer.answer(200, body)))
+    assert connect(server.url).campaigns_list() == campaigns
+
+
+def test_an_answer_to_a_read_that_is_too_long_is_an_error(connect, serve):
+    body = b'{"campaigns": ["' + b"x" * MAX_ANSWER_BYTES + b'"]}'
+    server = serve(lambda peer: (peer.read(), peer.answer(200, body)))
+    with pytest.raises(BrazeUncertainError, match=r"is 127\.0\.0\.1 a REST endpoint of Braze's\?"):
+        connect(server.url).campaigns_list()
+
+
 # No answer: the request was never written -------------------------------------------------------------------
 
 
@@ -268,6 +380,68 @@ def test_a_timeout_in_mid_answer_is_uncertain(connect, serve):
 def test_a_connection_cut_while_the_request_is_being_written_is_uncertain(connect, serve):
     server = serve(lambda peer: (peer.sock.recv(1_000), peer.reset()))
     assert failure(connect(server.url), b" " * MAX_BODY_BYTES).outcome is UNCERTAIN
+
+
+def drip(peer, head=b"", what=b"x"):
+    """Answer without an end: a little every moment, for as long as anybody listens."""
+    peer.read()
+    peer.sock.sendall(head)
+    while True:
+        peer.sock.sendall(what)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"head": b"HTTP/1.1 201 Created\r\nContent-Length: 99999\r\n\r\n"},
+        {"head": b"HTTP/1.1 201 Created\r\n\r\n"},
+        {"head": b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n", "what": b"1\r\nx\r\n"},
+        {"head": b"HTTP/1.1 201 Created\r\nX-Long: "},
+        {"head": b"HTTP/1.1 201 "},
+        {"what": b"HTTP/1.1 100 Continue\r\n\r\n"},
+        {"what": b"HTTP/1.1 103 Early Hints\r\n\r\n"},
+    ],
+    ids=["body", "endless body", "chunks", "headers", "status", "100", "103"],
+)
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+def test_an_answer_that_comes_drop_by_drop_is_given_up_and_uncertain(connect, serve, tls, answer, encrypted):
+    server = serve(lambda peer: drip(peer, **answer), tls=tls.context if encrypted else None)
+    hook = connect(server.url, timeout=0.4, verify=str(tls.ca_bundle))
+    begun = time.monotonic()
+    error = failure(hook)
+    assert (type(error), error.outcome) == (BrazeUncertainError, UNCERTAIN)
+    assert time.monotonic() - begun < 20  # it would go on for ever
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+def test_a_request_that_is_taken_drop_by_drop_is_given_up_and_uncertain(connect, serve, tls, encrypted):
+    def sip(peer):
+        while peer.sock.recv(1_000):
+            time.sleep(0.05)
+
+    server = serve(sip, tls=tls.context if encrypted else None)
+    begun = time.monotonic()
+    error = failure(connect(server.url, timeout=0.4, verify=str(tls.ca_bundle)), b" " * MAX_BODY_BYTES)
+    assert (type(error), error.outcome) == (BrazeUncertainError, UNCERTAIN)
+    assert time.monotonic() - begun < 20  # 200 seconds are left to go
+
+
+def test_a_proxy_that_answers_drop_by_drop_is_given_up_and_not_sent(connect, serve):
+    proxy = serve(lambda peer: drip(peer, b"HTTP/1.1 200 Connection established\r\nX-Long: "))
+    error = failure(connect("rest.iad-01.braze.com", proxies=proxy.url, timeout=0.4))
+    assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
+
+
+def test_a_slow_answer_within_the_time_is_accepted(connect, serve):
+    def hesitate(peer):
+        peer.read()
+        peer.sock.sendall(f"HTTP/1.1 201 Created\r\nContent-Length: {len(ACCEPTED)}\r\n\r\n".encode())
+        for byte in ACCEPTED:
+            peer.sock.sendall(bytes([byte]))
+            time.sleep(0.01)
+
+    assert connect(serve(hesitate).url, timeout=20).call(CAMPAIGNS_TRIGGER_SEND, REQUEST).dispatch_id
 
 
 def test_an_answer_that_is_no_http_is_uncertain(connect, serve):

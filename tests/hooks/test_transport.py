@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import pytest
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
-from braze_provider.api.errors import BrazeNotFoundError, BrazeUncertainError, BrazeUnreachableError
+from braze_provider.api.errors import BrazeUncertainError, BrazeUnreachableError, BrazeWithheldError
+from braze_provider.api.outcomes import Outcome
+from braze_provider.hooks import transport
 from braze_provider.hooks.transport import cause_of
 
 BODY = {"campaign_id": "417220e4-5a2a-b634-7f7d-9ec891532368", "broadcast": True}
@@ -111,6 +114,114 @@ def test_a_kept_connection_cut_under_the_next_request_is_uncertain_and_not_retri
     assert len(sandbox.requests()) == 2
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that a test lets pass on the wire's clock."""
+    passed = [0.0]
+    monkeypatch.setattr(transport, "monotonic", lambda: time.monotonic() + passed[0])
+    return passed
+
+
+@pytest.mark.parametrize(
+    ("told", "kept", "closed"),
+    [
+        ({}, 2.5, 3.5),
+        ({"Keep_Alive": "timeout=60, max=100"}, 2.5, 3.5),
+        ({"Keep_Alive": "max=100, Timeout=2"}, 0.5, 1.5),
+        ({"Keep_Alive": "timeout=soon"}, 2.5, 3.5),
+    ],
+    ids=["not told", "for longer", "for less", "no number"],
+)
+def test_a_connection_is_not_used_again_once_the_server_may_close_it(
+    connect, serve, clock, told, kept, closed
+):
+    def keep(peer):
+        while peer.read():
+            peer.answer(**told)
+
+    server = serve(keep)
+    hook = connect(server.url)
+    send(hook)
+    clock[0] += kept
+    send(hook)
+    assert server.connections == 1
+    clock[0] += closed
+    send(hook)
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_connection_that_the_server_keeps_for_no_time_is_not_used_again(connect, serve, seconds):
+    def keep(peer):
+        while peer.read():
+            peer.answer(Keep_Alive=f"timeout={seconds}")
+
+    server = serve(keep)
+    hook = connect(server.url)
+    send(hook)
+    send(hook)
+    assert (server.connections, len(server.requests)) == (2, 2)
+
+
+# Leave to write ---------------------------------------------------------------------------------------------
+
+
+def test_leave_to_write_is_asked_for_once_a_request_on_the_open_connection(connect, serve):
+    server = serve()
+    hook = connect(server.url)
+    seen = []
+
+    def may_write():
+        seen.append((server.connections, len(server.requests)))
+        return True
+
+    for _ in range(2):
+        hook.call(CAMPAIGNS_TRIGGER_SEND, b" " * 1_000_000, before_write=may_write)
+    send(hook)
+    assert len(server.requests) == 3
+    assert [requests for _, requests in seen] == [0, 1]
+
+
+def test_leave_to_write_is_asked_for_after_the_tunnel_and_the_handshake(connect, braze, proxy_to, tls):
+    proxy = proxy_to(braze.port)
+    hook = connect("rest.iad-01.braze.com", proxies=proxy.url, verify=str(tls.ca_bundle))
+    seen = []
+    hook.call(
+        CAMPAIGNS_TRIGGER_SEND,
+        BODY,
+        before_write=lambda: not seen.append((proxy.asked_for, braze.connections)),
+    )
+    assert seen == [([TUNNEL], 1)]
+    assert len(braze.requests) == 1
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("used", [False, True], ids=["new connection", "kept connection"])
+def test_nothing_is_written_without_leave(connect, serve, tls, encrypted, used):
+    server = serve(tls=tls.context if encrypted else None)
+    hook = connect(server.url, verify=str(tls.ca_bundle))
+    if used:
+        send(hook)
+    with pytest.raises(BrazeWithheldError) as caught:
+        hook.call(CAMPAIGNS_TRIGGER_SEND, BODY, before_write=lambda: False)
+    error = caught.value
+    host = hook.connection.host
+    assert str(error) == (f"The request to {host} was not written: this copy of the task may no longer send")
+    assert (error.outcome, error.status) == (Outcome.NOT_SENT, None)
+    assert (error.__cause__, error.__context__) == (None, None)
+    assert len(server.requests) == used
+    send(hook)
+    assert len(server.requests) == used + 1
+
+
+def test_a_connection_that_can_not_be_opened_asks_for_no_leave(connect, unused_port):
+    asked = []
+    hook = connect(f"http://127.0.0.1:{unused_port}")
+    with pytest.raises(BrazeUnreachableError):
+        hook.call(CAMPAIGNS_TRIGGER_SEND, BODY, before_write=lambda: not asked.append(1))
+    assert asked == []
+
+
 # Exactly one request ----------------------------------------------------------------------------------------
 
 
@@ -118,9 +229,7 @@ def test_a_kept_connection_cut_under_the_next_request_is_uncertain_and_not_retri
 def test_no_redirect_is_followed(connect, serve, status):
     elsewhere = serve()
     server = serve(lambda peer: (peer.read(), peer.answer(status, b"", Location=f"{elsewhere.url}/there")))
-    with pytest.raises(
-        BrazeNotFoundError, match=f"no such Braze endpoint at 127.0.0.1: it answered {status}"
-    ):
+    with pytest.raises(BrazeUncertainError, match=f"127.0.0.1 answered {status}"):
         send(connect(server.url))
     assert (len(server.requests), elsewhere.connections) == (1, 0)
 
