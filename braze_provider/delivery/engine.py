@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch
-from braze_provider.delivery.ledger.base import Claim, Ledger, Receipt, State
 from braze_provider.delivery.lease import LEASE_SECONDS, LedgerTooSlowError
+from braze_provider.delivery.ledger.base import Claim, Ledger, Receipt, State
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import Past, Planned
 from braze_provider.delivery.sender import Sender, Settled
@@ -247,8 +247,8 @@ class Engine:
         if lease.is_too_slow and not self._stop.requested:
             raise LedgerTooSlowError(
                 f"The ledger, {self._ledger}, takes {lease.took:.1f} s to confirm that this copy of the task "
-                f"may send, {lease.late} times in a row now. A confirmation is good for {LEASE_SECONDS:.0f} s "
-                "from when it was asked for, so nothing more is sent"
+                f"may send, and has taken too long {lease.late} times in a row. A confirmation is good for "
+                f"{LEASE_SECONDS:.0f} s from when it was asked for, so nothing more is sent"
             )
 
     def _collect(self) -> None:

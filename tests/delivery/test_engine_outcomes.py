@@ -59,9 +59,8 @@ def test_an_acceptance_without_a_dispatch_id_is_logged(sandbox, caplog, fault, s
 
 NOT_SENT = [
     {"kind": "status", "status": 500},
+    {"kind": "status", "status": 502},
     {"kind": "status", "status": 503},
-    {"kind": "html", "status": 503},
-    {"kind": "empty", "status": 500},
     {"kind": "rate_limited", "retry_after": 0},
 ]
 
@@ -204,12 +203,13 @@ UNCERTAIN = [
         for reset in (True, False)
     ),
     *({"kind": "cut_answer", "processed": processed} for processed in (True, False)),
-    *({"kind": "html", "status": status, "processed": status == 502} for status in (502, 504)),
+    *({"kind": "html", "status": status, "processed": status == 502} for status in (502, 503, 504)),
     {"kind": "status", "status": 599, "processed": True},
     {"kind": "read_timeout", "processed": True},
     {"kind": "read_timeout", "processed": False},
     {"kind": "garbage"},
     {"kind": "empty", "status": 201},
+    {"kind": "empty", "status": 500},
     {"kind": "disconnect_before_read"},
 ]
 
