@@ -4,7 +4,8 @@ The engine: batches out, outcomes in.
 It keeps the promise's second half by one order of events for each batch: claim it in the ledger, write
 it to the network, settle it in the ledger. A claim without a settlement is a batch that Braze may have.
 
-The task's own thread keeps the ledger, in windows of about a second's work; a pool of threads sends.
+The task's own thread keeps the ledger, and claims as late as that is fast enough for; a pool of threads
+sends.
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch
+from braze_provider.delivery.lease import LEASE_SECONDS, LedgerTooSlowError
 from braze_provider.delivery.ledger.base import Claim, Ledger, Receipt, State
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import Past, Planned
 from braze_provider.delivery.sender import Sender, Settled
 from braze_provider.delivery.stop import StopSignal
+from braze_provider.delivery.window import LOOK_SECONDS, Window
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
+    from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
+
 PROGRESS_SECONDS = 5.0
-WINDOW_SECONDS = 1.0
-MAX_WINDOW = 1_000
-LOOK_SECONDS = 0.02
 MAX_REASONS = 5
 
 _STATES = {
@@ -55,6 +56,7 @@ class Engine:
     :param past: What earlier tries have settled. Default: nothing.
     :param concurrency: Requests under way at the same time. Default 8.
     :param accept_uncertain: Whether what Braze may have accepted counts as sent. Default False.
+    :param copy: Where receipts are written for people to read, once the ledger has them. Default: nowhere.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Engine:
         past: Past | None = None,
         concurrency: int = 8,
         accept_uncertain: bool = False,
+        copy: ReceiptsFile | None = None,
     ) -> None:
         self._sender = sender
         self._ledger = ledger
@@ -76,6 +79,8 @@ class Engine:
         self._past = past or Past()
         self._concurrency = concurrency
         self._accept_uncertain = accept_uncertain
+        self._copy = copy
+        self._window = Window(concurrency, sender.admits)
         self._total = 1 if recipients is None else recipients
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()
         self._settled: deque[Settled] = deque()
@@ -83,11 +88,10 @@ class Engine:
         self._doubt_left = self._past.in_doubt
         self._in_doubt: set[int] = set()
         self._ended: list[int] = []
-        self._outstanding = 0
+        self._outstanding = self._handed_over = 0
         self._pending: list[Receipt] = []
-        self._began = self._reported = self._written = self._measured = 0.0
+        self._began = self._reported = 0.0
         self._requests = 0
-        self._rate = 0.0
         self.fatal: BaseException | None = None
         """What stopped the delivery before its end, such as a wrong API key."""
         self.reasons: list[str] = []
@@ -148,49 +152,77 @@ class Engine:
     # The task's side
 
     def _keep_the_ledger(self, planned: Iterator[Planned]) -> None:
-        exhausted = False
+        upcoming = next(planned, None)
         while True:
             self._collect()
-            over = exhausted or self._stop.requested
-            room = 0 if over else self._window() - self._outstanding
-            if self._sender.lease.is_wanted:
+            over = upcoming is None or self._stop.requested
+            room = 0 if over else self._room(self._window.seconds)
+            if self._is_time_to_confirm(room):
                 self._confirm()
-            if self._is_time_to_write(room):
-                further = list(islice(planned, max(room, 0)))
-                exhausted = exhausted or len(further) < room
+            elif self._is_time_to_write(room):
+                further: list[Planned] = []
+                while upcoming is not None and len(further) < room:
+                    further.append(upcoming)
+                    upcoming = next(planned, None)
                 self._write(further)
+            self._check_the_lease()
             if over and not self._outstanding and not self._pending:
                 return
+            if not over and not self._waiting:
+                self._sender.pause_if_closed()  # Nobody else asks as long as nothing is claimed.
             self._log_progress()
             time.sleep(LOOK_SECONDS)
 
-    def _window(self) -> int:
-        """Tell how many batches may be claimed and unsettled: what a kill leaves in doubt at most."""
-        work = int(min(self._rate, self._sender.pace, MAX_WINDOW) * WINDOW_SECONDS)
-        return max(work, 2 * self._concurrency)
+    @property
+    def _waiting(self) -> int:
+        """Number of batches that are claimed and wait for their turn."""
+        return self._handed_over - self._sender.turns
+
+    def _room(self, seconds: float) -> int:
+        """
+        Tell how many further batches can start.
+
+        :param seconds: From now on.
+        """
+        waiting = self._waiting
+        idle = self._concurrency - (self._outstanding - waiting)
+        busy_seconds = self._sender.busy_seconds
+        return self._window.starts(seconds, idle=idle, busy_seconds=busy_seconds) - waiting
+
+    def _is_time_to_confirm(self, room: int) -> bool:
+        lease = self._sender.lease
+        if not lease.is_wanted and not (self._outstanding and lease.runs_out):
+            return False
+        # A write confirms as well, unless it takes too long for that.
+        return lease.late > 0 or (not self._pending and room <= 0)
 
     def _is_time_to_write(self, room: int) -> bool:
         if not self._pending and room <= 0:
             return False
-        if not self._outstanding:
+        if not self._outstanding or self._window.is_over:
             return True
-        # Twice in a window, and more often only where threads would be idle.
-        due = time.monotonic() - self._written >= WINDOW_SECONDS / 2
-        return due or (room > 0 and self._queue.empty())
+        lease = self._sender.lease
+        return lease.is_wanted or lease.runs_out or (room > 0 and self._room(self._window.notice) > 0)
 
     def _write(self, further: Sequence[Planned] = ()) -> None:
         claims = [
-            Claim(item.batch.index, item.batch.people, item.batch.fingerprint, again=item.again)
+            Claim(
+                item.batch.index,
+                item.batch.people,
+                item.batch.fingerprint,
+                again=item.again,
+                who=item.batch.who,
+            )
             for item in further
         ]
         pending = list(self._pending)
-        asked_at = self._sender.lease.now()
+        asked_at, began = self._sender.lease.now(), time.monotonic()
         granted = self._ledger.write(pending, claims)
+        self._window.wrote(time.monotonic() - began)
         if pending or claims:
             self._sender.lease.confirm(asked_at)
         # Taken off only now: what an exception interrupts is written again, which changes nothing.
         del self._pending[: len(pending)]
-        self._measure()
         for item in further:
             if item.batch.index not in granted:
                 continue
@@ -200,22 +232,24 @@ class Engine:
             if item.accept:
                 self._settled.append(Settled(item.batch, Outcome.UNCERTAIN))
             else:
+                self._handed_over += 1
                 self._queue.put(item.batch)
+        if self._copy is not None:
+            self._copy.add(pending)
 
     def _confirm(self) -> None:
         asked_at = self._sender.lease.now()
         self._ledger.confirm()
         self._sender.lease.confirm(asked_at)
 
-    def _measure(self) -> None:
-        now = self._written = time.monotonic()
-        if now - self._measured < WINDOW_SECONDS / 2:
-            return  # Over a shorter time, a burst would pass for the rate.
-        requests = self._sender.requests
-        if self._measured:
-            # The average of the last windows, so that one slow answer does not shrink the next window.
-            self._rate = (self._rate + (requests - self._requests) / (now - self._measured)) / 2
-        self._measured, self._requests = now, requests
+    def _check_the_lease(self) -> None:
+        lease = self._sender.lease
+        if lease.is_too_slow and not self._stop.requested:
+            raise LedgerTooSlowError(
+                f"The ledger, {self._ledger}, takes {lease.took:.1f} s to confirm that this copy of the task "
+                f"may send, and has taken too long {lease.late} times in a row. A confirmation is good for "
+                f"{LEASE_SECONDS:.0f} s from when it was asked for, so nothing more is sent"
+            )
 
     def _collect(self) -> None:
         while self._settled:
@@ -265,13 +299,18 @@ class Engine:
             except BaseException as error:  # noqa: BLE001, PERF203
                 interruption = error
         self._collect()
-        if self._pending:
-            try:
+        try:
+            if self._pending:
                 self._write()
-            except BaseException:
-                for receipt in self._pending:
-                    self._log.error("Not in the ledger: %s", receipt)
-                raise
+        except BaseException:
+            for receipt in self._pending:
+                self._log.error("Not in the ledger: %s", receipt)
+            if self._copy is not None:
+                self._copy.add(self._pending)
+            raise
+        finally:
+            if self._copy is not None:
+                self._copy.complete(self._ledger.receipts)
         if interruption is not None:
             raise interruption
 
@@ -290,7 +329,8 @@ class Engine:
         now = time.monotonic()
         if now - self._reported < PROGRESS_SECONDS:
             return
-        self._reported = now
+        rate = (self._sender.requests - self._requests) / (now - self._reported)
+        self._reported, self._requests = now, self._sender.requests
         elapsed, done = now - self._began, sum(self._counts.values())
         open_at_start = self._total - self._past.sent - self._past.in_doubt
         left = (open_at_start - done) * elapsed / done if done else None
@@ -299,7 +339,7 @@ class Engine:
             f"{self._past.sent + done:,}",
             f"{self._total:,}",
             f"{self._sender.requests:,}",
-            self._rate,
+            rate,
             self._sender.pace,
             "some time" if left is None else f"{left:.0f} s",
         )

@@ -6,11 +6,19 @@ import math
 import time
 from collections.abc import Callable
 
+from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.stop import StopSignal
 
 LEASE_SECONDS = 5.0
 """Far below the time after which Airflow starts another copy of a task that it has not heard of."""
 LOOK_SECONDS = 0.02
+RENEWAL_SECONDS = 0.5
+"""How long before it runs out a new confirmation should be there."""
+MAX_LATE = 3
+
+
+class LedgerTooSlowError(BrazeError):
+    """The ledger's confirmations come later than they are good for, so that nothing can be sent."""
 
 
 class Lease:
@@ -32,6 +40,10 @@ class Lease:
         self._confirmed = -math.inf
         self.is_wanted = False
         """Whether somebody waits for a confirmation."""
+        self.took = 0.0
+        """Seconds that the last confirmation took."""
+        self.late = 0
+        """How many confirmations in a row were too old when they came."""
 
     def now(self) -> float:
         """Tell the time, to be noted before the ledger is asked: its answer may be old when it comes."""
@@ -44,12 +56,25 @@ class Lease:
         :param asked_at: What :meth:`now` was before it was asked.
         """
         self._confirmed = asked_at
-        self.is_wanted = False
+        self.took = self._clock() - asked_at
+        self.late = 0 if self.is_valid else self.late + 1
+        self.is_wanted = self.is_wanted and not self.is_valid
 
     @property
     def is_valid(self) -> bool:
         """Whether a request may be made now."""
         return 0 <= self._clock() - self._confirmed <= LEASE_SECONDS
+
+    @property
+    def runs_out(self) -> bool:
+        """Whether a confirmation that is asked for now comes just in time, as long as the last one took."""
+        age = self._clock() - self._confirmed
+        return not 0 <= age + self.took + RENEWAL_SECONDS <= LEASE_SECONDS
+
+    @property
+    def is_too_slow(self) -> bool:
+        """Whether somebody waits for a confirmation, and the last ones all came too late."""
+        return self.is_wanted and self.late >= MAX_LATE
 
     def wait(self, stop: StopSignal) -> bool:
         """

@@ -73,6 +73,27 @@ class Pacer:
             return min(self._full_rate, self._fastest(self._now()))
 
     @property
+    def wait(self) -> float:
+        """Seconds until the next request is admitted; 0 if it is now."""
+        with self._lock:
+            return self._wait(self._now())
+
+    def admits(self, seconds: float) -> int:
+        """
+        Tell how many requests will be admitted at the usual pace, as far as is known now.
+
+        :param seconds: From now on.
+        """
+        with self._lock:
+            now = self._now()
+            wait = self._wait(now)
+            if wait > seconds:
+                return 0
+            # What a pause left to catch up with is left out, and so is a window that begins meanwhile.
+            pace = min(self._full_rate, self._fastest(now)) if self._left >= 1 else self._full_rate
+            return 1 + int((seconds - wait) * pace)
+
+    @property
     def closed_for(self) -> float:
         """Seconds until requests are admitted again, after the limit was used up; 0 if they are."""
         with self._lock:
@@ -87,13 +108,9 @@ class Pacer:
         """
         with self._lock:
             now = self._now()
-            if closed_for := self._closed_for(now):
-                return closed_for
-            due = max(self._due, now - BURST_SECONDS)
-            moment = max(due, self._last + 1.0 / self._fastest(now))
-            if moment > now:
-                return min(moment, self._window_ends) - now
-            self._due = due + 1.0 / self._full_rate
+            if wait := self._wait(now):
+                return wait
+            self._due = max(self._due, now - BURST_SECONDS) + 1.0 / self._full_rate
             self._last = now
             self._left -= 1
             self._under_way += 1
@@ -135,6 +152,13 @@ class Pacer:
             self._left = self._window_ends = math.inf
             self._long_ago = self._lately = _NEVER
         return now
+
+    def _wait(self, now: float) -> float:
+        """Tell how long the next request has to wait."""
+        if closed_for := self._closed_for(now):
+            return closed_for
+        moment = max(self._due, self._last + 1.0 / self._fastest(now))
+        return min(moment, self._window_ends) - now if moment > now else 0.0
 
     def _closed_for(self, now: float) -> float:
         if now < self._closed_until:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,8 @@ OnUncertain = Literal["hold", "resend", "accept"]
 MAX_ATTEMPTS = 6
 FIRST_BACKOFF = 1.0
 MAX_BACKOFF = 60.0
+MAX_WITHHELD = 10
+"""How often a batch may come too late for the ledger's confirmation, which is no attempt."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Settled:
     :param answer: Braze's answer, if it accepted the batch.
     :param error: The last error, if there was one; None also when the batch was never attempted.
     :param fatal: What makes going on with any batch pointless, or impossible.
+    :param withheld: Whether nothing was written because the ledger's confirmation was too old by then.
     """
 
     batch: Batch
@@ -50,6 +54,7 @@ class Settled:
     answer: Answer | None = None
     error: BrazeRequestError | None = None
     fatal: BaseException | None = None
+    withheld: bool = False
 
 
 class Sender:
@@ -99,6 +104,10 @@ class Sender:
         """Requests made, repeats included."""
         self.refused = 0
         """Requests that were over the rate limit."""
+        self.turns = 0
+        """Batches that the rate limit has admitted and that wait for no further turn."""
+        self.busy_seconds = 0.0
+        """How long a turn keeps its thread busy, on average lately; 0 before the first one is over."""
         self.resume_in: float | None = None
         """Seconds after which to go on, when the rate limit is closed for longer than ``max_slot_wait``."""
 
@@ -121,53 +130,86 @@ class Sender:
         body = self._envelope.body(batch)
         settled = Settled(batch, Outcome.NOT_SENT)
         doubt: Settled | None = None
-        for attempt in range(1, self._max_attempts + 1):
-            if not self._admitted():
-                break
-            settled = self._attempt(batch, body)
+        attempts = withheld = 0
+        while self._admitted():
+            began = time.monotonic()
+            attempt = self._attempt(batch, body)
+            if attempt.withheld and withheld < MAX_WITHHELD:
+                withheld += 1
+                self._note_turn(began, again=True)
+                continue
+            settled = attempt
+            attempts += 1
             if settled.outcome is Outcome.UNCERTAIN:
                 doubt = settled
-            if not self._may_repeat(settled) or attempt == self._max_attempts:
+            if not self._may_repeat(settled) or attempts == self._max_attempts:
+                self._note_turn(began)
                 break
             # Full jitter: batches that failed together do not come back together. After a 429, the pacer
             # makes everybody wait for the window's end besides.
-            longest = min(self._first_backoff * 2 ** (attempt - 1), MAX_BACKOFF)
+            longest = min(self._first_backoff * 2 ** (attempts - 1), MAX_BACKOFF)
             self._stop.wait(random.uniform(0, longest))  # noqa: S311 - no secret
+            self._note_turn(began, again=True)
         if doubt is not None and settled.outcome is not Outcome.SENT:
             # What an earlier attempt may have sent, a later one's failure does not take back.
             return Settled(batch, Outcome.UNCERTAIN, error=doubt.error, fatal=settled.fatal)
         return settled
 
+    def admits(self, seconds: float) -> int:
+        """
+        Tell how many requests the rate limit will admit.
+
+        :param seconds: From now on.
+        """
+        return self._pacer.admits(seconds)
+
+    def pause_if_closed(self) -> None:
+        """End the delivery for now if the rate limit is closed for longer than it is to wait."""
+        if self._max_slot_wait is not None and (wait := self._pacer.wait) > self._max_slot_wait:
+            self.resume_in = wait
+            self._stop.request()
+
     def _admitted(self) -> bool:
         # Who waits for a moment is one thread, and the others for their turn: else each moment woke them all.
         with self._turn:
-            while not self._stop.requested:
+            # Who may not send takes no moment. What counts is asked right before the first byte.
+            while not self._stop.requested and self.lease.wait(self._stop):
                 wait = self._pacer.reserve()
                 if not wait:
-                    return self._is_owner()
-                if self._max_slot_wait is not None and wait > self._max_slot_wait:
-                    self.resume_in = wait
-                    self._stop.request()
-                    return False
+                    with self._lock:
+                        self.turns += 1
+                    return True
+                self.pause_if_closed()
                 self._stop.wait(wait)
             return False
 
-    def _is_owner(self) -> bool:
-        # As late as can be: this thread, or all of the machine, may have slept through the waits before.
-        if self.lease.wait(self._stop):
-            return True
-        self._pacer.observe(RateLimitState())  # The request that was admitted is not made.
-        return False
+    def _note_turn(self, began: float, *, again: bool = False) -> None:
+        """Note that a turn is over, and whether the batch waits for another one."""
+        seconds = time.monotonic() - began
+        with self._lock:
+            self.turns -= again
+            self.busy_seconds += (seconds - self.busy_seconds) / (8 if self.busy_seconds else 1)
 
     def _attempt(self, batch: Batch, body: bytes) -> Settled:
         with self._lock:
             self.requests += 1
-        said, refused = RateLimitState(), False
+        said, refused, withheld = RateLimitState(), False, False
+
+        def may_be_written() -> bool:
+            # As late as can be: this thread, or all of the machine, may have slept through what came before.
+            nonlocal withheld
+            withheld = self._stop.requested or not self.lease.is_valid
+            return not withheld
+
         try:
-            answer = self._hook.call(self._endpoint, body)
+            answer = self._hook.call(self._endpoint, body, before_write=may_be_written)
             said = answer.rate_limit
         except BrazeRequestError as error:
             error.request_index = batch.index
+            if withheld:
+                with self._lock:
+                    self.requests -= 1
+                return Settled(batch, Outcome.NOT_SENT, error=error, withheld=True)
             said, refused = error.rate_limit, isinstance(error, BrazeRateLimitError)
             with self._lock:
                 self.refused += refused
@@ -183,7 +225,7 @@ class Sender:
         return Settled(batch, Outcome.SENT, answer=answer)
 
     def _may_repeat(self, settled: Settled) -> bool:
-        if settled.fatal is not None:
+        if settled.fatal is not None or settled.withheld:
             return False
         if settled.outcome is Outcome.UNCERTAIN:
             return self._on_uncertain == "resend"

@@ -210,6 +210,7 @@ UNCERTAIN = [
     {"kind": "read_timeout", "processed": False},
     {"kind": "garbage"},
     {"kind": "empty", "status": 201},
+    {"kind": "empty", "status": 500},
     {"kind": "disconnect_before_read"},
 ]
 

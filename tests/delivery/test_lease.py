@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from braze_provider.delivery.lease import LEASE_SECONDS, Lease
+from braze_provider.delivery.lease import LEASE_SECONDS, MAX_LATE, Lease
 from braze_provider.delivery.stop import StopSignal
 
 
@@ -78,3 +78,61 @@ def test_a_stop_ends_the_wait(lease, clock):
 def test_nobody_waits_for_what_is_confirmed(lease):
     assert lease.wait(StopSignal())
     assert not lease.is_wanted
+
+
+def confirm(lease: Lease, clock: Clock, *, seconds: float) -> None:
+    """Have it confirmed by a ledger that takes so long."""
+    asked_at = lease.now()
+    clock.now += seconds
+    lease.confirm(asked_at)
+
+
+@pytest.mark.parametrize(("took", "age"), [(0.0, 4.6), (1.0, 3.6), (2.0, 2.6), (4.0, 4.0)])
+def test_it_runs_out_when_a_new_confirmation_would_come_just_in_time(lease, clock, took, age):
+    confirm(lease, clock, seconds=took)
+    clock.now += age - took
+
+    assert lease.is_valid
+    assert lease.runs_out
+
+
+@pytest.mark.parametrize(("took", "age"), [(0.0, 4.4), (1.0, 3.4), (2.0, 2.4)])
+def test_it_does_not_run_out_before_that(lease, clock, took, age):
+    confirm(lease, clock, seconds=took)
+    clock.now += age - took
+
+    assert not lease.runs_out
+
+
+def test_without_a_confirmation_it_has_run_out(clock):
+    assert Lease(clock).runs_out
+
+
+def test_a_confirmation_that_comes_too_late_leaves_it_wanted(lease, clock):
+    lease.is_wanted = True
+
+    confirm(lease, clock, seconds=LEASE_SECONDS + 1)
+
+    assert lease.is_wanted
+
+
+def test_several_that_come_too_late_in_a_row_are_too_slow_for_whoever_waits(lease, clock):
+    lease.is_wanted = True
+    for _ in range(MAX_LATE):
+        assert not lease.is_too_slow
+        confirm(lease, clock, seconds=LEASE_SECONDS + 1)
+
+    assert lease.is_too_slow
+    assert lease.took == LEASE_SECONDS + 1
+    lease.is_wanted = False
+    assert not lease.is_too_slow
+
+
+def test_one_that_comes_in_time_makes_good_for_those_before(lease, clock):
+    lease.is_wanted = True
+    for _ in range(MAX_LATE):
+        confirm(lease, clock, seconds=LEASE_SECONDS + 1)
+
+    confirm(lease, clock, seconds=1)
+
+    assert (lease.late, lease.is_wanted, lease.is_too_slow) == (0, False, False)

@@ -119,6 +119,44 @@ def test_catching_up_is_no_burst_either(clock):
     assert min(gaps) == pytest.approx(0.1 / BURST_SPEED)
 
 
+# What is to come -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [0, 1, 7])
+@pytest.mark.parametrize("share", [1, 0.3])
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15, 1.0, 2.5])
+def test_it_tells_how_many_requests_it_will_admit(clock, before, share, seconds):
+    pacer = pacer_of(clock, share=share)
+    admissions(pacer, clock, before)
+
+    said = pacer.admits(seconds)
+
+    assert said == pytest.approx(until(pacer, clock, clock.now + seconds + 1e-9), abs=1)
+
+
+def test_it_tells_how_many_more_the_answers_leave(clock):
+    pacer = pacer_of(clock)
+    pacer.observe(RateLimitState(remaining=10, reset=10))
+    pacer.reserve()
+
+    assert [pacer.admits(seconds) for seconds in (0.5, 1.5, 2.5)] == [0, 1, 2]
+
+
+def test_it_admits_nothing_before_the_reset_and_again_from_then_on(clock):
+    pacer = pacer_of(clock)
+    pacer.observe(RateLimitState(remaining=0, reset=40))
+
+    assert pacer.wait == 40
+    assert [pacer.admits(seconds) for seconds in (1, 39, 40, 41)] == [0, 0, 1, 11]
+
+
+def test_telling_takes_no_moment(clock):
+    pacer = pacer_of(clock)
+
+    assert [pacer.wait, pacer.admits(0), pacer.wait, pacer.admits(0)] == [0, 1, 0, 1]
+    assert pacer.reserve() == 0
+
+
 # By the answers ------------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from braze_provider.delivery.ledger.base import DeliveryKey, LedgerLostError, Receipt, State
-from braze_provider.delivery.ledger.memory import MemoryLedger
-from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
+from braze_provider.delivery.ledger.receipts_file import OBJECT_SECONDS, RETRY_SECONDS, ReceiptsFile
 
 KEY = DeliveryKey("d", "r", "t", 3)
 
@@ -29,12 +28,16 @@ def folder(request, tmp_path) -> Iterator[ObjectStoragePath]:
     storage.store.clear()
 
 
-class Lost(MemoryLedger):
-    def write(self, *_: Any) -> list[int]:
-        raise LedgerLostError("another copy has taken over")
+class Clock:
+    now = 0.0
 
-    def confirm(self) -> None:
-        raise LedgerLostError("another copy has taken over")
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 def receipt(index: int, state: State = State.SENT) -> Receipt:
@@ -42,8 +45,26 @@ def receipt(index: int, state: State = State.SENT) -> Receipt:
     return Receipt(index, recipients=50, fingerprint="f", state=state, at=at, dispatch_id=f"id-{index}")
 
 
-def receipts_file(folder: ObjectStoragePath, owner: str = "copy", ledger: Any = None) -> ReceiptsFile:
-    return ReceiptsFile(ledger or MemoryLedger(), folder / "win_back.jsonl", KEY, owner)
+def receipts_file(folder: ObjectStoragePath, owner: str = "copy", **options: Any) -> ReceiptsFile:
+    return ReceiptsFile(folder / "win_back.jsonl", KEY, owner, **options)
+
+
+def write(folder: ObjectStoragePath, *receipts: Receipt, owner: str = "copy") -> None:
+    """What a try does that settles these batches."""
+    copy = receipts_file(folder, owner)
+    copy.add(receipts)
+    copy.complete(nothing)
+
+
+def nothing(start: int) -> Iterator[Receipt]:
+    return iter(())
+
+
+def in_the_way(folder: ObjectStoragePath) -> ObjectStoragePath:
+    """Something that is no folder, where the folder should be."""
+    folder.parent.mkdir(parents=True)
+    folder.write_text("no folder")
+    return folder
 
 
 def lines(folder: ObjectStoragePath) -> list[dict[str, Any]]:
@@ -51,8 +72,12 @@ def lines(folder: ObjectStoragePath) -> list[dict[str, Any]]:
     return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
+def indexes(folder: ObjectStoragePath) -> list[int]:
+    return sorted(line["index"] for line in lines(folder))
+
+
 def test_each_settled_batch_is_a_line_with_the_task_instance_and_the_dispatch_id(folder):
-    receipts_file(folder).write([receipt(0), receipt(1, State.REJECTED)], [])
+    write(folder, receipt(0), receipt(1, State.REJECTED))
 
     assert lines(folder) == [
         {
@@ -60,6 +85,7 @@ def test_each_settled_batch_is_a_line_with_the_task_instance_and_the_dispatch_id
             "run_id": "r",
             "task_id": "t",
             "map_index": 3,
+            "deployment": "",
             "index": index,
             "recipients": 50,
             "fingerprint": "f",
@@ -72,17 +98,18 @@ def test_each_settled_batch_is_a_line_with_the_task_instance_and_the_dispatch_id
     ]
 
 
-def test_no_write_takes_away_the_lines_of_another_one_or_of_an_earlier_try(folder):
-    first, second = receipts_file(folder, "first"), receipts_file(folder, "second")
-    first.write([receipt(0)], [])
-    first.write([receipt(1)], [])
-    second.write([receipt(2)], [])
+def test_no_write_takes_away_the_lines_of_another_one_or_of_an_earlier_try(folder, clock):
+    first = receipts_file(folder, "first", clock=clock)
+    for index in (0, 1):
+        clock.now += OBJECT_SECONDS
+        first.add([receipt(index)])
+    write(folder, receipt(2), owner="second")
 
-    assert sorted(line["index"] for line in lines(folder)) == [0, 1, 2]
+    assert indexes(folder) == [0, 1, 2]
 
 
 def test_all_its_files_begin_and_end_like_the_path(folder):
-    receipts_file(folder).write([receipt(0)], [])
+    write(folder, receipt(0))
 
     (path,) = folder.iterdir()
     assert path.name.startswith("win_back")
@@ -90,20 +117,126 @@ def test_all_its_files_begin_and_end_like_the_path(folder):
 
 
 def test_nothing_settled_writes_nothing(folder):
-    receipts_file(folder).write([], [])
+    write(folder)
 
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_the_lines_are_there_before_the_ledger_notes_anything(folder):
-    with pytest.raises(LedgerLostError):
-        receipts_file(folder, ledger=Lost()).write([receipt(0)], [])
+def test_a_local_file_has_a_line_at_once(tmp_path):
+    folder = ObjectStoragePath(f"file://{tmp_path}/receipts")
 
-    assert [line["index"] for line in lines(folder)] == [0]
+    receipts_file(folder).add([receipt(0)])
+
+    assert indexes(folder) == [0]
 
 
-def test_the_ledger_decides_who_the_owner_is(folder):
-    receipts_file(folder).confirm()
+def test_object_storage_gets_an_object_every_few_seconds(clock):
+    folder = ObjectStoragePath("memory://bucket/every/few/seconds")
+    attach(protocol="memory", fs=MemoryFileSystem())
+    copy = receipts_file(folder, clock=clock)
+    for index in range(100):
+        clock.now += OBJECT_SECONDS / 10
+        copy.add([receipt(index)])
+    copy.complete(nothing)
 
-    with pytest.raises(LedgerLostError):
-        receipts_file(folder, ledger=Lost()).confirm()
+    assert len(list(folder.iterdir())) == 10
+    assert indexes(folder) == list(range(100))
+
+
+def test_what_could_not_be_written_is_written_once_that_works(tmp_path, clock, caplog):
+    folder = ObjectStoragePath(f"file://{tmp_path}/receipts/of/today")
+    blocked = in_the_way(folder)
+    copy = receipts_file(folder, clock=clock)
+    ledger = [receipt(index) for index in range(6)]
+    for index in (1, 2):
+        clock.now += RETRY_SECONDS
+        copy.add(ledger[index : index + 1])
+    blocked.unlink()
+    clock.now += RETRY_SECONDS
+    copy.add(ledger[3:4])
+    assert indexes(folder) == [3]
+
+    copy.complete(lambda start: iter(ledger[start:]))
+
+    assert set(indexes(folder)) == {1, 2, 3, 4, 5}
+    assert caplog.text.count("Receipts can't be written to") == 1
+    assert "NotADirectoryError" in caplog.text or "FileExistsError" in caplog.text
+
+
+def test_a_path_that_never_can_be_written_raises_nothing(tmp_path, caplog):
+    folder = in_the_way(ObjectStoragePath(f"file://{tmp_path}/receipts/of/today"))
+    copy = receipts_file(folder)
+
+    copy.catch_up([receipt(0)])
+    copy.add([receipt(1)])
+    copy.complete(nothing)
+
+    assert folder.read_text() == "no folder"
+    assert caplog.text.count("WARNING") == 1
+
+
+def test_after_a_failure_nothing_is_tried_for_a_while(tmp_path, clock):
+    folder = ObjectStoragePath(f"file://{tmp_path}/receipts/of/today")
+    blocked = in_the_way(folder)
+    copy = receipts_file(folder, clock=clock)
+    copy.add([receipt(0)])
+    blocked.unlink()
+
+    clock.now += RETRY_SECONDS - 1
+    copy.add([receipt(1)])
+    assert not folder.exists()
+
+    clock.now += 1
+    copy.add([receipt(2)])
+    assert indexes(folder) == [1, 2]
+
+
+def test_an_interrupted_write_is_made_good_at_the_end(tmp_path, monkeypatch):
+    folder = ObjectStoragePath(f"file://{tmp_path}/receipts")
+    copy = receipts_file(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(ReceiptsFile, "_append", raises(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            copy.add([receipt(7)])
+
+    copy.complete(lambda start: iter([receipt(7), receipt(8)] if start == 7 else []))
+
+    assert indexes(folder) == [7, 8]
+
+
+def raises(error: BaseException) -> Any:
+    def function(*_: Any) -> None:
+        raise error
+
+    return function
+
+
+def test_what_an_earlier_try_left_out_is_caught_up_with_but_not_what_is_only_claimed(folder):
+    earlier = [receipt(0), receipt(1, State.CLAIMED), *(receipt(index) for index in range(2, 2_500))]
+
+    receipts_file(folder).catch_up(earlier)
+
+    assert indexes(folder) == [0, *range(2, 2_500)]
+
+
+def test_a_ledger_that_cannot_be_read_is_a_warning(folder, caplog):
+    def unreadable() -> Iterator[Receipt]:
+        yield receipt(0)
+        raise LedgerLostError("another copy has taken over")
+
+    receipts_file(folder).catch_up(unreadable())
+
+    assert "another copy has taken over" in caplog.text
+
+
+def test_a_line_that_a_kill_cut_off_takes_no_other_with_it(tmp_path):
+    folder = ObjectStoragePath(f"file://{tmp_path}/receipts")
+    write(folder, receipt(0), receipt(1))
+    path = folder / "win_back.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+
+    receipts_file(folder).catch_up([receipt(0), receipt(1)])
+
+    whole, cut_off, *caught_up = path.read_text().splitlines()
+    assert [json.loads(line)["index"] for line in (whole, *caught_up)] == [0, 0, 1]
+    assert len(cut_off) < len(whole)

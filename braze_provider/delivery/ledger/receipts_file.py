@@ -3,85 +3,147 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, Head, Ledger, Receipt
+from braze_provider.delivery.ledger.base import DeliveryKey, Receipt, State
 
 if TYPE_CHECKING:
     from braze_provider._compat import ObjectStoragePath
 
+OBJECT_SECONDS = 5.0
+"""Seconds between two objects, each of which is a request."""
+RETRY_SECONDS = 60.0
+"""Seconds after a failure in which nothing is tried: it may take long to fail."""
+LINES_AT_ONCE = 1_000
+
+log = logging.getLogger(__name__)
+
 
 class ReceiptsFile:
     """
-    A ledger that also writes a line for each settled batch, before the ledger itself notes it.
+    A copy of the ledger's receipts: a line for each settled batch.
 
-    A local file is appended to. Object storage can't append, so there each write makes an object of its own,
-    whose name is the path's with the owner and a number before the ending. Either way, a kill loses no line
-    of a batch that is settled; a line may come twice.
+    A local file is appended to. Object storage can't append, so there an object is written every few seconds,
+    whose name is the path's with the owner and a number before the ending. A line may come twice, but none is
+    lost: what can't be written, or is lost by a kill, is written later from the ledger's receipts.
 
-    :param ledger: The ledger that decides.
+    It is a copy only. A file that can't be written is a warning, and the delivery goes on.
+
     :param path: Where the lines go.
     :param key: The task instance, noted in each line.
     :param owner: This copy of the task.
+    :param clock: Monotonic clock in seconds; for tests.
     """
 
-    def __init__(self, ledger: Ledger, path: ObjectStoragePath, key: DeliveryKey, owner: str) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        path: ObjectStoragePath,
+        key: DeliveryKey,
+        owner: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._path = path
         self._key = asdict(key)
         self._owner = owner
+        self._clock = clock
+        self._is_local = path.protocol in ("", "file")
+        self._waiting: list[Receipt] = []
+        self._next = clock() if self._is_local else clock() + OBJECT_SECONDS
+        self._missing: int | None = None
         self._number = 0
+        self._is_warned = False
+        self._may_end_mid_line = True
 
     def __str__(self) -> str:
-        return f"{self._ledger}; receipts in {self._path}"
+        return str(self._path)
 
-    @property
-    def durable(self) -> bool:
-        """Whether a later try of the task finds the receipts again; the lines are for people to read."""
-        return self._ledger.durable
+    def add(self, receipts: Iterable[Receipt]) -> None:
+        """
+        Write what the ledger has noted, at once or within a few seconds.
 
-    def open(self, *, clear_number: int) -> Head | None:
-        """Become the owner of this delivery, durably."""
-        return self._ledger.open(clear_number=clear_number)
+        :param receipts: Receipts of settled batches.
+        """
+        self._waiting.extend(receipts)
+        if self._waiting and self._clock() >= self._next:
+            self._write_waiting()
 
-    def start_over(self, *, clear_number: int) -> None:
-        """Begin the delivery anew."""
-        self._ledger.start_over(clear_number=clear_number)
+    def catch_up(self, receipts: Iterable[Receipt]) -> None:
+        """
+        Write what an earlier try may have left out, or this one.
 
-    def receipts(self, start: int = 0) -> Iterator[Receipt]:
-        """Read the ledger's receipts in the order of their batches."""
-        return self._ledger.receipts(start)
+        :param receipts: The ledger's, from the first one that may be missing on.
+        """
+        try:
+            settled = (receipt for receipt in receipts if receipt.state is not State.CLAIMED)
+            while page := list(islice(settled, LINES_AT_ONCE)):
+                self._append(page)
+            self._missing = None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to send or not to send
+            self._warn(error)
 
-    def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
-        """Write a line for each settled batch, then let the ledger note it and claim further ones."""
-        if settled:
-            self._append("".join(self._line(receipt) for receipt in settled))
-        return self._ledger.write(settled, claims)
+    def complete(self, receipts: Callable[[int], Iterator[Receipt]]) -> None:
+        """
+        Write all that is missing still, at the end of a try.
 
-    def confirm(self) -> None:
-        """Ask whether this copy is the owner still."""
-        self._ledger.confirm()
+        :param receipts: Reads the ledger's, from an index on.
+        """
+        if (not self._waiting or self._write_waiting()) and self._missing is not None:
+            first = self._missing
+            self.catch_up(receipt for _ in (0,) for receipt in receipts(first))
 
-    def finish(self, report: Mapping[str, Any]) -> None:
-        """Note that everybody was sent to."""
-        self._ledger.finish(report)
+    def _write_waiting(self) -> bool:
+        waiting, self._waiting = self._waiting, []
+        before, first = self._missing, min(receipt.index for receipt in waiting)
+        # Missing until they are written, so that an interruption loses none either.
+        self._missing = first if before is None else min(before, first)
+        try:
+            self._append(waiting)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to send or not to send
+            self._next = self._clock() + RETRY_SECONDS
+            self._warn(error)
+            return False
+        self._missing = before
+        self._next = self._clock() + (0.0 if self._is_local else OBJECT_SECONDS)
+        return True
 
-    def close(self) -> None:
-        """Let go of connections."""
-        self._ledger.close()
-
-    def _line(self, receipt: Receipt) -> str:
-        return json.dumps({**self._key, **asdict(receipt)}, ensure_ascii=False) + "\n"
-
-    def _append(self, lines: str) -> None:
-        if self._path.protocol in ("", "file"):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            path, mode = self._path, "ab"
+    def _append(self, receipts: Sequence[Receipt]) -> None:
+        lines = "".join(
+            json.dumps({**self._key, **asdict(receipt)}, ensure_ascii=False) + "\n" for receipt in receipts
+        )
+        path, mode = self._path, "ab"
+        if self._is_local:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self._may_end_mid_line and self._ends_mid_line():
+                lines = "\n" + lines
+            self._may_end_mid_line = True
         else:
             self._number += 1
-            name = f"{self._path.stem}-{self._owner}-{self._number:06}{self._path.suffix}"
-            path, mode = self._path.with_name(name), "wb"
+            name = f"{path.stem}-{self._owner}-{self._number:06}{path.suffix}"
+            path, mode = path.with_name(name), "wb"
         with path.open(mode) as file:
             file.write(lines.encode())
+        self._may_end_mid_line = False
+
+    def _ends_mid_line(self) -> bool:
+        """Tell whether a write was cut off, such as by a kill or a full disk."""
+        if not self._path.exists() or not self._path.stat().st_size:
+            return False
+        with self._path.open("rb") as file:
+            file.seek(-1, 2)
+            return bool(file.read() != b"\n")
+
+    def _warn(self, error: Exception) -> None:
+        if not self._is_warned:
+            self._is_warned = True
+            log.warning(
+                "Receipts can't be written to %s (%s: %s). The ledger has them; the delivery goes on, and "
+                "what is missing is written at its end if that works by then",
+                self._path,
+                type(error).__name__,
+                error,
+            )
