@@ -11,6 +11,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 
@@ -140,7 +141,9 @@ def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
 def test_where_it_has_to_keep_its_name_it_is_private_and_removed_in_the_end(temporary, monkeypatch, keeps):
     if keeps == "its journal":
         connect = sqlite3.connect
-        monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, **more, factory=Defensive))
+        monkeypatch.setattr(
+            sqlite3, "connect", lambda *args, **more: connect(*args, **more, factory=Defensive)
+        )
     else:
         monkeypatch.setattr(Spool, "_remove", lambda spool: None)
     with Spool() as spool:
