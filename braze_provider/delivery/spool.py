@@ -29,20 +29,25 @@ class Spool:
     """
     Validated recipients in the order of their source, on local disk.
 
-    The file is a SQLite database that only the task's user can read; leaving the ``with`` block removes it.
+    The file is a SQLite database. It loses its name as soon as it is open, so that nobody else can open it,
+    and that it is gone when the task's process ends, also by SIGKILL.
     """
 
     def __init__(self) -> None:
-        # mkdtemp makes the folder for its owner alone, and that protects all that SQLite puts into it.
+        # The folder is for its owner alone. The files in which SQLite sorts have no name from the start.
         self._folder = Path(tempfile.mkdtemp(prefix="braze-spool-"))
         path = self._folder / "recipients.db"
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # Nothing here outlives the task, so nothing is paid for surviving a crash.
-        self._db.execute("PRAGMA journal_mode=OFF")
+        (journal,) = self._db.execute("PRAGMA journal_mode=OFF").fetchone()
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("CREATE TABLE recipient (position INTEGER PRIMARY KEY, who BLOB, body BLOB)")
+        # SQLite writes to a file without a name only if it needs no journal. Where an open file keeps its
+        # name (Windows), or SQLite its journal (Apple's own build), close() removes it.
+        if journal == "off":
+            self._remove()
 
     def __enter__(self) -> Spool:
         return self
@@ -121,6 +126,9 @@ class Spool:
             yield from rows
 
     def close(self) -> None:
-        """Remove the file."""
+        """Let go of the file, which ends it."""
         self._db.close()
+        self._remove()
+
+    def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

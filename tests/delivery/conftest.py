@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -16,7 +17,7 @@ from braze_provider.delivery.ledger.task_state import TaskStateLedger
 pytest.register_assert_rewrite("delivery")
 
 from delivery.sql_ledger_helpers import MYSQL_URL, POSTGRES_URL, Database, claims, new_database  # noqa: E402
-from delivery.task_state_ledger_helpers import Store  # noqa: E402
+from delivery.task_state_ledger_helpers import Store, opening  # noqa: E402
 
 # The SQL ledger ---------------------------------------------------------------------------------------------
 
@@ -95,10 +96,10 @@ def task_state_copy(task_state_store: Store) -> Iterator[Callable[..., TaskState
     """A copy of the task that comes alive: ``task_state_copy("B")`` is its ledger, opened."""
     ledgers = []
 
-    def start(owner: str = "A", *, clear_number: int = 0) -> TaskStateLedger:
+    def start(owner: str = "A", **how: Any) -> TaskStateLedger:
         ledger = TaskStateLedger(task_state_store, owner)
         ledgers.append(ledger)
-        ledger.open(clear_number=clear_number)
+        ledger.open(opening(**how))
         return ledger
 
     yield start

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from braze_provider.delivery.ledger.base import Claim, Receipt, State
+from braze_provider.delivery.ledger.base import Claim, Counters, Decide, Opening, Receipt, State
 from braze_provider.delivery.ledger.task_state import TaskStateLedger
 
 DISPATCH_ID = "5f0e9a1b2c3d4e5f60718293a4b5c6d7"
@@ -69,6 +69,12 @@ class Store:
 
     def keys(self, part: str) -> list[str]:
         return [key for key in self.values if part in key]
+
+
+def opening(try_number: int = 1, *, starts_over: bool = False, **more: Any) -> Decide:
+    """Open as a try that refuses nothing: it goes on from what there is, or starts over."""
+    counters = Counters(try_number, more.pop("max_tries", 0), more.pop("run_started_at", "2026-10-01"))
+    return lambda head: Opening(counters, starts_over=starts_over or head is None, **more)
 
 
 def claim(index: int, *, again: bool = False) -> Claim:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from braze_provider.delivery.ledger.base import Claim, Receipt, State
+from braze_provider.delivery.ledger.base import Claim, Counters, Head, Opening, Receipt, State
 from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.report import DeliveryReport
 
@@ -42,16 +42,19 @@ def test_a_later_receipt_replaces_an_earlier_one_of_the_same_batch():
 def test_a_ledger_in_memory_knows_of_no_earlier_try():
     ledger = MemoryLedger()
     ledger.write([receipt(0)], [])
+    known = []
 
-    assert ledger.open(clear_number=1) is None
-
-
-def test_starting_over_forgets_the_receipts():
-    ledger = MemoryLedger()
-    ledger.write([receipt(0)], [])
-    ledger.start_over(clear_number=1)
-
+    assert ledger.open(lambda head: known.append(head) or Opening(Counters(2, 0), starts_over=True)) is None
+    assert known == [None]
     assert list(ledger.receipts()) == []
+
+
+def test_who_refuses_to_open_a_ledger_in_memory_is_heard():
+    def refuse(head: Head | None) -> Opening:
+        raise RuntimeError("refused")
+
+    with pytest.raises(RuntimeError, match="refused"):
+        MemoryLedger().open(refuse)
 
 
 def test_a_finished_delivery_is_reported_as_already_sent():
@@ -64,6 +67,7 @@ def test_a_finished_delivery_is_reported_as_already_sent():
 
 def test_a_ledger_in_memory_does_not_claim_to_last():
     assert MemoryLedger.durable is False
+    assert MemoryLedger.identity == "memory"
 
 
 def test_a_report_is_a_plain_dict_with_the_documented_keys():

@@ -1,11 +1,19 @@
-"""The file between reading and sending: in order, each person once, private, and gone in the end."""
+"""The file between reading and sending: in order, each person once, without a name, gone with its process."""
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -26,6 +34,15 @@ def person(number: int, body: bytes = b"") -> tuple[bytes, bytes]:
 
 def bodies(spool: Spool) -> list[bytes]:
     return [body for _, body in spool]
+
+
+def open_spools() -> int:
+    """How many spools this process has open: an open file takes room on disk, also without a name."""
+    targets = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # The one that lists them.
+            targets.append(descriptor.readlink())
+    return sum("recipients.db" in target.name for target in targets)
 
 
 def test_recipients_come_back_in_the_order_in_which_they_were_added():
@@ -95,36 +112,69 @@ def test_another_thread_may_read():
         assert threads.submit(bodies, spool).result() == [b"body-1"]
 
 
-def test_only_the_tasks_user_can_read_it(temporary):
+def test_it_has_no_name_that_anybody_could_open_it_by(temporary):
     with Spool() as spool:
         spool.add(map(person, range(20_000)))
+        spool.drop_repeats()
 
-        (folder,) = temporary.iterdir()
-        modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.iterdir()]}
-
-    assert modes.pop(folder) == 0o700
-    assert set(modes.values()) == {0o600}
+        assert not list(temporary.iterdir())
 
 
-def test_it_is_removed_in_the_end(temporary):
+def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
+    fill_and_die = """
+        import os, signal
+        from braze_provider.delivery.spool import Spool
+        spool = Spool()
+        spool.add((b"who-%d" % number, b"private" * 10) for number in range(200_000))
+        spool._db.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 2_000_000)
+        spool.drop_repeats()
+    """
+    # SQLite's files for sorting as well are to be looked for here.
+    environment = {**os.environ, "TMPDIR": str(temporary), "SQLITE_TMPDIR": str(temporary)}
+    child = subprocess.run([sys.executable, "-c", dedent(fill_and_die)], env=environment, check=False)
+
+    assert child.returncode == -signal.SIGKILL
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("keeps", ["the name of an open file", "its journal"])
+def test_where_it_has_to_keep_its_name_it_is_private_and_removed_in_the_end(temporary, monkeypatch, keeps):
+    if keeps == "its journal":
+        connect = sqlite3.connect
+        monkeypatch.setattr(
+            sqlite3, "connect", lambda *args, **more: connect(*args, **more, factory=Defensive)
+        )
+    else:
+        monkeypatch.setattr(Spool, "_remove", lambda spool: None)
     with Spool() as spool:
+        monkeypatch.undo()
+        spool.add(map(person, range(20_000)))
+        assert spool.drop_repeats() == 0
+        folders = list(temporary.parent.glob(f"{temporary.name}/*"))
+        modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [*folders, *folders[0].iterdir()]}
+
+    assert modes.pop(folders[0]) == 0o700
+    assert set(modes.values()) == {0o600}
+    assert not list(temporary.iterdir())
+
+
+class Defensive(sqlite3.Connection):
+    """SQLite as Apple builds it: it keeps its journal."""
+
+    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+        return super().execute(sql.replace("journal_mode=OFF", "journal_mode=DELETE"), *parameters)
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt, SystemExit])
+def test_its_room_on_disk_is_given_back_in_the_end_whatever_went_wrong(error):
+    with suppress(*[error] if error else []), Spool() as spool:
         spool.add([person(1)])
-        assert list(temporary.iterdir())
+        next(iter(spool))
+        assert open_spools() == 1
+        if error:
+            raise error
 
-    assert not list(temporary.iterdir())
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_it_is_removed_after_whatever_went_wrong(temporary, error):
-    spool = Spool()
-    spool.add([person(1)])
-    reading = iter(spool)
-    next(reading)
-
-    with pytest.raises(error), spool:
-        raise error
-
-    assert not list(temporary.iterdir())
+    assert open_spools() == 0
 
 
 def test_two_spools_do_not_meet():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from delivery.task_state_ledger_helpers import (
@@ -12,13 +14,22 @@ from delivery.task_state_ledger_helpers import (
     Store,
     claim,
     claims,
+    opening,
     settled,
     states,
 )
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.ledger import task_state
-from braze_provider.delivery.ledger.base import Receipt, State
+from braze_provider.delivery.ledger.base import (
+    Counters,
+    Decide,
+    Head,
+    LedgerLostError,
+    Opening,
+    Receipt,
+    State,
+)
 from braze_provider.delivery.ledger.task_state import TaskStateLedger
 from braze_provider.delivery.ledger.task_state_pages import (
     MAX_PAGE_BYTES,
@@ -38,7 +49,7 @@ EMOJI = "\N{GRINNING FACE}"
 
 
 def test_the_first_to_open_it_is_told_that_there_is_nothing(task_state_store: Store):
-    assert TaskStateLedger(task_state_store, "A").open(clear_number=0) is None
+    assert TaskStateLedger(task_state_store, "A").open(opening()) is None
 
 
 def test_a_later_try_finds_what_was_claimed_and_what_became_of_it(task_state_copy):
@@ -57,22 +68,22 @@ def test_a_later_try_finds_what_was_claimed_and_what_became_of_it(task_state_cop
     assert (found[2].recipients, found[2].fingerprint) == (50, f"{2:032x}")
 
 
-def test_it_remembers_how_often_the_run_was_cleared_when_the_delivery_began(
+def test_a_later_try_is_told_the_counters_and_the_resends_of_the_last_one(
     task_state_store: Store, task_state_copy
 ):
-    task_state_copy(clear_number=3)
+    task_state_copy("A")
+    task_state_copy("B", try_number=3, max_tries=4, resends=("one", "two"))
 
-    head = TaskStateLedger(task_state_store, "B").open(clear_number=5)
+    head = TaskStateLedger(task_state_store, "C").open(opening(4))
 
-    assert head is not None
-    assert (head.clear_number, head.finished, head.report) == (3, False, None)
+    assert head == Head(Counters(3, 4, "2026-10-01"), ("one", "two"))
 
 
 def test_a_finished_delivery_is_known_as_finished_with_its_report(task_state_store: Store, task_state_copy):
     task_state_copy().finish({"sent": 50, "started_at": "2026-10-01"})
     task_state_copy("B")  # and so it stays, however often it is opened
 
-    head = TaskStateLedger(task_state_store, "C").open(clear_number=0)
+    head = TaskStateLedger(task_state_store, "C").open(opening())
 
     assert head is not None
     assert (head.finished, head.report) == (True, {"sent": 50, "started_at": "2026-10-01"})
@@ -159,36 +170,131 @@ def test_a_batch_that_was_not_sent_is_open_to_be_claimed(task_state_copy, owner)
     assert states(ledger) == {0: State.CLAIMED}
 
 
+# Refusing -------------------------------------------------------------------------------------------------
+
+
+class RefusedError(Exception):
+    """What a decision raises."""
+
+
+def refuse(head: Head | None) -> Opening:
+    raise RefusedError
+
+
+def test_who_refuses_at_the_first_opening_leaves_nothing_however_often(task_state_store: Store):
+    for _ in range(3):
+        with pytest.raises(RefusedError):
+            TaskStateLedger(task_state_store, "A").open(refuse)
+
+    assert task_state_store.values == {}
+
+
+def test_who_refuses_takes_a_delivery_from_nobody(task_state_store: Store, task_state_copy):
+    owner = task_state_copy("A")
+    owner.write([], claims(0))
+    before = dict(task_state_store.values)
+
+    with pytest.raises(RefusedError):
+        TaskStateLedger(task_state_store, "B").open(refuse)
+
+    assert task_state_store.values == before
+    assert list(owner.write([settled(0)], claims(1))) == [1]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_who_refuses_only_after_taking_a_number_leaves_no_delivery(
+    task_state_store: Store, task_state_copy, opened
+):
+    if opened:
+        task_state_copy("A").write([], claims(0))
+
+    for _ in range(3):
+        answers = iter([opening()])
+
+        def refuse_the_second_time(head: Head | None, answers: Iterator[Decide] = answers) -> Opening:
+            return next(answers, refuse)(head)
+
+        with pytest.raises(RefusedError):
+            TaskStateLedger(task_state_store, "B").open(refuse_the_second_time)
+
+    known: list[Head | None] = []
+    ledger = TaskStateLedger(task_state_store, "C")
+    ledger.open(lambda head: known.append(head) or opening()(head))
+    assert {head is not None for head in known} == {opened}
+    assert states(ledger) == ({0: State.CLAIMED} if opened else {})
+
+
+def test_an_older_try_never_takes_over_from_a_newer_one(task_state_store: Store, task_state_copy):
+    newer = task_state_copy("B", try_number=2)
+
+    with pytest.raises(LedgerLostError, match=r"try 2 .* has taken over .* this one, try 1, sends nothing"):
+        task_state_copy("A", try_number=1, starts_over=True)
+
+    assert list(newer.write([], claims(0))) == [0]
+
+
+def test_an_older_try_that_opens_meanwhile_takes_nothing_over(task_state_store: Store, task_state_copy):
+    def open_as_a_newer_try(verb: str, key: str) -> None:
+        if verb == "set" and ".door" in key:
+            task_state_store.on_call = lambda verb, key: None
+            task_state_copy("B", try_number=2)
+
+    task_state_store.on_call = open_as_a_newer_try
+    with pytest.raises(LedgerLostError, match="try 2"):
+        task_state_copy("A", try_number=1)
+
+    head = TaskStateLedger(task_state_store, "C").open(opening(3))
+    assert head is not None
+    assert head.counters == Counters(2, 0, "2026-10-01")
+
+
+@pytest.mark.parametrize("how", [{"try_number": 2}, {"try_number": 1, "run_started_at": "2026-11-01"}])
+def test_the_same_try_and_the_first_one_of_a_new_run_take_over(task_state_copy, how):
+    task_state_copy("A", try_number=2)
+
+    assert list(task_state_copy("B", **how).write([], claims(0))) == [0]
+
+
 # Starting over ----------------------------------------------------------------------------------------------
 
 
 def test_starting_over_forgets_the_receipts(task_state_copy):
     task_state_copy("A").write([], claims(0, 300))
-    ledger = task_state_copy("B")
-    ledger.write([], claims(1))
-    ledger.start_over(clear_number=2)
+    task_state_copy("B").write([], claims(1))
+    ledger = task_state_copy("C", starts_over=True)
 
     assert states(ledger) == {}
     assert list(ledger.write([], claims(0))) == [0]
-    assert states(task_state_copy("C")) == {0: State.CLAIMED}
+    assert states(task_state_copy("D")) == {0: State.CLAIMED}
 
 
 def test_starting_over_a_finished_delivery_makes_it_unfinished(task_state_store: Store, task_state_copy):
-    ledger = task_state_copy("A")
-    ledger.finish({"sent": 1})
-    ledger.start_over(clear_number=2)
+    task_state_copy("A").finish({"sent": 1})
 
-    head = TaskStateLedger(task_state_store, "B").open(clear_number=9)
+    assert TaskStateLedger(task_state_store, "B").open(opening(2, starts_over=True)) is None
+    assert TaskStateLedger(task_state_store, "C").open(opening(3)) == Head(Counters(2, 0, "2026-10-01"))
 
+
+def test_starting_over_and_opening_are_one_write(task_state_store: Store, task_state_copy):
+    task_state_copy("A").write([], claims(0))
+    before = dict(task_state_store.values)
+    writes = len(task_state_store.log)
+    task_state_copy("B", starts_over=True, resends=("now",))
+    log = [(key, value) for key, value in task_state_store.log[writes:] if ".session." in key]
+
+    ((key, value),) = log
+    task_state_store.values = {**before, "braze-ledger.1.taken": "true", key: value}
+
+    head = TaskStateLedger(task_state_store, "C").open(opening())
     assert head is not None
-    assert (head.clear_number, head.finished, head.report) == (2, False, None)
+    assert head.resends == ("now",)
+    assert states(task_state_copy("D")) == {}
 
 
 def test_starting_over_deletes_the_old_pages(task_state_store: Store, task_state_copy):
     task_state_copy("A").write([], claims(0, 300))
-    ledger = task_state_copy("B")
-    ledger.write([], claims(1))
-    ledger.start_over(clear_number=0)
+    task_state_copy("B").write([], claims(1))
+    task_state_copy("C", starts_over=True)
 
     assert task_state_store.keys(".page.") == []
 
@@ -197,17 +303,67 @@ def test_starting_over_does_not_depend_on_the_old_pages_being_deleted(
     task_state_store: Store, task_state_copy
 ):
     task_state_copy("A").write([], claims(0, 300))
-    ledger = task_state_copy("B")
 
-    def refuse(verb: str, key: str) -> None:
+    def fail(verb: str, key: str) -> None:
         if verb == "delete":
             raise ServerError(500)
 
-    task_state_store.on_call = refuse
-    ledger.start_over(clear_number=0)
+    task_state_store.on_call = fail
 
-    assert states(ledger) == {}
+    assert states(task_state_copy("B", starts_over=True)) == {}
     assert states(task_state_copy("C")) == {}
+
+
+# What an older release has written --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def format_1(task_state_store: Store, request: pytest.FixtureRequest) -> None:
+    """A store as the first format's code left it: two sessions, five pages."""
+    stored = json.loads((Path(__file__).parent / "stored" / "task_state_format_1.json").read_text())
+    task_state_store.values = {key: json.dumps(value) for key, value in stored[request.param].items()}
+
+
+@pytest.mark.parametrize("format_1", ["unfinished"], indirect=True)
+def test_a_delivery_of_the_first_format_is_gone_on_with(task_state_store: Store, task_state_copy, format_1):
+    ledger = TaskStateLedger(task_state_store, "C")
+    known: list[Head | None] = []
+
+    head = ledger.open(lambda head: known.append(head) or opening(9)(head))
+    ledger.write([], [claim(301), claim(2)])
+    ledger.write([settled(301)], [])
+
+    assert head == known[-1] == Head(counters=None, resends=(), finished=False, report=None)
+    found = {receipt.index: receipt for receipt in task_state_copy("D", try_number=10).receipts()}
+    assert {index: receipt.state for index, receipt in found.items()} == {
+        0: State.SENT,
+        1: State.REJECTED,
+        2: State.SENT,
+        **dict.fromkeys([3, 255, 256, 300], State.CLAIMED),
+        301: State.SENT,
+        600: State.SENT,
+    }
+    assert found[0] == settled(0)
+    assert found[1] == settled(1, State.REJECTED)
+
+
+@pytest.mark.parametrize("format_1", ["finished"], indirect=True)
+def test_a_finished_delivery_of_the_first_format_is_finished(
+    task_state_store: Store, task_state_copy, format_1
+):
+    head = TaskStateLedger(task_state_store, "C").open(opening(2))
+
+    assert head is not None
+    assert (head.counters, head.finished) == (None, True)
+    assert head.report is not None
+    assert (head.report["sent"], head.report["rejected"]) == (400, 50)
+    assert set(states(task_state_copy("D", try_number=3)).values()) == {State.SENT, State.REJECTED}
+
+
+@pytest.mark.parametrize("format_1", ["unfinished", "finished"], indirect=True)
+def test_a_delivery_of_the_first_format_can_start_over(task_state_store: Store, task_state_copy, format_1):
+    assert states(task_state_copy("C", starts_over=True)) == {}
+    assert task_state_store.keys(".page.") == []
 
 
 # Sizes ------------------------------------------------------------------------------------------------------
@@ -330,4 +486,5 @@ def test_it_is_durable_and_says_what_it_is(task_state_store: Store):
     ledger = TaskStateLedger(task_state_store, "A")
 
     assert ledger.durable
+    assert ledger.identity == "task-state"
     assert str(ledger) == "Airflow's task state store"

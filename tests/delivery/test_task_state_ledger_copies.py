@@ -13,6 +13,7 @@ from delivery.task_state_ledger_helpers import (
     claim,
     claims,
     in_thread,
+    opening,
     settled,
     states,
 )
@@ -74,7 +75,6 @@ def test_what_somebody_has_claimed_again_the_first_copy_does_not_overrule(task_s
     "call",
     [
         lambda ledger: ledger.finish({}),
-        lambda ledger: ledger.start_over(clear_number=1),
         lambda ledger: list(ledger.receipts()),
         lambda ledger: ledger.write([], []),
     ],
@@ -101,7 +101,7 @@ def test_a_copy_taken_over_in_the_middle_of_a_claim_takes_the_claim_back(
     def take_over(verb: str, key: str) -> None:
         if verb == "set" and ".page." in key and not late:
             late.append(TaskStateLedger(task_state_store, "B"))
-            late[0].open(clear_number=0)
+            late[0].open(opening())
 
     task_state_store.on_return = take_over
     with pytest.raises(LedgerLostError):
@@ -135,18 +135,17 @@ def test_a_copy_whose_try_airflow_has_ended_is_told_so(task_state_store: Store, 
 def test_who_took_over_in_the_middle_of_starting_over_keeps_all_the_receipts(
     task_state_store: Store, task_state_copy
 ):
-    ledger = task_state_copy("A")
-    ledger.write([], claims(0))
+    task_state_copy("A").write([], claims(0))
     late: list[TaskStateLedger] = []
 
     def take_over(verb: str, key: str) -> None:
-        if verb == "set" and not late:
-            late.append(TaskStateLedger(task_state_store, "B"))
-            late[0].open(clear_number=0)
+        if verb == "set" and ".session." in key and not late:
+            late.append(TaskStateLedger(task_state_store, "C"))
+            late[0].open(opening())
 
     task_state_store.on_call = take_over
     with pytest.raises(LedgerLostError):
-        ledger.start_over(clear_number=1)
+        task_state_copy("B", starts_over=True)
 
     assert states(late[0]) == {0: State.CLAIMED}
 
@@ -229,7 +228,7 @@ def test_copies_alive_at_the_same_time_never_get_the_same_batch_whoever_is_stall
 
     def copy(number: int) -> None:
         ledger = TaskStateLedger(store, str(number))
-        ledger.open(clear_number=0)
+        ledger.open(opening())
         known = set(states(ledger))
         done: list[Receipt] = []
         for start in range(0, batches, 2):
@@ -253,7 +252,7 @@ def test_copies_alive_at_the_same_time_never_get_the_same_batch_whoever_is_stall
     everything = [index for each in sent for index in each]
     assert len(everything) == len(set(everything)), f"sent twice: {sent}"
     ledger = TaskStateLedger(store, "last")
-    in_thread(lambda: ledger.open(clear_number=0))
+    in_thread(lambda: ledger.open(opening()))
     found = in_thread(lambda: states(ledger))
     assert set(everything) <= set(found)
     for each in noted:

@@ -15,6 +15,7 @@ from delivery.task_state_ledger_helpers import (
     claim,
     claims,
     in_thread,
+    opening,
     settled,
     states,
 )
@@ -144,12 +145,12 @@ def test_an_unreadable_page_is_not_taken_for_nothing_sent(task_state_store: Stor
 
 
 def test_a_ledger_of_a_newer_format_is_refused(task_state_store: Store, task_state_copy, monkeypatch):
-    monkeypatch.setattr(task_state, "FORMAT", 2)
+    monkeypatch.setattr(task_state, "FORMAT", 3)
     task_state_copy().write([], claims(0))
     monkeypatch.undo()
 
     with pytest.raises(
-        BrazeError, match=r"newer release of this provider \(format 2, and this one knows 1\)"
+        BrazeError, match=r"newer release of this provider \(format 3, and this one knows 2\)"
     ):
         task_state_copy("B")
 
@@ -160,7 +161,12 @@ def test_a_ledger_of_a_newer_format_is_refused(task_state_store: Store, task_sta
 def test_a_key_that_may_have_been_written_repeatedly_never_gets_another_value(
     task_state_store: Store, task_state_copy, monkeypatch
 ):
-    monkeypatch.setattr(task_state_cells, "_repeated_after", lambda: -1.0)  # every answer is late
+    write = task_state_cells.Cells.set
+
+    def write_late(cells: task_state_cells.Cells, key: str, value: object) -> bool:
+        return write(cells, key, value) and key.endswith(".door")  # else no number is to be had
+
+    monkeypatch.setattr(task_state_cells.Cells, "set", write_late)
     for owner in "AB":
         ledger = task_state_copy(owner)
         start = len(states(ledger))
@@ -173,6 +179,30 @@ def test_a_key_that_may_have_been_written_repeatedly_never_gets_another_value(
         values.setdefault(key, set()).add(text)
     assert [key for key, different in values.items() if len(different) > 1] == ["braze-ledger.head"]
     assert len(states(task_state_copy("C"))) == 10
+
+
+@pytest.mark.parametrize("late", [task_state.MAX_RACES - 1, task_state.MAX_RACES])
+def test_a_copy_whose_name_may_be_written_again_later_does_not_get_the_number(
+    task_state_store: Store, task_state_copy, late
+):
+    # The first request times out, and may be carried out later; its repeat is answered.
+    doors = [f"braze-ledger.{number}.door" for number in range(late)]
+
+    def time_out(verb: str, key: str) -> None:
+        if verb == "set" and key in doors:
+            doors.remove(key)
+            raise OSError("timed out")
+
+    task_state_store.on_return = time_out
+    if late == task_state.MAX_RACES:
+        with pytest.raises(BrazeError, match="API server takes longer than 1 s to answer"):
+            task_state_copy("A")
+        return
+
+    ledger = task_state_copy("A")
+
+    assert list(ledger.write([], claims(0))) == [0]
+    assert states(task_state_copy("B")) == {0: State.CLAIMED}
 
 
 def test_a_late_second_execution_of_a_write_takes_nothing_back(task_state_store: Store, task_state_copy):
@@ -272,7 +302,7 @@ class OneTryAfterAnother(stateful.RuleBasedStateMachine):
             self.tries += 1
             self.ledger = TaskStateLedger(self.store, f"try {self.tries}")
             try:
-                in_thread(lambda: self.ledger.open(clear_number=0))
+                in_thread(lambda: self.ledger.open(opening()))
             except Killed:
                 continue
             finally:
@@ -344,7 +374,9 @@ class OneTryAfterAnother(stateful.RuleBasedStateMachine):
 
     @stateful.rule()
     def start_over(self) -> None:
-        in_thread(lambda: self.ledger.start_over(clear_number=0))
+        self.tries += 1
+        self.ledger = TaskStateLedger(self.store, f"try {self.tries}")
+        assert in_thread(lambda: self.ledger.open(opening(starts_over=True))) is None
         self.certain.clear()
         self.granted.clear()
         self.next = 0

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow_harness import AIRFLOW_VERSION, DagResult
+from delivery.task_state_ledger_helpers import opening
 
-from braze_provider.delivery.ledger.base import Claim, LedgerLostError, Receipt, State
+from braze_provider.delivery.ledger.base import Claim, Counters, Head, LedgerLostError, Receipt, State
 from braze_provider.delivery.ledger.task_state import TaskStateLedger
 
 pytestmark = [
@@ -94,14 +95,14 @@ def sent(index: int) -> Receipt:
 
 
 def begin(ledger: TaskStateLedger) -> Any:
-    head = ledger.open(clear_number=0)
+    head = ledger.open(opening())
     ledger.write([], claims(0, 1, 300))
     ledger.write([sent(0), sent(300)], claims(2))
     return head
 
 
 def read(ledger: TaskStateLedger) -> dict[int, Receipt]:
-    ledger.open(clear_number=0)
+    ledger.open(opening())
     return {receipt.index: receipt for receipt in ledger.receipts()}
 
 
@@ -120,18 +121,17 @@ def test_a_retry_finds_everything_again(deliver):
 
 def test_a_retry_knows_of_a_finished_delivery(deliver):
     def finish(ledger: TaskStateLedger) -> None:
-        ledger.open(clear_number=2)
+        ledger.open(opening(1, max_tries=1, resends=("once",)))
         ledger.finish({"sent": 50})
 
-    _, head = deliver(finish, lambda ledger: ledger.open(clear_number=2))
+    _, head = deliver(finish, lambda ledger: ledger.open(opening(2)))
 
-    assert (head.clear_number, head.finished, head.report) == (2, True, {"sent": 50})
+    assert head == Head(Counters(1, 1, "2026-10-01"), ("once",), finished=True, report={"sent": 50})
 
 
 def test_starting_over_leaves_no_pages_behind(deliver):
     def start_over(ledger: TaskStateLedger) -> dict[int, Receipt]:
-        ledger.open(clear_number=0)
-        ledger.start_over(clear_number=0)
+        ledger.open(opening(2, starts_over=True))
         return {receipt.index: receipt for receipt in ledger.receipts()}
 
     _, receipts = deliver(begin, start_over)
@@ -150,7 +150,7 @@ def test_an_earlier_try_that_is_still_alive_is_granted_nothing(deliver):
     zombies: list[TaskStateLedger] = []
 
     def retry(ledger: TaskStateLedger) -> dict[int, Receipt]:
-        ledger.open(clear_number=0)
+        ledger.open(opening())
         with pytest.raises(LedgerLostError):
             zombies[0].write([sent(1)], claims(3))
         zombies[0].close()
@@ -170,8 +170,7 @@ def test_it_works_with_a_backend_of_the_workers(files_backend, deliver):
 
 def test_starting_over_empties_the_backend_of_the_workers(files_backend, deliver):
     def start_over(ledger: TaskStateLedger) -> None:
-        ledger.open(clear_number=0)
-        ledger.start_over(clear_number=0)
+        ledger.open(opening(2, starts_over=True))
 
     deliver(begin, start_over)
 
@@ -181,7 +180,7 @@ def test_starting_over_empties_the_backend_of_the_workers(files_backend, deliver
 def test_what_the_backend_of_the_workers_has_lost_is_not_taken_for_nothing_sent(files_backend, deliver):
     def lose_a_page(ledger: TaskStateLedger) -> str:
         next(files_backend.glob("*.page.1.*")).unlink()
-        ledger.open(clear_number=0)
+        ledger.open(opening())
         with pytest.raises(Exception, match="can't be read") as error:
             list(ledger.receipts())
         return type(error.value).__name__
@@ -194,7 +193,7 @@ def test_it_tells_that_airflow_empties_the_store_on_success(deliver, monkeypatch
     monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", setting)
 
     def describe(ledger: TaskStateLedger) -> tuple[bool, str]:
-        ledger.open(clear_number=0)
+        ledger.open(opening())
         return ledger.discarded_on_success, str(ledger)
 
     ((discarded, text),) = deliver(describe)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from braze_provider.delivery.ledger.base import Claim, Head, Receipt
+from braze_provider.delivery.ledger.base import Claim, Decide, Head, Receipt
 
 
 class MemoryLedger:
     """A ledger that ends with the task's process, so that nothing sent may be retried by Airflow."""
 
     durable = False
+    identity = "memory"
 
     def __init__(self) -> None:
         self._receipts: dict[int, Receipt] = {}
@@ -19,13 +20,15 @@ class MemoryLedger:
     def __str__(self) -> str:
         return "the memory of this process, which no later try can read"
 
-    def open(self, *, clear_number: int) -> Head | None:
-        """Tell that there is no earlier try, as far as this ledger can know."""
-        return None
+    def open(self, decide: Decide) -> Head | None:
+        """
+        Begin: there is no earlier try, as far as this ledger can know.
 
-    def start_over(self, *, clear_number: int) -> None:
-        """Forget all receipts."""
+        :param decide: Is told so, and may refuse.
+        """
+        decide(None)
         self._receipts.clear()
+        return None
 
     def receipts(self, start: int = 0) -> Iterator[Receipt]:
         """Read the receipts in the order of their batches."""

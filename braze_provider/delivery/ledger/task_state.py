@@ -24,13 +24,23 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timezone
 from itertools import count
 from typing import Any
 
 from braze_provider._compat import conf
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger.base import Claim, Head, LedgerLostError, Receipt, State
+from braze_provider.delivery.ledger.base import (
+    Claim,
+    Counters,
+    Decide,
+    Head,
+    LedgerLostError,
+    Opening,
+    Receipt,
+    State,
+)
 from braze_provider.delivery.ledger.task_state_cells import Cells, TaskStateStore
 from braze_provider.delivery.ledger.task_state_pages import (
     RECEIPTS_PER_PAGE,
@@ -42,8 +52,9 @@ from braze_provider.delivery.ledger.task_state_pages import (
     to_ranges,
 )
 
-FORMAT = 1
+FORMAT = 2
 """Of the values below. One that is newer is refused: an older release would misread it."""
+IDENTITY = "task-state"
 PAGES_IN_MEMORY = 8
 MAX_RACES = 20
 
@@ -79,6 +90,8 @@ class TaskStateLedger:
 
     durable = True
     """A later try of the task finds the receipts again."""
+    identity = IDENTITY
+    """A name that no other ledger has."""
 
     def __init__(self, store: TaskStateStore, owner: str) -> None:
         self._cells = Cells(store)
@@ -86,9 +99,10 @@ class TaskStateLedger:
         self._number: int | None = None
         self._lost_to: str | None = None
         self._generation = 0
-        self._clear_number = 0
+        self._counters = Counters(0, 0)
+        self._resends: tuple[str, ...] = ()
         self._finished = False
-        self._report: dict[str, Any] | None = None
+        self._report: Mapping[str, Any] | None = None
         # The pages of earlier sessions, oldest first, and those of this one.
         self._before: list[tuple[int, set[int]]] = []
         self._own: set[int] = set()
@@ -109,54 +123,48 @@ class TaskStateLedger:
 
     # Sessions -----------------------------------------------------------------------------------------------
 
-    def open(self, *, clear_number: int) -> Head | None:
+    def open(self, decide: Decide) -> Head | None:
         """
-        Become the owner of this delivery, durably.
+        Become the owner of this delivery, durably, in one step with what ``decide`` decides.
 
-        :param clear_number: How often the Dag run has been cleared; kept with a delivery that begins now.
-        :return: What an earlier try left; None if this is the first that the ledger hears of the delivery.
+        :param decide: Decides, from what an earlier try left, or raises to refuse.
+        :return: What this delivery goes on from; None if it begins or starts over.
+        :raises LedgerLostError: If a later try of the same task instance has opened it before.
         """
         # Only a hint, for two copies may write it in any order: from there on, each number is tried.
-        head = self._read_format(self._cells.get(_HEAD))
-        known = -1 if head is None else int(head["session"])
-        number = self._take_number(known + 1)
+        hint = self._read_format(self._cells.get(_HEAD))
+        known = -1 if hint is None else int(hint["session"])
+        latest = known
+        while self._cells.get(_taken(latest + 1)) is not None:
+            latest += 1
+        # Whoever is refused already here takes the delivery from nobody, and leaves nothing behind.
+        _decide(decide, self._last_record(before=latest + 1, known=known))
+        number = self._take_number(latest + 1)
         # Read after the number was taken: from then on, no earlier session is granted anything any more.
         record = self._last_record(before=number, known=known)
+        head, opening = _decide(decide, record)
         self._number, self._lost_to = number, None
         self._own, self._pages = set(), OrderedDict()
-        if record is None:
-            self._generation, self._clear_number, self._finished, self._report = 0, clear_number, False, None
-            self._before = []
+        self._counters, self._resends = opening.counters, opening.resends
+        generation = 0 if record is None else record["generation"]
+        before = [] if record is None else _pages_of(record)
+        if head is None or opening.starts_over:
+            self._generation = generation if record is None else generation + 1
+            self._finished, self._report, self._before = False, None, []
         else:
-            self._generation = record["generation"]
-            self._clear_number = record["clear_number"]
-            self._finished, self._report = record["finished"], record["report"]
-            self._before = [(session, from_ranges(pages)) for session, pages in record["before"]]
-            if record["pages"]:
-                self._before.append((record["session"], from_ranges(record["pages"])))
+            self._generation, self._before = generation, before
+            self._finished, self._report = head.finished, head.report
         self._write_record()
         self._cells.set(_HEAD, {"format": FORMAT, "session": number, "owner": self._owner})
-        if record is None:
-            return None
-        return Head(self._clear_number, finished=self._finished, report=self._report)
+        if self._generation != generation:
+            self._discard(before, generation)
+        return head if self._generation == generation else None
 
-    def start_over(self, *, clear_number: int) -> None:
-        """
-        Begin the delivery anew: the receipts so far are none of it any more.
-
-        :param clear_number: How often the Dag run has been cleared.
-        """
-        self._check_owner()
-        number, generation = self._opened(), self._generation
-        discarded = [*self._before, (number, self._own)]
-        self._generation, self._clear_number = generation + 1, clear_number
-        self._finished, self._report = False, None
-        self._before, self._own, self._pages = [], set(), OrderedDict()
-        self._write_record()
-        # A copy that opened in the meantime goes on from the receipts so far: then they have to stay.
+    def _discard(self, pages_of_sessions: Sequence[tuple[int, set[int]]], generation: int) -> None:
+        # A copy that opened in the meantime may go on from these receipts: then they have to stay.
         self._check_owner()
         with suppress(BrazeError):  # Left behind, they are waste and do no harm.
-            for session, pages in discarded:
+            for session, pages in pages_of_sessions:
                 for page in pages:
                     self._cells.discard(_page_name(session, generation, page))
 
@@ -189,22 +197,30 @@ class TaskStateLedger:
         Take the next session number, which no other copy gets as well, whoever is stalled or killed where.
 
         This is Lamport's splitter: of those who walk through a number's door at the same time, the last one
-        gets the number, unless somebody has closed it before. If nobody gets it, the next one is tried.
+        gets the number, unless somebody has closed it before. If nobody gets it, the next one is tried: a
+        number that nobody has closed is never passed, so that each owner finds the door behind its own number
+        open once anybody has come later.
         """
         me = {"owner": self._owner, "token": secrets.token_hex(8)}
         races = 0
         for number in count(candidate):
             if self._cells.get(_taken(number)) is not None:
                 continue
-            self._cells.set(_door(number), me)
+            once = self._cells.set(_door(number), me)
             if self._cells.get(_taken(number)) is None:
                 self._cells.set(_taken(number), True)
-                if self._cells.get(_door(number)) == me:
+                # Who may have written its name twice does not get the number: the second writing may come at
+                # any time, also after another copy has gone through the door and got it.
+                if once and self._cells.get(_door(number)) == me:
                     return number
             races += 1
             if races == MAX_RACES:
                 break
-        raise BrazeError("other copies of this task instance keep opening its ledger at the same time")
+        raise BrazeError(
+            "this copy of the task could not become the owner of its ledger in Airflow's task state store: "
+            "other copies open it at the same time, or Airflow's API server takes longer than "
+            f"{self._cells.repeated_after:g} s to answer ([workers] execution_api_retry_wait_min)"
+        )
 
     def _last_record(self, *, before: int, known: int) -> Mapping[str, Any] | None:
         # A number without a record was taken by a copy that came no further, and has been granted nothing.
@@ -227,7 +243,8 @@ class TaskStateLedger:
                 "session": self._number,
                 "owner": self._owner,
                 "generation": self._generation,
-                "clear_number": self._clear_number,
+                "counters": asdict(self._counters),
+                "resends": list(self._resends),
                 "finished": self._finished,
                 "report": self._report,
                 "pages": to_ranges(self._own),
@@ -437,6 +454,36 @@ class _Page:
             claim.index, claim.recipients, claim.fingerprint, State.CLAIMED, at
         )
         self.dirty = True
+
+
+def _decide(decide: Decide, record: Mapping[str, Any] | None) -> tuple[Head | None, Opening]:
+    """Have a delivery with this record opened by no copy that is older than the record."""
+    head = None if record is None else _head_of(record)
+    opening = decide(head)
+    last, this = None if head is None else head.counters, opening.counters
+    if last and last.run_started_at == this.run_started_at and last.try_number > this.try_number:
+        raise LedgerLostError(
+            f"try {last.try_number} of this task instance has taken over its delivery: this one, try "
+            f"{this.try_number}, sends nothing more"
+        )
+    return head, opening
+
+
+def _head_of(record: Mapping[str, Any]) -> Head:
+    # Format 1 had neither counters nor resends.
+    counters = record.get("counters")
+    return Head(
+        counters=None if counters is None else Counters(**counters),
+        resends=tuple(record.get("resends", ())),
+        finished=record["finished"],
+        report=record["report"],
+    )
+
+
+def _pages_of(record: Mapping[str, Any]) -> list[tuple[int, set[int]]]:
+    """List the pages of a session and of those before it, the oldest first."""
+    pages = [*record["before"], [record["session"], record["pages"]]]
+    return [(session, from_ranges(ranges)) for session, ranges in pages if ranges]
 
 
 def _ended() -> LedgerLostError:

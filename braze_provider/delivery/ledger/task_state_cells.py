@@ -55,7 +55,8 @@ class Cells:
         # Names whose key must not get another value; with the value that may not have arrived, if so.
         self._unsure: dict[str, Any] = {}
         self._executor: ThreadPoolExecutor | None = None
-        self._repeated_after = _repeated_after()
+        self.repeated_after = _repeated_after()
+        """Seconds within which an answer is certainly the one to the first request."""
 
     def close(self) -> None:
         """Let go of the thread that talks to the store."""
@@ -67,9 +68,16 @@ class Cells:
         """Return the value of a key; None if it has none."""
         return self._call("read", lambda: self._store.get(key))[0]
 
-    def set(self, key: str, value: Any) -> None:
-        """Write the value of a key that others write as well."""
-        self._set(key, value)
+    def set(self, key: str, value: Any) -> bool:
+        """
+        Write the value of a key that others write as well.
+
+        :param key: The key.
+        :param value: Its value.
+        :return: Whether it was certainly written once. If not, it may be written again at any later time.
+        """
+        _, once = self._call("written", lambda: self._store.set(key, value, retention=NEVER_EXPIRE))
+        return once
 
     def read(self, name: str) -> Any:
         """Return the last value of a cell; None if it has none."""
@@ -85,10 +93,10 @@ class Cells:
         """Write a cell, as its only writer."""
         if name in self._unsure:
             if (missing := self._unsure[name]) is not None:
-                self._set(_key(name, self._versions.get(name, 0)), missing)  # Readers stop at a gap.
+                self.set(_key(name, self._versions.get(name, 0)), missing)  # Readers stop at a gap.
             self._versions[name] = self._versions.get(name, 0) + 1
         self._unsure[name] = value
-        if self._set(_key(name, self._versions.get(name, 0)), value):
+        if self.set(_key(name, self._versions.get(name, 0)), value):
             del self._unsure[name]
         else:
             self._unsure[name] = None
@@ -101,11 +109,6 @@ class Cells:
             version += 1
             if self.get(_key(name, version)) is None:
                 return
-
-    def _set(self, key: str, value: Any) -> bool:
-        """Set a key; return whether it certainly took one request only."""
-        _, once = self._call("written", lambda: self._store.set(key, value, retention=NEVER_EXPIRE))
-        return once
 
     def _call(self, verb: str, call: Callable[[], T]) -> tuple[T, bool]:
         for attempt, wait in enumerate((*RETRY_WAITS, None)):
@@ -124,7 +127,7 @@ class Cells:
                     raise BrazeError(f"Airflow's task state store can't be {verb}: {reason}") from error
                 time.sleep(wait)
             else:
-                return result, attempt == 0 and time.monotonic() - began < self._repeated_after
+                return result, attempt == 0 and time.monotonic() - began < self.repeated_after
         raise AssertionError  # pragma: no cover - the last wait is None
 
     def _undisturbed(self, call: Callable[[], T]) -> T:
@@ -161,7 +164,6 @@ def _may_pass(error: Exception, status: int | None) -> bool:
 
 
 def _repeated_after() -> float:
-    """Seconds within which an answer is certainly the one to the first request."""
     wait: float = conf.getfloat("workers", "execution_api_retry_wait_min", fallback=1.0)
     timeout: float = conf.getfloat("workers", "execution_api_timeout", fallback=5.0)
     return max(min(wait, timeout), 0.1)
