@@ -312,8 +312,8 @@ class SqlLedger:
             return  # A Dag run that was deleted and made again begins with try 1.
         if there.try_number > here.try_number:
             raise LedgerLostError(
-                f"Try {there.try_number} of this task has the delivery: this one, try {here.try_number}, sends "
-                "nothing"
+                f"Try {there.try_number} of this task has taken the delivery over: this one, try "
+                f"{here.try_number}, sends nothing"
             )
 
     def _lock(self, connection: Connection) -> Any:

@@ -170,7 +170,8 @@ class _Talker:
         self._thread.start()
 
     def ask(self, work: Callable[[Connection], _Result], *, writes: bool, limit: float) -> _Result:
-        job = self._job = _Job(lambda job: self._transact(job, work, writes=writes), limit)
+        job: _Job[_Result] = _Job(lambda job: self._transact(job, work, writes=writes), limit)
+        self._job = job
         self._jobs.put(job)
         return job.result()
 
