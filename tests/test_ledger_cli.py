@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, update
 
 from braze_provider.delivery.ledger import sql_schema
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, Receipt, State
+from braze_provider.delivery.ledger.base import Claim, Counters, DeliveryKey, Opening, Receipt, State
 from braze_provider.delivery.ledger.sql import SqlLedger
 from braze_provider.ledger import reading
 from braze_provider.ledger.__main__ import main
@@ -37,12 +37,14 @@ class Book:
         run_id: str = RUN,
         task_id: str = "send",
         map_index: int = -1,
+        deployment: str = "",
         running: bool = False,
         finished: bool = False,
     ) -> None:
         """Deliver as many batches of 50, but for the last one of 7; claimed ones stay without outcome."""
-        ledger = SqlLedger(create_engine(self.url), DeliveryKey(dag_id, run_id, task_id, map_index), "host-1")
-        ledger.open(clear_number=0)
+        key = DeliveryKey(dag_id, run_id, task_id, map_index, deployment)
+        ledger = SqlLedger(create_engine(self.url), key, "host-1")
+        ledger.open(lambda head: Opening(Counters(1, 2, LONG_AGO), starts_over=head is None))
         sizes = [50] * (len(outcomes) - 1) + [7]
         ledger.write([], [Claim(index, size, f"f{index}") for index, size in enumerate(sizes)])
         receipts = [
@@ -114,11 +116,13 @@ def test_a_delivery_is_found_with_all_its_figures(book: Book, found: Any):
             "run_id": RUN,
             "task_id": "send",
             "map_index": -1,
+            "deployment": "",
             "state": "open",
             "begun_at": LONG_AGO,
             "written_at": LONG_AGO,
             "started_over": 0,
-            "clear_number": 0,
+            "try_number": 1,
+            "resends": [],
             "batches_by_state": {"sent": 2, "rejected": 1, "uncertain": 1, "failed": 1, "claimed": 1},
             "people_by_state": {"sent": 57, "rejected": 50, "uncertain": 50, "failed": 50, "claimed": 50},
             "report": None,
@@ -169,6 +173,27 @@ def test_deliveries_are_chosen_by_task_instance(
     assert [(one["dag_id"], one["run_id"], one["map_index"]) for one in found(*arguments)] == expected
 
 
+def test_deliveries_are_chosen_by_deployment(book: Book, found: Any):
+    book.deliver(State.SENT, deployment="production")
+    book.deliver(State.SENT)
+    assert [one["deployment"] for one in found()] == ["production", ""]
+    assert [one["deployment"] for one in found("--deployment", "production")] == ["production"]
+    assert [one["deployment"] for one in found("--deployment", "")] == [""]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--deployment", "", "--state", "uncertain", "--dispatch-ids")])
+def test_a_ledger_of_an_older_version_is_read_and_left_as_it_is(
+    book: Book, found: Any, arguments: tuple[str, ...]
+):
+    fixture = Path(__file__).parent / "delivery" / "fixtures" / "ledger_version_1.db"
+    book.path.write_bytes(fixture.read_bytes())
+    one = found(*arguments)[0]
+    assert (one["task_id"], one["started_over"], one["deployment"]) == ("send", 1, "")
+    assert (one["try_number"], one["resends"]) == (None, [])
+    assert one["batches_by_state"] == dict.fromkeys(("sent", "claimed", "rejected", "uncertain", "failed"), 1)
+    assert book.path.read_bytes() == fixture.read_bytes()
+
+
 def test_held_batches_are_listed(book: Book, found: Any):
     book.deliver(State.SENT, dag_id="fine")
     book.deliver(State.SENT, State.UNCERTAIN, State.SENT)
@@ -216,8 +241,7 @@ def test_dispatch_ids_are_listed_in_the_order_of_their_batches(
 def test_after_starting_over_only_the_new_receipts_count(book: Book, found: Any):
     book.deliver(State.SENT, State.SENT)
     ledger = SqlLedger(create_engine(book.url), DeliveryKey("welcome", RUN, "send"), "host-2")
-    ledger.open(clear_number=1)
-    ledger.start_over(clear_number=1)
+    ledger.open(lambda head: Opening(Counters(2, 2), starts_over=True))
     ledger.write([], [Claim(0, 50, "f0")])
     ledger.close()
     (one,) = found("--dispatch-ids")
@@ -249,6 +273,19 @@ def test_the_table_is_aligned_and_can_be_read(book: Book, printed: Any):
     assert first.index("1,457 in 30") + len("1,457 in 30") == header.index("SENT") + len("SENT")
 
 
+def test_the_table_names_deployments_where_there_are_any(book: Book, printed: Any):
+    book.deliver(State.SENT, deployment="production")
+    book.deliver(State.SENT, State.SENT)
+    lines = printed("--dispatch-ids")
+    assert [line.split()[:4] for line in lines[:3]] == [
+        ["DEPLOYMENT", "DAG", "RUN", "TASK"],
+        ["production", "welcome", RUN, "send"],
+        ["-", "welcome", RUN, "send"],
+    ]
+    assert lines[1].index("7 in 1") + len("7 in 1") == lines[0].index("SENT") + len("SENT")
+    assert f"production welcome {RUN} send: dispatch ids" in lines
+
+
 def test_the_table_of_batches_says_why(book: Book, printed: Any):
     book.deliver(State.SENT, State.UNCERTAIN, State.SENT, map_index=3)
     assert printed("--state", "uncertain")[-3:] == [
@@ -272,7 +309,9 @@ def test_the_table_of_dispatch_ids_says_which_batch(book: Book, printed: Any):
 
 
 def test_a_ledger_without_deliveries_has_nothing(book: Book, found: Any):
-    sql_schema.create(create_engine(book.url))
+    book.deliver(State.SENT)
+    with create_engine(book.url).begin() as connection:
+        connection.execute(sql_schema.delivery.delete())
     assert found() == []
 
 

@@ -53,13 +53,15 @@ def _connect(conn_id: str) -> Iterator[LedgerReader]:
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from sqlalchemy.exc import SQLAlchemyError
 
-    from braze_provider.delivery.ledger.sql_engine import first_line, ledger_engine, set_up
-    from braze_provider.delivery.ledger.sql_schema import LedgerVersionError
+    from braze_provider.delivery.ledger.sql_connection import ledger_engine
+    from braze_provider.delivery.ledger.sql_engine import first_line, set_up
+    from braze_provider.delivery.ledger.sql_migrations import LedgerVersionError
     from braze_provider.ledger.reading import LedgerReader
 
     # What Airflow says while it looks for the connection belongs to nobody's table or JSON.
     with contextlib.redirect_stdout(sys.stderr):
-        engine = set_up(ledger_engine(conn_id))
+        engine, _ = ledger_engine(conn_id)
+        set_up(engine)
     try:
         with contextlib.ExitStack() as stack:
             with contextlib.redirect_stdout(sys.stderr):
@@ -77,7 +79,7 @@ def _print(ledger: LedgerReader, given: argparse.Namespace) -> bool:
     from braze_provider.ledger.reading import Wanted
 
     states: Collection[State] = given.states
-    wanted = Wanted(given.dag_id, given.run_id, given.task_id, given.map_index)
+    wanted = Wanted(given.dag_id, given.run_id, given.task_id, given.map_index, given.deployment)
     found = (
         one
         for one in ledger.deliveries(wanted)
@@ -131,10 +133,11 @@ def _as_json(one: Delivery) -> dict[str, Any]:
         "begun_at": one.begun_at,
         "written_at": one.written_at,
         "started_over": one.generation,
-        "clear_number": one.clear_number,
+        "try_number": None if one.head.counters is None else one.head.counters.try_number,
+        "resends": list(one.head.resends),
         "batches_by_state": {state.value: one.batches.get(state, 0) for state in _STATES},
         "people_by_state": {state.value: one.people.get(state, 0) for state in _STATES},
-        "report": one.report,
+        "report": one.head.report,
     }
 
 
@@ -154,9 +157,12 @@ def _print_table(
 ) -> bool:
     if not found:
         return False
+    # Most ledgers are one deployment's.
+    deployed = any(one.key.deployment for one in found)
     header = ["DAG", "RUN", "TASK", "MAP", "STATE", *(state.name for state in _STATES), "LAST WRITTEN"]
     rows = [
         [
+            *([one.key.deployment or "-"] if deployed else []),
             one.key.dag_id,
             one.key.run_id,
             one.key.task_id,
@@ -167,8 +173,10 @@ def _print_table(
         ]
         for one in found
     ]
+    header = [*(["DEPLOYMENT"] if deployed else []), *header]
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    figures = range(5, 5 + len(_STATES))
+    first = header.index(_STATES[0].name)
+    figures = range(first, first + len(_STATES))
     for row in (header, *rows):
         cells = [
             cell.rjust(width) if place in figures else cell.ljust(width)
@@ -202,7 +210,8 @@ def _print_dispatch_ids(one: Delivery, receipts: Iterable[Receipt]) -> None:
 
 def _name(one: Delivery) -> str:
     mapped = "" if one.key.map_index < 0 else f"[{one.key.map_index}]"
-    return f"{one.key.dag_id} {one.key.run_id} {one.key.task_id}{mapped}"
+    deployment = f"{one.key.deployment} " if one.key.deployment else ""
+    return f"{deployment}{one.key.dag_id} {one.key.run_id} {one.key.task_id}{mapped}"
 
 
 def _map_index(one: Delivery) -> str:
@@ -231,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--run-id", help="only deliveries of this Dag run")
     option("--task-id", help="only deliveries of this task, named with its task groups")
     option("--map-index", type=int, help="only this instance of a mapped task")
+    option("--deployment", help="only deliveries of this Airflow deployment; '' for those without a name")
     option(
         "--state",
         dest="states",

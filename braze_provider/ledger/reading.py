@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, null, select
 from sqlalchemy.engine import Connection
 
+from braze_provider.delivery.ledger import sql_migrations as migrations
 from braze_provider.delivery.ledger import sql_schema as schema
-from braze_provider.delivery.ledger.base import DeliveryKey, Receipt, State
+from braze_provider.delivery.ledger.base import DeliveryKey, Head, Receipt, State
 from braze_provider.delivery.ledger.sql_schema import delivery, receipt
 
 DELIVERIES_PER_PAGE = 200
@@ -31,17 +31,27 @@ class Wanted:
     :param run_id: Id of the Dag run.
     :param task_id: Id of the task.
     :param map_index: Index of a mapped task instance, -1 for one that is not mapped.
+    :param deployment: Name of the Airflow deployment, "" for those without one.
     """
 
     dag_id: str | None = None
     run_id: str | None = None
     task_id: str | None = None
     map_index: int | None = None
+    deployment: str | None = None
 
     @property
     def fields(self) -> dict[str, Any]:
         """What matters."""
         return {name: value for name, value in vars(self).items() if value is not None}
+
+    def includes(self, key: DeliveryKey) -> bool:
+        """
+        Whether a delivery is among them.
+
+        :param key: Its task instance.
+        """
+        return all(getattr(key, name) == value for name, value in self.fields.items())
 
 
 @dataclass(frozen=True)
@@ -52,11 +62,10 @@ class Delivery:
     :param id: Its number in the ledger.
     :param key: The task instance.
     :param generation: How often it was started over.
-    :param clear_number: How often the Dag run had been cleared when it began, or was started over.
+    :param head: What is known of it as a whole.
     :param status: ``finished``; ``running``, if it was written to in the last two minutes; else ``open``.
     :param begun_at: When it began.
     :param written_at: When it was last written to.
-    :param report: The report that it ended with, if it finished.
     :param batches: Number of batches in each state.
     :param people: Number of people in them.
     """
@@ -64,11 +73,10 @@ class Delivery:
     id: int
     key: DeliveryKey
     generation: int
-    clear_number: int
+    head: Head
     status: str
     begun_at: str
     written_at: str
-    report: Mapping[str, Any] | None
     batches: dict[State, int] = field(default_factory=dict)
     people: dict[State, int] = field(default_factory=dict)
 
@@ -86,7 +94,7 @@ class Delivery:
 
 class LedgerReader:
     """
-    Reads a SQL ledger.
+    Reads a SQL ledger, of this version of the tables or an older one.
 
     :param connection: A connection to its database, which need not have a ledger yet.
     :raises LedgerVersionError: If the ledger is newer than this code.
@@ -94,7 +102,8 @@ class LedgerReader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._exists = schema.exists(connection)
+        row = migrations.read_version(connection)
+        self._version: int | None = None if row is None else row.version
 
     def deliveries(self, wanted: Wanted) -> Iterator[Delivery]:
         """
@@ -102,22 +111,26 @@ class LedgerReader:
 
         :param wanted: Which ones.
         """
+        if self._version is None:
+            return
         recently = (datetime.now(timezone.utc) - RUNNING).isoformat()
-        fields = wanted.fields
+        columns = [
+            column if column in schema.columns_of(delivery, self._version) else null().label(column.name)
+            for column in delivery.c
+        ]
+        # A deployment is looked at below: version 1 has no such column.
+        fields = {name: value for name, value in wanted.fields.items() if name != "deployment"}
+        query = (
+            select(*columns)
+            .where(*(delivery.c[name] == value for name, value in fields.items()))
+            .order_by(delivery.c.id)
+            .limit(DELIVERIES_PER_PAGE)
+        )
         last = 0
-        while self._exists:
-            rows = self._connection.execute(
-                select(delivery)
-                .where(delivery.c.id > last, *(delivery.c[name] == value for name, value in fields.items()))
-                .order_by(delivery.c.id)
-                .limit(DELIVERIES_PER_PAGE)
-            ).all()
+        while True:
+            rows = self._connection.execute(query.where(delivery.c.id > last)).all()
             # MySQL finds ids with trailing spaces as well.
-            page = [
-                _delivery(row, recently)
-                for row in rows
-                if all(getattr(row, name) == value for name, value in fields.items())
-            ]
+            page = [one for one in (_delivery(row, recently) for row in rows) if wanted.includes(one.key)]
             self._count(page)
             yield from page
             if len(rows) < DELIVERIES_PER_PAGE:
@@ -176,11 +189,10 @@ def _delivery(row: Any, recently: str) -> Delivery:
     status = "finished" if row.finished else "running" if row.updated_at > recently else "open"
     return Delivery(
         id=row.id,
-        key=DeliveryKey(row.dag_id, row.run_id, row.task_id, row.map_index),
+        key=schema.to_key(row),
         generation=row.generation,
-        clear_number=row.clear_number,
+        head=schema.to_head(row),
         status=status,
         begun_at=row.created_at,
         written_at=row.updated_at,
-        report=None if row.report is None else json.loads(row.report),
     )

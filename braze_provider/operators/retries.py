@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
 from braze_provider.api.errors import BrazeConfigurationError, BrazeConnectionError
-from braze_provider.delivery.delivery import DeliveryError
+from braze_provider.delivery.failure import DeliveryError
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context

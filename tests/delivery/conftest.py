@@ -16,7 +16,14 @@ from braze_provider.delivery.ledger.task_state import TaskStateLedger
 # What a helper asserts is to be reported as fully as what a test asserts.
 pytest.register_assert_rewrite("delivery")
 
-from delivery.sql_ledger_helpers import MYSQL_URL, POSTGRES_URL, Database, claims, new_database  # noqa: E402
+from delivery.sql_ledger_helpers import (  # noqa: E402
+    MYSQL_URL,
+    POSTGRES_URL,
+    Database,
+    claims,
+    goes_on,
+    new_database,
+)
 from delivery.task_state_ledger_helpers import Store, opening  # noqa: E402
 
 # The SQL ledger ---------------------------------------------------------------------------------------------
@@ -68,7 +75,7 @@ def empty_sql_database(sql_database: Database) -> Iterator[Database]:
 def sql_ledger(sql_database: Database) -> SqlLedger:
     """A ledger that was just opened for the first time."""
     opened = sql_database.ledger()
-    assert opened.open(clear_number=0) is None
+    assert opened.open(goes_on) is None
     return opened
 
 
@@ -77,7 +84,7 @@ def sql_successor(sql_database: Database, sql_ledger: SqlLedger) -> SqlLedger:
     """A ledger that another copy of the task has opened since; batches 0 to 2 were claimed before."""
     assert list(sql_ledger.write([], claims(0, 1, 2))) == [0, 1, 2]
     other = sql_database.ledger("second")
-    assert other.open(clear_number=0) is not None
+    assert other.open(goes_on) is not None
     return other
 
 

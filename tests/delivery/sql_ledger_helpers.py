@@ -11,12 +11,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
 from braze_provider.delivery.ledger import sql_engine, sql_schema
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, Receipt, State
+from braze_provider.delivery.ledger.base import (
+    Claim,
+    Counters,
+    Decide,
+    DeliveryKey,
+    Head,
+    Opening,
+    Receipt,
+    State,
+)
 from braze_provider.delivery.ledger.sql import SqlLedger
 
 POSTGRES_URL = os.environ.get("BRAZE_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test").replace(
@@ -43,8 +52,10 @@ class Database:
         """An engine without a pool, which leaves nothing open."""
         return create_engine(self.url, poolclass=NullPool)
 
-    def ledger(self, owner: str = "first", key: DeliveryKey = KEY) -> SqlLedger:
-        ledger = SqlLedger(create_engine(self.url), key, owner)
+    def ledger(
+        self, owner: str = "first", key: DeliveryKey = KEY, *, keeps_people: bool = False
+    ) -> SqlLedger:
+        ledger = SqlLedger(create_engine(self.url), key, owner, keeps_people=keeps_people)
         self.ledgers.append(ledger)
         return ledger
 
@@ -81,7 +92,7 @@ class Database:
 
     def delete_rows(self) -> None:
         with sql_engine.set_up(self.engine()).begin() as connection:
-            if sql_schema.exists(connection):
+            if inspect(connection).has_table(sql_schema.delivery.name):
                 connection.execute(sql_schema.delivery.delete())
 
 
@@ -96,6 +107,24 @@ def new_database(url: str, options: str = "") -> Iterator[Database]:
     finally:
         with server.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}"))
+
+
+COUNTERS = Counters(try_number=1, max_tries=2, run_started_at=AT)
+
+
+def goes_on(head: Head | None) -> Opening:
+    """Decide to go on from whatever there is."""
+    return Opening(COUNTERS, starts_over=head is None)
+
+
+def goes_on_as(counters: Counters) -> Decide:
+    """Decide to go on, in a try with these counters."""
+    return lambda head: Opening(counters, starts_over=head is None)
+
+
+def starts_over(head: Head | None) -> Opening:
+    """Decide that what there is does not count any more."""
+    return Opening(COUNTERS, starts_over=True)
 
 
 def claims(*indexes: int, again: bool = False) -> list[Claim]:

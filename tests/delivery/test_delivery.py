@@ -12,7 +12,8 @@ import pytest
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND, MESSAGES_SEND
 from braze_provider.api.errors import BrazeAuthenticationError, BrazeValidationError
-from braze_provider.delivery.delivery import Delivery, DeliveryError, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.ledger.base import Claim, Receipt
 from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.prepare import TooManyRecipientsError

@@ -24,7 +24,8 @@ from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeRejectedError, BrazeServerError, BrazeUncertainError
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery import engine as engine_module
-from braze_provider.delivery.delivery import Delivery, DeliveryError, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
 from braze_provider.delivery.ledger.sql import SqlLedger
 from braze_provider.delivery.opening import Attempt

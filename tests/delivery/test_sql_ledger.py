@@ -5,46 +5,129 @@ from __future__ import annotations
 import dataclasses
 import gc
 import sys
+from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import AT, KEY, Database, claims, in_state, settled, states
+from delivery.sql_ledger_helpers import (
+    AT,
+    COUNTERS,
+    KEY,
+    Database,
+    claims,
+    goes_on,
+    goes_on_as,
+    in_state,
+    settled,
+    starts_over,
+    states,
+)
 from sqlalchemy import func, insert, literal, select
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import sql, sql_engine, sql_schema
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, Head, State
+from braze_provider.delivery.ledger import sql, sql_engine, sql_rows, sql_schema
+from braze_provider.delivery.ledger.base import (
+    Claim,
+    Counters,
+    DeliveryKey,
+    Head,
+    LedgerLostError,
+    Opening,
+    State,
+)
 from braze_provider.delivery.ledger.sql import SqlLedger
 
 # Opening ----------------------------------------------------------------------------------------------------
 
 
 def test_the_first_opening_finds_nothing(sql_database: Database):
-    assert sql_database.ledger().open(clear_number=0) is None
+    assert sql_database.ledger().open(goes_on) is None
 
 
 def test_a_later_opening_finds_the_delivery_unfinished(sql_database: Database, sql_ledger: SqlLedger):
-    assert sql_database.ledger("second").open(clear_number=5) == Head(
-        clear_number=0, finished=False, report=None
-    )
+    assert sql_database.ledger("second").open(goes_on) == Head(COUNTERS, finished=False, report=None)
 
 
-def test_the_clear_number_is_that_of_the_beginning(sql_database: Database):
-    sql_database.ledger("first").open(clear_number=3)
-    sql_database.ledger("second").open(clear_number=4)
-    head = sql_database.ledger("third").open(clear_number=5)
-    assert head is not None
-    assert head.clear_number == 3
+def test_an_opening_is_decided_by_what_is_on_record(sql_database: Database, sql_ledger: SqlLedger):
+    seen = []
+
+    def decide(head: Head | None) -> Opening:
+        seen.append(head)
+        return goes_on(head)
+
+    sql_database.ledger("second").open(decide)
+    sql_database.ledger("third", dataclasses.replace(KEY, map_index=7)).open(decide)
+    assert seen == [Head(COUNTERS), None]
+
+
+def test_what_an_opening_notes_the_next_one_finds(sql_database: Database, sql_ledger: SqlLedger):
+    later = Counters(3, 4, "2026-02-01T00:00:00+00:00")
+    second = sql_database.ledger("second")
+    found = second.open(lambda _: Opening(later, starts_over=False, resends=("June", "Juli ü")))
+    assert found == Head(COUNTERS)
+    assert sql_database.ledger("third").open(goes_on_as(later)) == Head(later, ("June", "Juli ü"))
+
+
+def test_what_refuses_to_open_is_raised_as_it_is(sql_database: Database, sql_ledger: SqlLedger):
+    refusal = KeyError("not this one")
+    calls = []
+
+    def refuse(head: Head | None) -> Opening:
+        calls.append(head)
+        raise refusal
+
+    with pytest.raises(KeyError) as caught:
+        sql_database.ledger("second").open(refuse)
+    assert caught.value is refusal
+    assert calls == [Head(COUNTERS)]
+
+
+def test_an_opening_that_is_refused_changes_nothing(sql_database: Database, sql_ledger: SqlLedger):
+    in_state(State.SENT, sql_ledger)
+
+    def rows() -> list[Any]:
+        return sql_database.query(select(sql_schema.delivery)) + sql_database.query(select(sql_schema.receipt))
+
+    def refuse(head: Head | None) -> Opening:
+        raise BrazeError("no")
+
+    before = rows()
+    for key in (KEY, dataclasses.replace(KEY, task_id="another")):
+        with pytest.raises(BrazeError, match="no"):
+            sql_database.ledger("second", key).open(refuse)
+    assert rows() == before
+    sql_ledger.confirm()
+
+
+def test_the_copy_of_an_earlier_try_does_not_take_over(sql_database: Database):
+    later = sql_database.ledger("later")
+    later.open(goes_on_as(dataclasses.replace(COUNTERS, try_number=2)))
+    with pytest.raises(LedgerLostError, match="Try 2 of this task.*try 1, sends nothing"):
+        sql_database.ledger("earlier").open(goes_on)
+    later.confirm()
+
+
+def test_a_dag_run_that_was_made_again_begins_with_the_first_try(sql_database: Database):
+    sql_database.ledger("before").open(goes_on_as(Counters(5, 5, "2025-12-31T00:00:00+00:00")))
+    after = sql_database.ledger("after")
+    assert after.open(goes_on) is not None
+    after.confirm()
+
+
+def test_another_copy_of_the_same_try_takes_over(sql_database: Database, sql_ledger: SqlLedger):
+    other = sql_database.ledger("second")
+    other.open(goes_on)
+    other.confirm()
 
 
 def test_a_finished_delivery_is_found_with_its_report(sql_database: Database, sql_ledger: SqlLedger):
     report = {"recipients": 3, "sent": 3, "note": "übermittelt 🎉"}
     sql_ledger.finish(report)
-    assert sql_database.ledger("second").open(clear_number=0) == Head(0, finished=True, report=report)
+    assert sql_database.ledger("second").open(goes_on) == Head(COUNTERS, finished=True, report=report)
 
 
 def test_the_same_owner_may_open_again(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(0))
-    assert sql_ledger.open(clear_number=0) == Head(clear_number=0)
+    assert sql_ledger.open(goes_on) == Head(COUNTERS)
     assert list(sql_ledger.write([settled(0)], claims(1))) == [1]
 
 
@@ -53,7 +136,7 @@ def test_the_receipts_outlive_the_ledger_that_wrote_them(sql_database: Database,
     sql_ledger.write([settled(0)], [])
     sql_ledger.close()
     later = sql_database.ledger("second")
-    later.open(clear_number=0)
+    later.open(goes_on)
     assert states(later) == {0: State.SENT, 1: State.CLAIMED}
 
 
@@ -69,20 +152,21 @@ def test_the_receipts_outlive_the_ledger_that_wrote_them(sql_database: Database,
         dataclasses.replace(KEY, run_id=KEY.run_id.lower()),
         dataclasses.replace(KEY, task_id="group.send"),
         dataclasses.replace(KEY, map_index=0),
+        dataclasses.replace(KEY, deployment="production"),
         DeliveryKey("welcom", "e" + KEY.run_id, "send"),
     ],
-    ids=lambda key: f"{key.dag_id[:8]!a}-{key.run_id[:4]!a}-{key.task_id[:8]!a}-{key.map_index}",
+    ids=lambda key: f"{key.dag_id[:8]!a}-{key.run_id[:4]!a}-{key.task_id[:8]!a}-{key.map_index}{key.deployment}",
 )
 def test_task_instances_that_differ_in_anything_share_nothing(
     sql_database: Database, sql_ledger: SqlLedger, other: DeliveryKey
 ):
     sql_ledger.write([], claims(0))
     another = sql_database.ledger("second", other)
-    assert another.open(clear_number=0) is None
+    assert another.open(goes_on) is None
     assert list(another.write([], claims(0))) == [0]
     assert list(sql_ledger.write([settled(0)], claims(1))) == [1]
     assert states(another) == {0: State.CLAIMED}
-    assert sql_database.ledger("third", other).open(clear_number=0) is not None
+    assert sql_database.ledger("third", other).open(goes_on) is not None
 
 
 def test_an_id_that_does_not_fit_is_refused_at_once(sql_database: Database):
@@ -238,7 +322,7 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
     [
         ("a\x00b", "a\ufffdb"),
         ("lone \ud83c surrogate", "lone ? surrogate"),
-        ("ü" * 10_000, "ü" * sql.MAX_REASON_LENGTH),
+        ("ü" * 10_000, "ü" * sql_rows.MAX_REASON_LENGTH),
         ("", ""),
     ],
     ids=["nul", "surrogate", "long", "empty"],
@@ -275,7 +359,7 @@ def test_removing_a_delivery_removes_its_receipts(sql_database: Database, sql_le
     with engine.begin() as connection:
         connection.execute(sql_schema.delivery.delete())
     assert sql_database.query(select(func.count()).select_from(sql_schema.receipt))[0][0] == 0
-    assert sql_database.ledger("second").open(clear_number=0) is None
+    assert sql_database.ledger("second").open(goes_on) is None
 
 
 # Starting over ----------------------------------------------------------------------------------------------
@@ -284,15 +368,15 @@ def test_removing_a_delivery_removes_its_receipts(sql_database: Database, sql_le
 def test_starting_over_leaves_no_receipt_and_no_end(sql_database: Database, sql_ledger: SqlLedger):
     in_state(State.SENT, sql_ledger)
     sql_ledger.finish({"sent": 1})
-    sql_ledger.start_over(clear_number=2)
+    assert sql_ledger.open(starts_over) is None
     assert list(sql_ledger.receipts()) == []
     assert list(sql_ledger.write([], claims(0))) == [0]
-    assert sql_database.ledger("second").open(clear_number=3) == Head(clear_number=2, finished=False)
+    assert sql_database.ledger("second").open(goes_on) == Head(COUNTERS, finished=False)
 
 
 def test_receipts_from_before_stay_in_the_table(sql_database: Database, sql_ledger: SqlLedger):
     in_state(State.SENT, sql_ledger)
-    sql_ledger.start_over(clear_number=1)
+    sql_ledger.open(starts_over)
     sql_ledger.write([], claims(0))
     table = sql_schema.receipt
     rows = sql_database.query(select(table.c.generation, table.c.state).order_by(table.c.generation))
@@ -301,8 +385,8 @@ def test_receipts_from_before_stay_in_the_table(sql_database: Database, sql_ledg
 
 def test_a_later_try_goes_on_with_the_newest_beginning(sql_database: Database, sql_ledger: SqlLedger):
     in_state(State.SENT, sql_ledger, 0)
-    sql_ledger.start_over(clear_number=1)
+    sql_ledger.open(starts_over)
     in_state(State.SENT, sql_ledger, 1)
     later = sql_database.ledger("second")
-    later.open(clear_number=1)
+    later.open(goes_on)
     assert states(later) == {1: State.SENT}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import KEY, claims, in_threads, settled, states
+from delivery.sql_ledger_helpers import KEY, claims, goes_on, in_threads, settled, states
 from sqlalchemy.engine import make_url
 
 from braze_provider.api.errors import BrazeConnectionError
@@ -30,10 +30,10 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 def test_a_ledger_is_kept_in_a_sqlite_file(connection: Callable[..., str], tmp_path: Path):
     conn_id = connection(conn_type="sqlite", host=str(tmp_path / "ledger.db"))
     ledger = open_sql_ledger(conn_id, KEY, "first")
-    assert ledger.open(clear_number=0) is None
+    assert ledger.open(goes_on) is None
     assert list(ledger.write([], claims(0))) == [0]
     assert in_threads(1, lambda _: list(ledger.write([], claims(1)))) == [[1]]
-    assert open_sql_ledger(conn_id, KEY, "second").open(clear_number=0) is not None
+    assert open_sql_ledger(conn_id, KEY, "second").open(goes_on) is not None
     assert str(ledger) == "table braze_receipt of connection 'ledger' (sqlite)"
     ledger.close()
 
@@ -60,7 +60,7 @@ def test_a_ledger_is_kept_in_postgresql(
         if cursor and "ursor" in str(error):
             pytest.skip(f"Airflow's own hook refuses that: {error}")
         raise
-    assert ledger.open(clear_number=0) is None
+    assert ledger.open(goes_on) is None
     assert list(ledger.write([], claims(0, 1))) == [0, 1]
     assert list(ledger.write([settled(0), settled(1)], claims(2))) == [2]
     assert states(ledger) == {0: State.SENT, 1: State.SENT, 2: State.CLAIMED}

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import Database, claims, in_state, settled, states
-from sqlalchemy import select, text, update
-from sqlalchemy.engine import Engine
+from delivery.sql_ledger_helpers import (
+    COUNTERS,
+    KEY,
+    Database,
+    claims,
+    goes_on,
+    goes_on_as,
+    in_state,
+    settled,
+    starts_over,
+    states,
+)
+from sqlalchemy import select, text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
-from braze_provider.delivery.ledger import sql_schema
+from braze_provider.delivery.ledger import sql_line, sql_schema
 from braze_provider.delivery.ledger.base import Head, LedgerLostError, State
 from braze_provider.delivery.ledger.sql import LedgerUnavailableError, SqlLedger
 
@@ -23,18 +36,19 @@ class Commits:
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self._fail: str | None = None
         self.failed = 0
-        commit = engine.dialect.do_commit
+        commit = sql_line.commit
 
-        def do_commit(connection: Any) -> None:
-            fail, self._fail = self._fail, None
-            if fail is None:
-                return commit(connection)
-            self.failed += 1
-            if fail == "after":
-                commit(connection)
-            raise self._error(engine)
+        def commit_or_fail(connection: Connection, *arguments: Any, writes: bool) -> None:
+            fail = None
+            if connection.engine is engine and writes:
+                fail, self._fail = self._fail, None
+            if fail != "before":
+                commit(connection, *arguments, writes=writes)
+            if fail is not None:
+                self.failed += 1
+                raise OperationalError("COMMIT", None, self._error(engine))
 
-        monkeypatch.setattr(engine.dialect, "do_commit", do_commit)
+        monkeypatch.setattr(sql_line, "commit", commit_or_fail)
 
     def fail(self, when: str) -> None:
         self._fail = when
@@ -103,7 +117,7 @@ def test_claims_whose_commit_had_no_answer_are_not_granted_to_who_was_replaced_m
     sleep = time.sleep
 
     def meanwhile(seconds: float) -> None:
-        other.open(clear_number=0)
+        other.open(goes_on)
         sleep(seconds)
 
     monkeypatch.setattr(time, "sleep", meanwhile)
@@ -115,27 +129,51 @@ def test_claims_whose_commit_had_no_answer_are_not_granted_to_who_was_replaced_m
 
 @WHEN
 def test_a_commit_without_answer_begins_one_delivery(
-    sql_database: Database, monkeypatch: pytest.MonkeyPatch, when: str
+    sql_database: Database, sql_ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, when: str
 ):
-    first = sql_database.ledger()
+    key = dataclasses.replace(KEY, task_id="another")
+    first = sql_database.ledger("another", key)
     commits = Commits(first._engine, monkeypatch)
-    sql_schema.create(sql_database.engine())
-    monkeypatch.setattr(sql_schema, "create", lambda _: commits.fail(when))  # The commit after this.
-    assert first.open(clear_number=4) is None
+    commits.fail(when)
+    assert first.open(goes_on) is None
     assert commits.failed == 1
     assert list(first.write([], claims(0))) == [0]
-    assert sql_database.ledger("second").open(clear_number=5) == Head(clear_number=4)
+    assert sql_database.ledger("second", key).open(goes_on) == Head(COUNTERS)
+
+
+@WHEN
+def test_a_commit_without_answer_finds_what_was_there_before_it(
+    sql_database: Database, sql_ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, when: str
+):
+    sql_ledger.finish({"sent": 1})
+    second = sql_database.ledger("second")
+    Commits(second._engine, monkeypatch).fail(when)
+    later = dataclasses.replace(COUNTERS, try_number=2)
+    assert second.open(goes_on_as(later)) == Head(COUNTERS, finished=True, report={"sent": 1})
+    assert sql_database.ledger("third").open(goes_on_as(later)) == Head(
+        later, finished=True, report={"sent": 1}
+    )
 
 
 @WHEN
 def test_a_commit_without_answer_starts_over_once(
-    sql_database: Database, sql_ledger: SqlLedger, commits: Commits, when: str
+    sql_database: Database, sql_ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, when: str
 ):
     in_state(State.SENT, sql_ledger)
-    commits.fail(when)
-    sql_ledger.start_over(clear_number=1)
-    assert list(sql_ledger.write([], claims(0))) == [0]
+    second = sql_database.ledger("second")
+    Commits(second._engine, monkeypatch).fail(when)
+    assert second.open(starts_over) is None
+    assert list(second.write([], claims(0))) == [0]
     assert [row.generation for row in sql_database.query(select(sql_schema.delivery.c.generation))] == [1]
+
+
+def test_an_opening_whose_commit_had_no_answer_is_not_taken_for_one_of_before(
+    sql_ledger: SqlLedger, commits: Commits
+):
+    later = dataclasses.replace(COUNTERS, try_number=2)
+    commits.fail("before")
+    assert sql_ledger.open(goes_on_as(later)) == Head(COUNTERS)
+    assert sql_ledger.open(goes_on_as(later)) == Head(later)
 
 
 # A database that can't be used ------------------------------------------------------------------------------
@@ -145,7 +183,7 @@ def test_a_connection_that_was_cut_is_replaced(sql_database: Database):
     if sql_database.kind == "sqlite":
         pytest.skip("SQLite has no connection to cut")
     ledger = sql_database.ledger()
-    ledger.open(clear_number=0)
+    ledger.open(goes_on)
     for index in range(5):
         sql_database.cut_all_other_connections()
         assert list(ledger.write([settled(index - 1)], claims(index))) == [index]
@@ -155,7 +193,7 @@ def test_a_connection_that_was_cut_is_replaced(sql_database: Database):
 
 def test_a_database_that_can_not_be_written_to_is_named(empty_sql_database: Database):
     ledger = empty_sql_database.ledger()
-    ledger.open(clear_number=0)
+    ledger.open(goes_on)
     empty_sql_database.query(text("DROP TABLE braze_receipt"))
     began = time.monotonic()
     with pytest.raises(LedgerUnavailableError, match=r"braze_receipt .*can't be used: \w+") as caught:
@@ -164,27 +202,10 @@ def test_a_database_that_can_not_be_written_to_is_named(empty_sql_database: Data
     assert "\n" not in str(caught.value)
 
 
-# Tables that are damaged or of another version --------------------------------------------------------------
+# Tables that are damaged --------------------------------------------------------------
 
 
 def test_a_delivery_whose_record_was_removed_goes_no_further(sql_database: Database, sql_ledger: SqlLedger):
     sql_database.query(sql_schema.delivery.delete())
     with pytest.raises(LedgerLostError, match="gone"):
         sql_ledger.write([], claims(0))
-
-
-def test_tables_of_a_newer_version_are_refused(empty_sql_database: Database):
-    newer = sql_schema.SCHEMA_VERSION + 1
-    sql_schema.create(empty_sql_database.engine())
-    empty_sql_database.query(update(sql_schema.version).values(version=newer))
-    with pytest.raises(sql_schema.LedgerVersionError, match=rf"braze_receipt.* version {newer}.*update"):
-        empty_sql_database.ledger().open(clear_number=0)
-
-
-def test_tables_that_were_made_in_part_are_completed(empty_sql_database: Database):
-    with empty_sql_database.engine().begin() as connection:
-        sql_schema.delivery.create(connection)
-        sql_schema.version.create(connection)
-    ledger = empty_sql_database.ledger()
-    assert ledger.open(clear_number=0) is None
-    assert list(ledger.write([], claims(0))) == [0]

@@ -25,7 +25,8 @@ from delivery.attempts import (
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery import lease
-from braze_provider.delivery.delivery import Delivery, DeliveryError, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.ledger.base import Claim, DeliveryKey, LedgerLostError
 from braze_provider.delivery.ledger.sql import SqlLedger
 from braze_provider.delivery.opening import Attempt, LedgerGoneError

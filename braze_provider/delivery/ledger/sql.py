@@ -10,50 +10,52 @@ Only import this module to use it: it needs SQLAlchemy, which parsing a Dag does
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
-import random
 import secrets
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, func, insert, literal_column, select, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from braze_provider.api.errors import BrazeError
+from braze_provider.delivery.ledger import sql_migrations as migrations
 from braze_provider.delivery.ledger import sql_schema as schema
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, Head, LedgerLostError, Receipt, State
-from braze_provider.delivery.ledger.sql_engine import (
-    begin_writing,
-    first_line,
-    is_transient,
-    ledger_engine,
-    set_up,
+from braze_provider.delivery.ledger import sql_statements as statements
+from braze_provider.delivery.ledger.base import (
+    Claim,
+    Decide,
+    DeliveryKey,
+    Head,
+    LedgerLostError,
+    Opening,
+    Receipt,
+    State,
 )
-from braze_provider.delivery.ledger.sql_schema import delivery, receipt
+from braze_provider.delivery.ledger.sql_connection import ledger_engine
+from braze_provider.delivery.ledger.sql_rows import (
+    now_iso,
+    row_of_claim,
+    row_of_opening,
+    row_of_outcome,
+    to_iso,
+)
+from braze_provider.delivery.ledger.sql_transactions import (
+    FIRST_PATIENCE,
+    LedgerUnavailableError,
+    Transactions,
+)
 
 __all__ = ["LedgerUnavailableError", "SqlLedger", "open_sql_ledger"]
 
 ROWS_PER_PAGE = 1_000
 ROWS_PER_LOOKUP = 500
 """SQLite of before 2020 takes 999 parameters."""
-MAX_REASON_LENGTH = 4_000
-
-FIRST_PATIENCE = 5.0
-"""Seconds of trying again before the database has answered once: what is wrong by then is the connection."""
-PATIENCE = 60.0
-"""Seconds of trying again in the middle of a delivery, which may outlast a database's restart."""
-MAX_PAUSE = 2.0
-
-_Result = TypeVar("_Result")
-
-
-class LedgerUnavailableError(BrazeError):
-    """The ledger's database can't be reached, or refuses what the ledger does."""
+DIGEST_SIZE = 16
+NOT_OPENED = "the ledger has to be opened first"
 
 
 @dataclass
@@ -73,81 +75,93 @@ class SqlLedger:
     :param key: The task instance whose delivery it is.
     :param owner: A name that no other process has, and this one not twice.
     :param conn_id: Id of the Airflow connection that the engine came from, for messages.
+    :param keeps_people: Whether to note who is in each batch. Default False.
     """
 
-    def __init__(self, engine: Engine, key: DeliveryKey, owner: str, *, conn_id: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        key: DeliveryKey,
+        owner: str,
+        *,
+        conn_id: str | None = None,
+        keeps_people: bool = False,
+    ) -> None:
         if not 0 < len(owner) <= schema.MAX_ID_LENGTH or owner != owner.strip():
             raise ValueError(f"an owner is a name of 1 to {schema.MAX_ID_LENGTH} characters, not {owner!r}")
-        for name in (key.dag_id, key.run_id, key.task_id):
+        for name in (key.dag_id, key.run_id, key.task_id, key.deployment):
             if len(name) > schema.MAX_ID_LENGTH:
                 raise BrazeError(f"an id of {len(name)} characters is too long for the ledger: {name[:60]}…")
-        self._engine = set_up(engine)
+        self._engine = engine
+        self._conn_id = conn_id
+        self._transactions = Transactions(engine, str(self))
         self._key = key
         self._owner = owner
-        self._conn_id = conn_id
-        self._statements = _Statements.of(engine.dialect.name)
-        self._reached = False
+        self._keeps_people = keeps_people
+        self._write_receipts = statements.write_receipts(engine.dialect.name)
+        self._known_marks: migrations.Marks | None = None
         self._id = self._generation = -1
 
     def __str__(self) -> str:
         where = f"connection {self._conn_id!r}" if self._conn_id else f"database {self._engine.url.database}"
-        return f"table {receipt.name} of {where} ({self._engine.dialect.name})"
+        return f"table {schema.receipt.name} of {where} ({self._engine.dialect.name})"
 
     @property
     def durable(self) -> bool:
         """Whether a later try of the task finds the receipts again."""
         return True
 
-    def open(self, *, clear_number: int) -> Head | None:
-        """
-        Become the owner of this delivery, durably.
+    @property
+    def identity(self) -> str:
+        """A name that no other ledger has, known from when :meth:`open` calls ``decide``."""
+        return self._marks.identity
 
-        :param clear_number: How often the Dag run has been cleared; kept with a delivery that begins now.
-        :return: What an earlier try left; None if this is the first that the ledger hears of the delivery.
+    @property
+    def keeps_people(self) -> bool:
+        """Whether it notes who is in each batch, as digests that only it can make."""
+        return self._keeps_people
+
+    def open(self, decide: Decide) -> Head | None:
+        """
+        Become the owner of this delivery, durably, in one step with what ``decide`` decides.
+
+        :param decide: Decides, from what an earlier try left, or raises to refuse.
+        :return: What this delivery goes on from; None if it begins or starts over.
+        :raises LedgerLostError: If a later try of the same task instance has opened it before.
         :raises LedgerUnavailableError: If the database can't be reached, or not be written to.
         """
-        try:
-            schema.create(self._engine)
-        except SQLAlchemyError as error:
-            raise self._unavailable(error) from error
-        except schema.LedgerVersionError as error:
-            raise schema.LedgerVersionError(f"The ledger, {self}, can't be used: {error}") from error
-        began = False
+        self._prepare()
+        # What each run of the transaction would have returned, should the answer to its commit get lost.
+        returned: list[Head | None] = []
+        now = now_iso()
 
         def take_over(connection: Connection) -> Head | None:
-            nonlocal began
-            found = connection.execute(_find, {"digest": schema.digest(self._key)}).first()
+            found = connection.execute(statements.find, {"digest": schema.digest(self._key)}).first()
             if found is None:
-                began = True  # Known even if the answer to the commit gets lost.
-                self._begin(connection, clear_number)
+                opening = decide(None)
+                returned.append(None)
+                self._begin(connection, opening, now)
                 return None
             self._id = found.id
             row = self._lock(connection)
             self._generation = row.generation
-            if began and row.begun_by == row.owner == self._owner:
-                return None
-            connection.execute(update(delivery).where(delivery.c.id == row.id), self._ownership())
-            report = None if row.report is None else json.loads(row.report)
-            return Head(row.clear_number, finished=bool(row.finished), report=report)
+            if returned and (row.owner, row.updated_at) == (self._owner, now):
+                return returned[-1]
+            head = schema.to_head(row)
+            opening = decide(head)
+            self._give_way(head, opening)
+            changes = row_of_opening(opening)
+            if opening.starts_over:
+                self._generation += 1
+                changes.update(generation=self._generation, finished=False, report=None)
+            returned.append(None if opening.starts_over else head)
+            connection.execute(
+                statements.change.values(**changes, owner=self._owner, updated_at=now),
+                {"delivery": row.id},
+            )
+            return returned[-1]
 
-        return self._transact(take_over)
-
-    def start_over(self, *, clear_number: int) -> None:
-        """
-        Begin the delivery anew: the receipts so far stay as a record, and are none of it any more.
-
-        :param clear_number: How often the Dag run has been cleared.
-        :raises LedgerLostError: If somebody else is the owner.
-        """
-        # Decided once, so that a lost answer does not begin two generations.
-        changes = {
-            "generation": self._generation + 1,
-            "clear_number": clear_number,
-            "finished": False,
-            "report": None,
-        }
-        self._change_head(changes)
-        self._generation += 1
+        return self._transactions.run(take_over)
 
     def receipts(self, start: int = 0) -> Iterator[Receipt]:
         """
@@ -155,12 +169,7 @@ class SqlLedger:
 
         :param start: Index to begin with. Default 0.
         """
-        while True:
-            page = self._transact(self._page(start), writes=False)
-            yield from map(schema.to_receipt, page)
-            if len(page) < ROWS_PER_PAGE:
-                return
-            start = page[-1].batch_index + 1
+        return map(schema.to_receipt, self._pages(statements.read_page, start))
 
     def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
         """
@@ -180,7 +189,7 @@ class SqlLedger:
         wanted = {one.index: one for one in claims}
         # Tells this call's claims from all others, should the answer to its commit get lost.
         token = secrets.token_hex(16)
-        written = self._transact(lambda connection: self._note(connection, outcomes, wanted, token))
+        written = self._transactions.run(lambda connection: self._note(connection, outcomes, wanted, token))
         if written.lost is not None:
             raise written.lost
         return written.granted
@@ -191,7 +200,7 @@ class SqlLedger:
 
         :raises LedgerLostError: If somebody else is.
         """
-        self._transact(self._lock_as_owner)
+        self._transactions.run(self._lock_as_owner)
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """
@@ -200,39 +209,116 @@ class SqlLedger:
         :param report: The delivery's report.
         :raises LedgerLostError: If somebody else is the owner.
         """
-        self._change_head({"finished": True, "report": json.dumps(report)})
+
+        def end(connection: Connection) -> None:
+            self._lock_as_owner(connection)
+            values = {"finished": True, "report": json.dumps(report), "updated_at": now_iso()}
+            connection.execute(statements.change.values(**values), {"delivery": self._id})
+
+        self._transactions.run(end)
 
     def close(self) -> None:
         """Let go of connections."""
+        self._transactions.close()
         self._engine.dispose()
+
+    # Asking about people and other deliveries ---------------------------------------------------------------
+
+    def settled_people(self) -> Iterator[bytes]:
+        """
+        List the people who are in a batch that was sent or is in doubt, as :meth:`keyed` digests.
+
+        :raises BrazeError: If such a batch does not say who was in it.
+        """
+        for index, who in self._pages(statements.read_people, 0):
+            if who is None:
+                raise BrazeError(f"The ledger, {self}, does not say who was in batch {index}")
+            people = bytes(who)
+            for place in range(0, len(people), DIGEST_SIZE):
+                yield people[place : place + DIGEST_SIZE]
+
+    def keyed(self, who: bytes) -> bytes:
+        """
+        Make the digest under which :meth:`settled_people` lists a person.
+
+        :param who: Digest of the person's identity.
+        """
+        return hashlib.blake2b(who, key=self._marks.secret, digest_size=DIGEST_SIZE).digest()
+
+    def found_elsewhere(self, fingerprint: str, *, before: str) -> int | None:
+        """
+        Look for a batch in the other places of the same mapped task.
+
+        :param fingerprint: The batch's fingerprint.
+        :param before: Only deliveries that began before this instant count, ISO 8601.
+        :return: The map index of a delivery that has sent the batch, or may have; None if there is none.
+        """
+        key = dataclasses.asdict(self._key)
+        instant = datetime.fromisoformat(before.replace("Z", "+00:00"))
+        given = {**key, "fingerprint": fingerprint, "before": to_iso(instant)}
+        rows = self._transactions.run(
+            lambda connection: connection.execute(statements.find_elsewhere, given).all(), writes=False
+        )
+        for row in rows:
+            there = schema.to_key(row)
+            # MySQL finds ids with trailing spaces as well.
+            if dataclasses.replace(there, map_index=self._key.map_index) == self._key:
+                return there.map_index
+        return None
+
+    # The tables ---------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Have tables of this version, and know the ledger by its marks."""
+        try:
+            found = self._transactions.run(migrations.read_marks, writes=False)
+            if found is None:
+                self._transactions.run(
+                    migrations.prepare, limit=migrations.MIGRATION_SECONDS, patience_with_all=FIRST_PATIENCE
+                )
+                self._transactions.close()
+                found = self._transactions.run(migrations.read_marks, writes=False)
+        except migrations.LedgerVersionError as error:
+            raise migrations.LedgerVersionError(f"The ledger, {self}, can't be used: {error}") from error
+        self._known_marks = found
+
+    @property
+    def _marks(self) -> migrations.Marks:
+        if self._known_marks is None:
+            raise RuntimeError(NOT_OPENED)
+        return self._known_marks
 
     # The delivery's row -------------------------------------------------------------------------------------
 
-    def _begin(self, connection: Connection, clear_number: int) -> None:
-        key = self._key
-        now = _now()
-        result = connection.execute(
-            insert(delivery).values(
-                key_digest=schema.digest(key),
-                dag_id=key.dag_id,
-                run_id=key.run_id,
-                task_id=key.task_id,
-                map_index=key.map_index,
-                generation=0,
-                clear_number=clear_number,
-                begun_by=self._owner,
-                owner=self._owner,
-                finished=False,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-        primary_key: Any = result.inserted_primary_key
+    def _begin(self, connection: Connection, opening: Opening, now: str) -> None:
+        values = {
+            **dataclasses.asdict(self._key),
+            **row_of_opening(opening),
+            "key_digest": schema.digest(self._key),
+            "generation": 0,
+            "begun_by": self._owner,
+            "owner": self._owner,
+            "finished": False,
+            "created_at": now,
+            "updated_at": now,
+        }
+        primary_key: Any = connection.execute(statements.begin.values(**values)).inserted_primary_key
         self._id, self._generation = primary_key[0], 0
+
+    def _give_way(self, head: Head, opening: Opening) -> None:
+        """Stop if the record is a later try's."""
+        there, here = head.counters, opening.counters
+        if there is None or there.run_started_at != here.run_started_at:
+            return  # A Dag run that was deleted and made again begins with try 1.
+        if there.try_number > here.try_number:
+            raise LedgerLostError(
+                f"Try {there.try_number} of this task has taken the delivery over: this one, try "
+                f"{here.try_number}, sends nothing"
+            )
 
     def _lock(self, connection: Connection) -> Any:
         """Lock the delivery's row until the transaction ends, and read it as it is then."""
-        row = connection.execute(_lock, {"delivery": self._this["delivery"]}).first()
+        row = connection.execute(statements.lock, {"delivery": self._this["delivery"]}).first()
         if row is None:
             raise LedgerLostError(f"The delivery's record is gone from the ledger, {self}")
         return row
@@ -240,17 +326,6 @@ class SqlLedger:
     def _lock_as_owner(self, connection: Connection) -> None:
         if lost := self._lost(self._lock(connection)):
             raise lost
-
-    def _ownership(self) -> dict[str, Any]:
-        return {"owner": self._owner, "updated_at": _now()}
-
-    def _change_head(self, changes: Mapping[str, Any]) -> None:
-        def change(connection: Connection) -> None:
-            self._lock_as_owner(connection)
-            values = {**changes, "updated_at": _now()}
-            connection.execute(update(delivery).where(delivery.c.id == self._id), values)
-
-        self._transact(change)
 
     def _lost(self, row: Any) -> LedgerLostError | None:
         if row.owner == self._owner:
@@ -268,210 +343,88 @@ class SqlLedger:
         wanted: Mapping[int, Claim],
         token: str,
     ) -> _Written:
-        lost = self._lost(self._lock(connection))
+        me = {"delivery": self._this["delivery"], "me": self._owner, "now": now_iso()}
+        lost = None
+        if connection.execute(statements.lock_as_owner, me).rowcount != 1:
+            # Or MySQL counts no change, where the clock has not moved since the last one.
+            lost = self._lost(self._lock(connection))
         known = self._known(connection, {*outcomes, *wanted})
         ours = {index for index, row in known.items() if row.token == token}
         if ours and lost is None:
             # This very transaction was committed before, and only the answer got lost.
             return _Written([index for index in wanted if index in ours])
-        mine = [self._settlement(one) for one in outcomes.values() if self._is_mine(known.get(one.index))]
-        if mine:
-            connection.execute(self._statements.settle, mine)
-        if lost is not None:
-            return _Written(lost=lost)
-        # As the receipts are now: a batch may be settled and claimed again in one go.
-        states = {index: State(row.state) for index, row in known.items()}
-        states.update((row["batch_index"], State(row["state"])) for row in mine)
-        new, again = [], []
-        for claim in wanted.values():
-            state = states.get(claim.index)
-            if state is None:
-                new.append(self._claim(claim, token))
-            elif state is State.FAILED or (claim.again and state is not State.SENT):
-                again.append(self._claim(claim, token))
-        if again:
-            connection.execute(self._statements.claim_again, again)
-        if new:
-            connection.execute(_claim, new)
-        connection.execute(_touch, {"delivery": self._id, "now": _now()})
-        granted = {row["batch_index"] for row in (*new, *again)}
-        return _Written([index for index in wanted if index in granted])
+        rows = {
+            one.index: row_of_outcome(one, self._place)
+            for one in outcomes.values()
+            if self._is_mine(known.get(one.index))
+        }
+        granted = []
+        if lost is None:
+            # As the receipts are with these outcomes: a batch may be settled and claimed again in one go.
+            states = {index: State(row.state) for index, row in known.items()}
+            states.update((index, State(row["state"])) for index, row in rows.items())
+            for index, claim in wanted.items():
+                state = states.get(index)
+                if state in (None, State.FAILED) or (claim.again and state is not State.SENT):
+                    rows[index] = row_of_claim(claim, self._place, token, self._people_of(claim))
+                    granted.append(index)
+        if rows:
+            connection.execute(self._write_receipts, list(rows.values()))
+        return _Written(granted, lost)
 
     def _known(self, connection: Connection, indexes: Iterable[int]) -> dict[int, Any]:
         ordered = sorted(indexes)
         known: dict[int, Any] = {}
         for place in range(0, len(ordered), ROWS_PER_LOOKUP):
             given = {**self._this, "indexes": ordered[place : place + ROWS_PER_LOOKUP]}
-            known.update((row.batch_index, row) for row in connection.execute(_look_up, given))
+            known.update((row.batch_index, row) for row in connection.execute(statements.look_up, given))
         return known
 
-    def _page(self, start: int) -> Callable[[Connection], Sequence[Any]]:
+    def _pages(self, statement: Any, start: int) -> Iterator[Any]:
+        """Read rows in the order of their batches, a page at a time."""
+        page: Sequence[Any] = [None] * ROWS_PER_PAGE
+        while len(page) == ROWS_PER_PAGE:
+            page = self._transactions.run(self._page(statement, start), writes=False)
+            yield from page
+            start = page[-1].batch_index + 1 if page else start
+
+    def _page(self, statement: Any, start: int) -> Callable[[Connection], Sequence[Any]]:
         given = {**self._this, "start": start, "rows": ROWS_PER_PAGE}
-        return lambda connection: connection.execute(_read_page, given).all()
+        return lambda connection: connection.execute(statement, given).all()
 
     def _is_mine(self, row: Any) -> bool:
         return row is not None and row.owner == self._owner
 
-    def _settlement(self, one: Receipt) -> dict[str, Any]:
-        return {
-            **self._row(one),
-            "state": one.state.value,
-            "dispatch_id": _storable(one.dispatch_id),
-            "reason": _storable(one.reason, MAX_REASON_LENGTH),
-            "token": "",
-            "noted_at": one.at,
-        }
+    def _people_of(self, one: Claim) -> bytes | None:
+        if not self._keeps_people or (one.recipients and not one.who):
+            return None
+        return b"".join(map(self.keyed, one.who))
 
-    def _claim(self, one: Claim, token: str) -> dict[str, Any]:
-        return {
-            **self._row(one),
-            "state": State.CLAIMED.value,
-            "dispatch_id": None,
-            "reason": None,
-            "token": token,
-            "noted_at": _now(),
-        }
-
-    def _row(self, one: Receipt | Claim) -> dict[str, Any]:
-        return {
-            "delivery_id": self._id,
-            "generation": self._generation,
-            "batch_index": one.index,
-            "recipients": one.recipients,
-            "fingerprint": one.fingerprint,
-            "owner": self._owner,
-        }
+    @property
+    def _place(self) -> dict[str, Any]:
+        return {"delivery_id": self._id, "generation": self._generation, "owner": self._owner}
 
     @property
     def _this(self) -> dict[str, int]:
         if self._id < 0:
-            raise RuntimeError("the ledger has to be opened first")
+            raise RuntimeError(NOT_OPENED)
         return {"delivery": self._id, "generation": self._generation}
-
-    # Transactions -------------------------------------------------------------------------------------------
-
-    def _transact(self, work: Callable[[Connection], _Result], *, writes: bool = True) -> _Result:
-        """
-        Run a transaction, and again if it met another one or the connection went.
-
-        The database may have committed it all the same; the work finds out by what it reads.
-        """
-        until = time.monotonic() + (PATIENCE if self._reached else FIRST_PATIENCE)
-        pause = 0.02
-        while True:
-            try:
-                with self._engine.connect() as connection, connection.begin():
-                    if writes:
-                        begin_writing(connection)
-                    result = work(connection)
-            except SQLAlchemyError as error:  # noqa: PERF203
-                if not is_transient(error) or time.monotonic() > until:
-                    raise self._unavailable(error) from error
-                # Jitter: those that met do not meet again.
-                time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
-                pause = min(2 * pause, MAX_PAUSE)
-            else:
-                self._reached = True
-                return result
-
-    def _unavailable(self, error: SQLAlchemyError) -> LedgerUnavailableError:
-        return LedgerUnavailableError(f"The ledger, {self}, can't be used: {first_line(error)}")
-
-
-# Statements -------------------------------------------------------------------------------------------------
-
-_of_this = (receipt.c.delivery_id == bindparam("delivery"), receipt.c.generation == bindparam("generation"))
-
-_find = select(delivery.c.id).where(delivery.c.key_digest == bindparam("digest"))
-_lock = select(delivery).where(delivery.c.id == bindparam("delivery")).with_for_update()
-_touch = update(delivery).where(delivery.c.id == bindparam("delivery")).values(updated_at=bindparam("now"))
-_claim = insert(receipt)
-_look_up = select(receipt.c.batch_index, receipt.c.state, receipt.c.owner, receipt.c.token).where(
-    *_of_this, receipt.c.batch_index.in_(bindparam("indexes", expanding=True))
-)
-_read_page = (
-    select(*schema.receipt_columns)
-    .where(*_of_this, receipt.c.batch_index >= bindparam("start"))
-    .order_by(receipt.c.batch_index)
-    .limit(bindparam("rows"))
-)
-
-# No parameter: drivers of MySQL's send many rows at once only if those alone have parameters.
-_SENT: Any = literal_column(f"'{State.SENT.value}'")
-_OUTCOME = ("dispatch_id", "reason", "noted_at", "state")
-# The state comes last: MySQL's guard sees what was assigned before it.
-_CLAIM = (
-    "recipients", "fingerprint", "dispatch_id", "reason", "owner", "token", "noted_at", "state",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Statements:
-    """
-    Guarded changes of existing receipts.
-
-    They are written as inserts that meet the primary key, because drivers send many rows of an insert in
-    one go, and updates one by one.
-    """
-
-    settle: Any
-    claim_again: Any
-
-    @classmethod
-    def of(cls, dialect: str) -> _Statements:
-        if dialect == "mysql":
-            return cls(
-                _replace_in_mysql(_OUTCOME, lambda new: receipt.c.owner == new.owner),
-                _replace_in_mysql(_CLAIM, lambda _: receipt.c.state != _SENT),
-            )
-        kind = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        return cls(
-            _replace(kind(receipt), _OUTCOME, lambda new: receipt.c.owner == new.owner),
-            _replace(kind(receipt), _CLAIM, lambda _: receipt.c.state != _SENT),
-        )
-
-
-def _replace(statement: Any, columns: Iterable[str], guard: Callable[[Any], Any]) -> Any:
-    new = statement.excluded
-    return statement.on_conflict_do_update(
-        index_elements=list(receipt.primary_key.columns),
-        set_={name: new[name] for name in columns},
-        where=guard(new),
-    )
-
-
-def _replace_in_mysql(columns: Iterable[str], guard: Callable[[Any], Any]) -> Any:
-    statement = mysql.insert(receipt)
-    new = statement.inserted
-    return statement.on_duplicate_key_update(
-        [(name, func.if_(guard(new), new[name], receipt.c[name])) for name in columns]
-    )
 
 
 # Connections ------------------------------------------------------------------------------------------------
 
 
-def open_sql_ledger(conn_id: str, key: DeliveryKey, owner: str) -> SqlLedger:
+def open_sql_ledger(conn_id: str, key: DeliveryKey, owner: str, *, keeps_people: bool = False) -> SqlLedger:
     """
     Make a ledger in the database of an Airflow connection; it is yet to be opened.
 
-    :param conn_id: Id of a connection to SQLite, PostgreSQL or MySQL.
+    :param conn_id: Id of a connection to SQLite, PostgreSQL or MySQL. The field ``braze_deployment`` of its
+        extra names the Airflow deployment, where several share the database.
     :param key: The task instance whose delivery it is.
     :param owner: A name that no other process has, and this one not twice.
+    :param keeps_people: Whether to note who is in each batch. Default False.
     :raises BrazeConnectionError: If the connection is not defined, leads nowhere, or to something else.
     """
-    return SqlLedger(ledger_engine(conn_id), key, owner, conn_id=conn_id)
-
-
-# Values -----------------------------------------------------------------------------------------------------
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-
-
-def _storable(text: str | None, longest: int | None = None) -> str | None:
-    """Make a text of Braze's one that every database takes: an outcome must not be lost for its wording."""
-    if text is None:
-        return None
-    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()[:longest]
+    engine, deployment = ledger_engine(conn_id)
+    key = dataclasses.replace(key, deployment=deployment)
+    return SqlLedger(engine, key, owner, conn_id=conn_id, keeps_people=keeps_people)

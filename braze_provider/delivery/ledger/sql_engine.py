@@ -1,86 +1,41 @@
-"""
-Engines for the SQL ledger: how its database is reached, and what of its errors passes.
-
-Connections are opened by the Airflow connection's hook, which knows all that the connection says (TLS,
-sockets, tokens of cloud accounts); the URL that hooks make for SQLAlchemy leaves much of it out.
-"""
+"""What SQLite, PostgreSQL and MySQL each need to hold the SQL ledger, and what of their errors passes."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from braze_provider.api.errors import BrazeConnectionError
 
-BUSY_SECONDS = 10
+BUSY_SECONDS = 6
 """
-How long a transaction waits for another one's lock before it is tried again: a worker that vanished holds
-its locks until the server notices, which can take hours.
+How long a statement waits for another session's lock before its transaction is tried again: a worker that
+vanished holds its locks until the server notices, which can take hours.
 """
+STATEMENT_SECONDS = 9
+"""How long the server works on a statement; less than the client waits for it, so that it can say so."""
 
-# The driver of a connection that Airflow opened, and SQLAlchemy's name for it.
-_DIALECTS: Mapping[str, str] = {
-    "sqlite3": "sqlite",
-    "psycopg2": "postgresql+psycopg2",
-    "psycopg": "postgresql+psycopg",
-    "MySQLdb": "mysql+mysqldb",
-    "pymysql": "mysql+pymysql",
-    "mysql": "mysql+mysqlconnector",
-}
-_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    # A connection of SQLite's belongs to the thread that opened it.
-    "sqlite3": {"poolclass": NullPool},
-    # Of itself, the driver makes a round trip for each row that it changes.
-    "psycopg2": {"executemany_mode": "values_plus_batch"},
-}
+_MYSQL_LOCKED = 1205
 # Too many connections; shutting down; lock wait timeout; deadlock; a snapshot overtaken (MariaDB); gone away;
-# lost; connection killed.
-_MYSQL_TRANSIENT = frozenset({1040, 1053, 1205, 1213, 1020, 2002, 2003, 2006, 2013, 2055, 1927})
-# Serialization failure, deadlock, lock timeout, too many connections, shutting down or starting up.
-_POSTGRES_TRANSIENT = frozenset({"40001", "40P01", "55P03", "53300", "57P01", "57P02", "57P03"})
+# lost; connection killed; statement took too long (MariaDB, MySQL).
+_MYSQL_TRANSIENT = frozenset(
+    {1040, 1053, _MYSQL_LOCKED, 1213, 1020, 2002, 2003, 2006, 2013, 2055, 1927, 1969, 3024}
+)
+_POSTGRES_LOCKED = "55P03"
+# Serialization failure, deadlock, lock timeout, too many connections, statement took too long, shutting down
+# or starting up.
+_POSTGRES_TRANSIENT = frozenset(
+    {"40001", "40P01", _POSTGRES_LOCKED, "53300", "57014", "57P01", "57P02", "57P03"}
+)
 
 
-def ledger_engine(conn_id: str) -> Engine:
-    """
-    Make an engine whose connections are opened by an Airflow connection's hook.
-
-    :param conn_id: Id of a connection to SQLite, PostgreSQL or MySQL.
-    :raises BrazeConnectionError: If the connection is not defined, leads nowhere, or to something else.
-    """
-    from braze_provider._compat import BaseHook
-
-    subject = f"The ledger's connection {conn_id!r}"
-    try:
-        hook = BaseHook.get_hook(conn_id)
-        if not hasattr(hook, "get_records"):
-            raise BrazeConnectionError(f"{subject} is no SQL database's, but a {type(hook).__name__}'s")
-        with closing(hook.get_conn()) as connection:
-            driver = type(connection).__module__.partition(".")[0]
-            if driver == "sqlite3" and not connection.execute("PRAGMA database_list").fetchone()[2]:
-                raise BrazeConnectionError(f"{subject} names no file: a ledger has to outlive its task")
-    except BrazeConnectionError:
-        raise
-    except Exception as error:  # Whatever the hook, its provider and its driver raise.
-        raise BrazeConnectionError(f"{subject} can't be used: {first_line(error)}") from error
-    if driver not in _DIALECTS:
-        raise BrazeConnectionError(
-            f"{subject} is one of {driver}: the ledger needs SQLite, PostgreSQL or MySQL"
-        )
-    try:
-        return create_engine(
-            f"{_DIALECTS[driver]}://", creator=hook.get_conn, hide_parameters=True, **_OPTIONS.get(driver, {})
-        )
-    except (SQLAlchemyError, ImportError) as error:
-        raise BrazeConnectionError(
-            f"{subject} can't be used with SQLAlchemy here: {first_line(error)}"
-        ) from error
+class LockedError(Exception):
+    """Another session holds what this one waits for."""
 
 
 def first_line(error: BaseException) -> str:
@@ -121,6 +76,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _prepare_postgres(connection: Any, _: object) -> None:
+    # The driver would send each transaction's BEGIN by itself, and wait for the answer.
+    connection.autocommit = True
     # The Airflow connection may ask for rows that are dictionaries.
     if type(connection).__module__.startswith("psycopg2"):
         connection.cursor_factory = None
@@ -149,12 +106,26 @@ def _prepare_mysql(connection: Any, _: object) -> None:
         connection.set_character_set("utf8mb4")
         connection.cursorclass = cursors.Cursor
     with closing(connection.cursor()) as cursor:
-        cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {BUSY_SECONDS}")
+        cursor.execute(mysql_limits())
+
+
+def mysql_limits(statement: int = STATEMENT_SECONDS) -> str:
+    """
+    Give the statement that tells MySQL or MariaDB for how long a session's statements may wait and work.
+
+    :param statement: Seconds that a statement may work, where the server can tell; 0 for any time.
+    """
+    return (
+        f"SET SESSION innodb_lock_wait_timeout = {BUSY_SECONDS}, lock_wait_timeout = {BUSY_SECONDS}"
+        # Comments that only MariaDB, and only MySQL, take for statements.
+        f" /*M!100101 , max_statement_time = {statement} */"
+        f" /*!50708 , max_execution_time = {1_000 * statement} */"
+    )
 
 
 def begin_writing(connection: Connection) -> None:
     """
-    Say at a transaction's beginning that it will write, and that it waits for others only so long.
+    Say at a transaction's beginning that it will write, and that it waits only so long.
 
     :param connection: A connection in a transaction that has done nothing yet.
     """
@@ -164,17 +135,49 @@ def begin_writing(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif dialect == "postgresql":
         # Only for this transaction: a connection pooler may hand the session to somebody else.
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        connection.exec_driver_sql(
+            f"BEGIN; SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; "
+            f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
+        )
 
 
-def is_transient(error: SQLAlchemyError) -> bool:
+def commit(connection: Connection, transaction: Any, *, writes: bool) -> None:
+    """
+    Commit a transaction.
+
+    :param connection: The connection.
+    :param transaction: SQLAlchemy's object for it.
+    :param writes: Whether it began with :func:`begin_writing`.
+    """
+    if writes and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("COMMIT")
+    transaction.commit()
+
+
+def is_locked(error: Exception) -> bool:
+    """
+    Whether another session has kept this one waiting for too long.
+
+    :param error: What ended a transaction.
+    """
+    if isinstance(error, LockedError):
+        return True
+    original = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(original, sqlite3.Error):
+        return "locked" in str(original)
+    if hasattr(original, "diag"):
+        return _postgres_code(original) == _POSTGRES_LOCKED
+    return original is not None and original.args[:1] == (_MYSQL_LOCKED,)
+
+
+def is_transient(error: Exception) -> bool:
     """
     Whether the same transaction may well succeed a moment later.
 
     :param error: What ended it.
     """
     if not isinstance(error, DBAPIError):
-        return False
+        return not isinstance(error, SQLAlchemyError)  # The ledger's own: locked, or without an answer.
     if error.connection_invalidated or isinstance(error, IntegrityError):
         # The latter: another copy was quicker, past the lock or before there was anything to lock.
         return True
@@ -182,10 +185,15 @@ def is_transient(error: SQLAlchemyError) -> bool:
     if isinstance(original, sqlite3.Error):
         return "locked" in str(original)
     if hasattr(original, "diag"):
-        # PostgreSQL's. psycopg2 has another name for the code.
-        code = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+        code = _postgres_code(original)
         if code is None:
             return isinstance(error, OperationalError)  # There was no connection to say more.
         return code in _POSTGRES_TRANSIENT or code.startswith("08")
     arguments = original.args if original else ()
     return bool(arguments) and arguments[0] in _MYSQL_TRANSIENT
+
+
+def _postgres_code(error: Any) -> str | None:
+    # psycopg2 has another name for it.
+    code: str | None = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return code

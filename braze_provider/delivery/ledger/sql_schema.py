@@ -2,14 +2,14 @@
 The SQL ledger's tables, the same on SQLite, PostgreSQL and MySQL.
 
 Times are text, ISO 8601 in UTC: it sorts as it reads, and no session's time zone changes what it means.
+A column that a later version of the tables added says so in its ``info``; see
+:mod:`braze_provider.delivery.ledger.sql_migrations`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import random
-import time
 from typing import Any
 
 from sqlalchemy import (
@@ -17,26 +17,20 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
-    insert,
-    inspect,
-    select,
 )
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
-from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger.base import DeliveryKey, Receipt, State
-from braze_provider.delivery.ledger.sql_engine import begin_writing
+from braze_provider.delivery.ledger.base import Counters, DeliveryKey, Head, Receipt, State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_ID_LENGTH = 255
-CREATE_ATTEMPTS = 20
 
 # Binary collation: Airflow tells ids apart by case, which MySQL by itself does not. InnoDB: other engines
 # have no transactions.
@@ -47,6 +41,7 @@ _MYSQL: dict[str, Any] = {
 }
 # SQLite counts up by itself only what is declared as exactly INTEGER.
 _ID = BigInteger().with_variant(Integer(), "sqlite")
+_SINCE_2: dict[Any, Any] = {"since": 2}
 
 metadata = MetaData()
 
@@ -61,13 +56,19 @@ delivery = Table(
     Column("task_id", String(MAX_ID_LENGTH), nullable=False),
     Column("map_index", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
-    Column("clear_number", Integer, nullable=False),
+    # Read by version 1 alone, whose tasks may still be running.
+    Column("clear_number", Integer, nullable=False, default=0),
     Column("begun_by", String(MAX_ID_LENGTH), nullable=False),
     Column("owner", String(MAX_ID_LENGTH), nullable=False),
     Column("finished", Boolean, nullable=False),
     Column("report", Text),
     Column("created_at", String(40), nullable=False),
     Column("updated_at", String(40), nullable=False),
+    Column("deployment", String(MAX_ID_LENGTH), info=_SINCE_2),
+    Column("try_number", Integer, info=_SINCE_2),
+    Column("max_tries", Integer, info=_SINCE_2),
+    Column("run_started_at", String(64), info=_SINCE_2),
+    Column("resends", Text, info=_SINCE_2),
     UniqueConstraint("key_digest", name="braze_delivery_key"),
     # An id that were used again would give its receipts to another delivery.
     sqlite_autoincrement=True,
@@ -89,9 +90,14 @@ receipt = Table(
     Column("owner", String(MAX_ID_LENGTH), nullable=False),
     Column("token", String(32), nullable=False),
     Column("noted_at", String(40), nullable=False),
+    # Keyed digests of the people, one after the other; NULL where they were not kept.
+    Column("who", LargeBinary, info=_SINCE_2),
     **_MYSQL,
 )
 """One row for each batch of each generation. Its primary key is what makes a claim exclusive."""
+
+by_fingerprint = Index("braze_receipt_fingerprint", receipt.c.fingerprint)
+"""Finds a batch among those of other deliveries; since version 2."""
 
 receipt_columns = (
     receipt.c.batch_index,
@@ -109,13 +115,21 @@ version = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
+    Column("identity", String(64), info=_SINCE_2),
+    Column("secret", LargeBinary(32), info=_SINCE_2),
     **_MYSQL,
 )
 """A single row, written last: where it is, the other tables are complete."""
 
 
-class LedgerVersionError(BrazeError):
-    """The tables were made by a newer version of this package."""
+def columns_of(table: Table, known: int) -> list[Column[Any]]:
+    """
+    List the columns that a table has in a version of the tables.
+
+    :param table: One of the tables here.
+    :param known: The version.
+    """
+    return [column for column in table.c if column.info.get("since", 1) <= known]
 
 
 def digest(key: DeliveryKey) -> str:
@@ -125,7 +139,35 @@ def digest(key: DeliveryKey) -> str:
     :param key: The task instance whose delivery it is.
     """
     parts = [key.dag_id, key.run_id, key.task_id, key.map_index]
+    if key.deployment:  # A ledger that is not shared has deliveries from before there were deployments.
+        parts.append(key.deployment)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def to_key(row: Any) -> DeliveryKey:
+    """
+    Tell whose delivery a row is.
+
+    :param row: A row of ``delivery``.
+    """
+    return DeliveryKey(row.dag_id, row.run_id, row.task_id, row.map_index, row.deployment or "")
+
+
+def to_head(row: Any) -> Head:
+    """
+    Make a head of a row.
+
+    :param row: A row of ``delivery``.
+    """
+    counters = None
+    if row.try_number is not None:
+        counters = Counters(row.try_number, row.max_tries, row.run_started_at)
+    return Head(
+        counters,
+        resends=tuple(json.loads(row.resends or "[]")),
+        finished=bool(row.finished),
+        report=None if row.report is None else json.loads(row.report),
+    )
 
 
 def to_receipt(row: Any) -> Receipt:
@@ -136,47 +178,3 @@ def to_receipt(row: Any) -> Receipt:
     """
     index, recipients, fingerprint, state, at, dispatch_id, reason = row
     return Receipt(index, recipients, fingerprint, State(state), at, dispatch_id, reason)
-
-
-def exists(connection: Connection) -> bool:
-    """
-    Check that the tables are there, and of a version that this code knows.
-
-    :param connection: A connection to the ledger's database.
-    :raises LedgerVersionError: If they are newer.
-    """
-    if not inspect(connection).has_table(version.name):
-        return False
-    found = connection.execute(select(version.c.version)).scalar()
-    if found is not None and found > SCHEMA_VERSION:
-        raise LedgerVersionError(
-            f"its tables are of version {found}, and this version of the package knows {SCHEMA_VERSION} at "
-            "most: update airflow-provider-braze-messaging here as well"
-        )
-    return found is not None
-
-
-def create(engine: Engine) -> None:
-    """
-    Create the tables if they are not there.
-
-    Any number of tasks may do that at the same time: no database creates a table atomically if, and only
-    if, there is none, so whoever comes second fails and looks again.
-
-    :param engine: An engine to the ledger's database.
-    """
-    for attempt in range(1, CREATE_ATTEMPTS + 1):
-        try:
-            with engine.connect() as connection, connection.begin():
-                if exists(connection):
-                    return
-            with engine.connect() as connection, connection.begin():
-                begin_writing(connection)
-                metadata.create_all(connection)
-                connection.execute(insert(version).values(id=1, version=SCHEMA_VERSION))
-        except DBAPIError:  # noqa: PERF203
-            if attempt == CREATE_ATTEMPTS:
-                raise
-            time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret
-        else:
-            return

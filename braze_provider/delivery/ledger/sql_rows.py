@@ -1,0 +1,90 @@
+"""What the SQL ledger writes into its rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from braze_provider.delivery.ledger.base import Claim, Opening, Receipt, State
+
+MAX_REASON_LENGTH = 4_000
+
+
+def row_of_opening(opening: Opening) -> dict[str, Any]:
+    """
+    Make what a delivery's row notes of an opening.
+
+    :param opening: What was decided.
+    """
+    return {**dataclasses.asdict(opening.counters), "resends": json.dumps(opening.resends)}
+
+
+def row_of_outcome(one: Receipt, place: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Make a receipt's row for what became of a claim.
+
+    :param one: The receipt.
+    :param place: The delivery, its generation and its owner.
+    """
+    return {
+        **_row(one, place),
+        "who": None,
+        "state": one.state.value,
+        "dispatch_id": _storable(one.dispatch_id),
+        "reason": _storable(one.reason, MAX_REASON_LENGTH),
+        "token": "",
+        "noted_at": one.at,
+    }
+
+
+def row_of_claim(one: Claim, place: Mapping[str, Any], token: str, who: bytes | None) -> dict[str, Any]:
+    """
+    Make a receipt's row for a claim.
+
+    :param one: The claim.
+    :param place: The delivery, its generation and its owner.
+    :param token: Tells the claims of one call from all others.
+    :param who: Keyed digests of the people.
+    """
+    return {
+        **_row(one, place),
+        "who": who,
+        "state": State.CLAIMED.value,
+        "dispatch_id": None,
+        "reason": None,
+        "token": token,
+        "noted_at": now_iso(),
+    }
+
+
+def _row(one: Receipt | Claim, place: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **place,
+        "batch_index": one.index,
+        "recipients": one.recipients,
+        "fingerprint": one.fingerprint,
+    }
+
+
+def now_iso() -> str:
+    """Give the time as the tables hold it."""
+    return to_iso(datetime.now(timezone.utc))
+
+
+def to_iso(instant: datetime) -> str:
+    """
+    Write an instant as the tables hold it.
+
+    :param instant: An instant in any time zone.
+    """
+    return instant.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _storable(text: str | None, longest: int | None = None) -> str | None:
+    """Make a text of Braze's one that every database takes: an outcome must not be lost for its wording."""
+    if text is None:
+        return None
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()[:longest]

@@ -1,0 +1,116 @@
+"""
+The SQL ledger's statements.
+
+Each takes a round trip, which is what a slow ledger's time goes into: so the update that notes when a
+delivery was last written to also locks its row, and one statement writes all receipts of a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import and_, bindparam, case, func, insert, literal_column, or_, select, update
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from braze_provider.delivery.ledger import sql_schema as schema
+from braze_provider.delivery.ledger.base import State
+from braze_provider.delivery.ledger.sql_schema import delivery, receipt
+
+_of_this = (receipt.c.delivery_id == bindparam("delivery"), receipt.c.generation == bindparam("generation"))
+_in_doubt_or_sent = receipt.c.state.in_([State.SENT.value, State.CLAIMED.value, State.UNCERTAIN.value])
+
+# The delivery's row -----------------------------------------------------------------------------------------
+
+find = select(delivery.c.id).where(delivery.c.key_digest == bindparam("digest"))
+begin = insert(delivery)
+lock = select(delivery).where(delivery.c.id == bindparam("delivery")).with_for_update()
+change = update(delivery).where(delivery.c.id == bindparam("delivery"))
+lock_as_owner = change.where(delivery.c.owner == bindparam("me")).values(updated_at=bindparam("now"))
+"""Changes no row if somebody else is the owner."""
+
+# Its receipts -----------------------------------------------------------------------------------------------
+
+look_up = select(receipt.c.batch_index, receipt.c.state, receipt.c.owner, receipt.c.token).where(
+    *_of_this, receipt.c.batch_index.in_(bindparam("indexes", expanding=True))
+)
+
+
+def _page_of(*columns: Any) -> Any:
+    return (
+        select(*columns)
+        .where(*_of_this, receipt.c.batch_index >= bindparam("start"))
+        .order_by(receipt.c.batch_index)
+        .limit(bindparam("rows"))
+    )
+
+
+read_page = _page_of(*schema.receipt_columns)
+read_people = _page_of(receipt.c.batch_index, receipt.c.who).where(_in_doubt_or_sent)
+
+find_elsewhere = (
+    select(delivery)
+    .join(
+        receipt, and_(receipt.c.delivery_id == delivery.c.id, receipt.c.generation == delivery.c.generation)
+    )
+    .where(
+        receipt.c.fingerprint == bindparam("fingerprint"),
+        _in_doubt_or_sent,
+        delivery.c.dag_id == bindparam("dag_id"),
+        delivery.c.run_id == bindparam("run_id"),
+        delivery.c.task_id == bindparam("task_id"),
+        func.coalesce(delivery.c.deployment, "") == bindparam("deployment"),
+        delivery.c.map_index != bindparam("map_index"),
+        delivery.c.created_at < bindparam("before"),
+    )
+    .order_by(delivery.c.map_index)
+)
+
+# Writing them -----------------------------------------------------------------------------------------------
+
+# The state comes last: MySQL's guard sees what was assigned before it.
+_OF_A_CLAIM = ("recipients", "fingerprint", "who", "owner", "token")
+_OF_AN_OUTCOME = ("dispatch_id", "reason", "noted_at", "state")
+# No parameters: drivers of MySQL's send many rows at once only if those alone have parameters.
+_CLAIMED: Any = literal_column(f"'{State.CLAIMED.value}'")
+_SENT: Any = literal_column(f"'{State.SENT.value}'")
+
+
+def write_receipts(dialect: str) -> Any:
+    """
+    Make the statement that writes claims, and what became of others.
+
+    It is an insert that meets the primary key, because drivers send many rows of an insert in one go, and
+    updates one by one. Over a receipt that is there, a claim is written unless that is sent, and an outcome
+    if the owner is the same.
+
+    :param dialect: SQLAlchemy's name for the database's dialect.
+    """
+    if dialect == "mysql":
+        in_mysql = mysql.insert(receipt)
+        return in_mysql.on_duplicate_key_update(list(_values(in_mysql.inserted, guarded=True)))
+    on_conflict = (postgresql if dialect == "postgresql" else sqlite).insert(receipt)
+    new = on_conflict.excluded
+    return on_conflict.on_conflict_do_update(
+        index_elements=list(receipt.primary_key.columns),
+        set_=dict(_values(new, guarded=False)),
+        where=or_(_is_claim(new), _is_outcome(new)),
+    )
+
+
+def _values(new: Any, *, guarded: bool) -> Iterable[tuple[str, Any]]:
+    for name in _OF_A_CLAIM:
+        yield name, case((_is_claim(new), new[name]), else_=receipt.c[name])
+    for name in _OF_AN_OUTCOME:
+        if guarded:
+            yield name, case((or_(_is_claim(new), _is_outcome(new)), new[name]), else_=receipt.c[name])
+        else:
+            yield name, new[name]
+
+
+def _is_claim(new: Any) -> Any:
+    return and_(new.state == _CLAIMED, receipt.c.state != _SENT)
+
+
+def _is_outcome(new: Any) -> Any:
+    return and_(new.state != _CLAIMED, receipt.c.owner == new.owner)

@@ -1,0 +1,213 @@
+"""How the SQL ledger's tables are made, and brought on from older versions, on each database that is there."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delivery.sql_ledger_helpers import KEY, Database, claims, goes_on, in_processes, settled, states
+from sqlalchemy import event, inspect, select, text, update
+from sqlalchemy.engine import make_url
+
+from braze_provider.delivery.ledger import sql_engine, sql_migrations, sql_schema
+from braze_provider.delivery.ledger.base import Head, Opening, Receipt, State
+
+FIXTURES = Path(__file__).parent / "fixtures"
+DONE = dataclasses.replace(KEY, task_id="done", map_index=3)
+
+
+@pytest.fixture
+def old_sql_database(empty_sql_database: Database) -> Database:
+    """
+    A ledger as version 1 made it: a SQLite file that it wrote, and its tables and rows elsewhere.
+
+    Delivery ``KEY`` was started over once and is not finished, ``DONE`` is.
+    """
+    if empty_sql_database.kind == "sqlite":
+        path = make_url(empty_sql_database.url).database
+        assert path is not None
+        Path(path).write_bytes((FIXTURES / "ledger_version_1.db").read_bytes())
+        return empty_sql_database
+    script = (FIXTURES / f"ledger_version_1.{empty_sql_database.kind}.sql").read_text()
+    with sql_engine.set_up(empty_sql_database.engine()).connect() as connection:
+        for statement in script.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("COMMIT")
+    return empty_sql_database
+
+
+def receipts_of_version_1(found: list[Receipt]) -> list[Receipt]:
+    at = found[1].at if len(found) > 1 else ""
+    return [
+        settled(0, dispatch_id="0123456789abcdef0123456789abcdef"),
+        settled(1, State.CLAIMED, at=at),
+        settled(2, State.REJECTED, reason="400: später? 🎉"),
+        settled(3, State.UNCERTAIN, reason="502: Bad Gateway"),
+        settled(4, State.FAILED, reason="connection refused"),
+    ]
+
+
+def columns_and_indexes(database: Database) -> dict[str, Any]:
+    with database.engine().connect() as connection:
+        tables = inspect(connection)
+        return {
+            name: (
+                {(column["name"], str(column["type"]), column["nullable"]) for column in tables.get_columns(name)},
+                {index["name"] for index in tables.get_indexes(name)},
+            )
+            for name in sql_schema.metadata.tables
+        }
+
+
+def version_of(database: Database) -> int:
+    ((found,),) = database.query(select(sql_schema.version.c.version))
+    return int(found)
+
+
+def assert_is_taken_up(database: Database) -> None:
+    ledger = database.ledger("later")
+    assert ledger.open(goes_on) == Head(counters=None, resends=(), finished=False)
+    found = list(ledger.receipts())
+    assert found == receipts_of_version_1(found)
+    assert list(ledger.write([], claims(*range(6)))) == [4, 5]
+    assert database.ledger("later", DONE).open(goes_on) == Head(
+        finished=True, report={"recipients": 100, "sent": 100, "note": "übermittelt 🎉"}
+    )
+    assert version_of(database) == sql_schema.SCHEMA_VERSION
+
+
+# Older ledgers ----------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_of_version_1_is_taken_up_with_its_receipts(old_sql_database: Database):
+    assert_is_taken_up(old_sql_database)
+
+
+def test_a_migrated_ledger_is_like_one_that_was_just_made(old_sql_database: Database):
+    old_sql_database.ledger().open(goes_on)
+    migrated = columns_and_indexes(old_sql_database)
+    old_sql_database.close_ledgers()
+    old_sql_database.drop_tables()
+    old_sql_database.ledger().open(goes_on)
+    assert migrated == columns_and_indexes(old_sql_database)
+
+
+def open_other(owner: str, database: Database) -> tuple[bool, str]:
+    ledger = database.ledger(owner, dataclasses.replace(KEY, map_index=int(owner.rpartition("-")[2])))
+    return ledger.open(goes_on) is None, ledger.identity
+
+
+def test_tasks_that_open_an_old_ledger_at_once_migrate_it_once(old_sql_database: Database):
+    found = in_processes(6, open_other, old_sql_database)
+    assert {new for new, _ in found} == {True}
+    assert len({identity for _, identity in found}) == 1
+    assert_is_taken_up(old_sql_database)
+
+
+class KilledError(BaseException):
+    """The process ends here."""
+
+
+def killed_at(database: Database, number: int) -> bool:
+    """Migrate until that statement; whether it came to that."""
+    engine = sql_engine.set_up(database.engine())
+    left = number
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KilledError
+
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        sql_engine.begin_writing(connection)
+        event.listen(engine, "before_cursor_execute", count)
+        try:
+            sql_migrations.prepare(connection)
+        except KilledError:
+            connection.invalidate()
+            return True
+        event.remove(engine, "before_cursor_execute", count)
+        sql_engine.commit(connection, transaction, writes=True)
+    return False
+
+
+def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(old_sql_database: Database):
+    number = 0
+    while killed_at(old_sql_database, number):
+        number += 1
+    assert number > 10
+    assert_is_taken_up(old_sql_database)
+
+
+def test_a_ledger_that_is_killed_while_it_is_made_is_made_by_the_next(empty_sql_database: Database):
+    number = 0
+    while killed_at(empty_sql_database, number):
+        number += 1
+    assert number > 3
+    ledger = empty_sql_database.ledger()
+    assert ledger.open(goes_on) is None
+    assert list(ledger.write([], claims(0))) == [0]
+
+
+def test_tables_of_version_1_that_were_made_in_part_are_completed(old_sql_database: Database):
+    old_sql_database.query(text("DROP TABLE braze_receipt"))
+    old_sql_database.query(sql_schema.version.delete())
+    ledger = old_sql_database.ledger()
+    ledger.open(goes_on)
+    assert list(ledger.write([settled(0)], claims(0))) == [0]
+    assert states(ledger) == {0: State.CLAIMED}
+
+
+# Newer ledgers ----------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_of_a_newer_version_is_refused(empty_sql_database: Database):
+    newer = sql_schema.SCHEMA_VERSION + 1
+    empty_sql_database.ledger().open(goes_on)
+    empty_sql_database.query(update(sql_schema.version).values(version=newer))
+    with pytest.raises(sql_migrations.LedgerVersionError, match=rf"braze_receipt.* version {newer}.*update"):
+        empty_sql_database.ledger("second").open(goes_on)
+    assert version_of(empty_sql_database) == newer
+
+
+# Identity ---------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_has_an_identity_before_anything_is_decided(sql_database: Database):
+    ledger = sql_database.ledger()
+    seen = []
+
+    def decide(head: Head | None) -> Opening:
+        seen.append(ledger.identity)
+        return goes_on(head)
+
+    ledger.open(decide)
+    assert seen == [ledger.identity]
+    assert len(ledger.identity) == len("sql:") + 32
+    assert int(ledger.identity.removeprefix("sql:"), 16)
+
+
+def test_all_who_open_a_ledger_know_it_by_the_same_identity(sql_database: Database, sql_ledger: Any):
+    second = sql_database.ledger("second")
+    second.open(goes_on)
+    assert second.identity == sql_ledger.identity
+
+
+def test_a_ledger_that_was_dropped_and_made_again_is_another(empty_sql_database: Database):
+    first = empty_sql_database.ledger()
+    first.open(goes_on)
+    empty_sql_database.close_ledgers()
+    empty_sql_database.drop_tables()
+    second = empty_sql_database.ledger()
+    second.open(goes_on)
+    assert first.identity != second.identity
+
+
+def test_a_ledger_that_was_not_opened_has_no_identity_yet(sql_database: Database):
+    with pytest.raises(RuntimeError, match="opened first"):
+        _ = sql_database.ledger().identity
