@@ -157,6 +157,12 @@ class Delivery:
         """Seconds after which to go on, when the delivery paused for the rate limit."""
         return None if self._sender is None else self._sender.resume_in
 
+    def close(self) -> None:
+        """Let go of what the records need."""
+        self.ledger.close()
+        if self._mark is not None:
+            self._mark.close()
+
     def stop(self) -> None:
         """Admit nothing more; what is under way is waited for. May be called from a signal handler."""
         self._stop.request()
@@ -191,6 +197,9 @@ class Delivery:
         # After the record: a mark without one stands for a record that was lost.
         if self._mark is not None and trace.ledger != ledger.identity:
             self._mark.write(ledger.identity)
+        if self._copy is not None and self._head is not None:
+            # A kill may have lost lines of what the ledger has noted.
+            self._copy.catch_up(ledger.receipts())
         self._log.info("Ledger: %s", ledger)
         if self._head is None and self._options.resend:
             self._log.warning("resend=%r: starting over with everybody", self._options.resend)

@@ -195,7 +195,7 @@ class BrazeSendOperator(LiquidAwareRendering):
             raise
         finally:
             metrics.count(delivery, self.endpoint)
-            delivery.ledger.close()
+            delivery.close()
         if delivery.resume_in is not None:
             self.log.info(
                 "The rate limit is closed for %.0f s: the task gives its slot back", delivery.resume_in

@@ -318,7 +318,7 @@ def test_send_rest_refuses_another_campaign(sandbox, attempt):
 def test_send_rest_refuses_a_record_that_does_not_say_who(sandbox, attempt):
     attempt().run()
 
-    with pytest.raises(BrazeError, match="Batch 1"):
+    with pytest.raises(BrazeError, match="does not say who was in batch 1"):
         attempt(CLEARED, 100, on_source_change="send_rest").run()
     assert sandbox.summary()["requests"] == 3
 

@@ -17,7 +17,7 @@ from braze_provider.api.errors import (
     BrazeValidationError,
 )
 from braze_provider.api.outcomes import Outcome
-from braze_provider.delivery.delivery import DeliveryError
+from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.sender import Sender
 from braze_provider.operators.campaigns import CampaignTriggerOperator

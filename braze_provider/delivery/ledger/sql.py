@@ -232,7 +232,7 @@ class SqlLedger:
         """
         for index, who in self._pages(statements.read_people, 0):
             if who is None:
-                raise BrazeError(f"The ledger, {self}, does not say who was in batch {index}")
+                raise BrazeError(f"The ledger, {self}, does not say who was in batch {index + 1}")
             people = bytes(who)
             for place in range(0, len(people), DIGEST_SIZE):
                 yield people[place : place + DIGEST_SIZE]
