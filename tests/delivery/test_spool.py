@@ -140,10 +140,7 @@ def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
 @pytest.mark.parametrize("keeps", ["the name of an open file", "its journal"])
 def test_where_it_has_to_keep_its_name_it_is_private_and_removed_in_the_end(temporary, monkeypatch, keeps):
     if keeps == "its journal":
-        connect = sqlite3.connect
-        monkeypatch.setattr(
-            sqlite3, "connect", lambda *args, **more: connect(*args, **more, factory=Defensive)
-        )
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Defensive))
     else:
         monkeypatch.setattr(Spool, "_remove", lambda spool: None)
     with Spool() as spool:

@@ -1,8 +1,8 @@
 """
-Every order in which copies of a task can open the ledger in the task state store and claim, a few at a time.
+Every order in which a few copies of a task can open the ledger in the task state store, and claim.
 
-Each copy runs the ledger's own code. What it does next depends on nothing but the answers it has had, so it is
-run anew with those answers to learn its next request. All that can happen to the requests is tried.
+Each copy runs the ledger's own code. What it does next depends on nothing but the answers that it has had. So
+it is run anew with those answers to learn its next request. All that can happen to the requests is tried.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class World:
 
 
 def worlds(program: Program, *, copies: int, repeats: int) -> Iterator[tuple[World, list[Any]]]:
-    """Go through all worlds that can come about; with what each copy's program has returned, if it has ended."""
+    """Go through all worlds that can come about, each with what the programs that have ended returned."""
 
     @cache
     def run(copy: int, answers: tuple[Answer, ...]) -> Any:

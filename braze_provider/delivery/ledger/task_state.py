@@ -20,7 +20,9 @@ The keys, for a delivery whose task was tried twice::
 
 from __future__ import annotations
 
+import math
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -57,9 +59,11 @@ FORMAT = 2
 IDENTITY = "task-state"
 PAGES_IN_MEMORY = 8
 MAX_RACES = 20
+LOOK_SECONDS = 1.0
+"""How long a copy that claims relies on its last look at the owner, for the look before its claims."""
 
 _PREFIX = "braze-ledger"
-_HEAD = f"{_PREFIX}.head"
+HEAD = f"{_PREFIX}.head"
 
 
 class TaskStateLedger:
@@ -98,6 +102,7 @@ class TaskStateLedger:
         self._owner = owner
         self._number: int | None = None
         self._lost_to: str | None = None
+        self._looked_at = -math.inf
         self._generation = 0
         self._counters = Counters(0, 0)
         self._resends: tuple[str, ...] = ()
@@ -132,7 +137,7 @@ class TaskStateLedger:
         :raises LedgerLostError: If a later try of the same task instance has opened it before.
         """
         # Only a hint, for two copies may write it in any order: from there on, each number is tried.
-        hint = self._read_format(self._cells.get(_HEAD))
+        hint = self._read_format(self._cells.get(HEAD))
         known = -1 if hint is None else int(hint["session"])
         latest = known
         while self._cells.get(_taken(latest + 1)) is not None:
@@ -143,7 +148,7 @@ class TaskStateLedger:
         # Read after the number was taken: from then on, no earlier session is granted anything any more.
         record = self._last_record(before=number, known=known)
         head, opening = _decide(decide, record)
-        self._number, self._lost_to = number, None
+        self._number, self._lost_to, self._looked_at = number, None, -math.inf
         self._own, self._pages = set(), OrderedDict()
         self._counters, self._resends = opening.counters, opening.resends
         generation = 0 if record is None else record["generation"]
@@ -155,7 +160,7 @@ class TaskStateLedger:
             self._generation, self._before = generation, before
             self._finished, self._report = head.finished, head.report
         self._write_record()
-        self._cells.set(_HEAD, {"format": FORMAT, "session": number, "owner": self._owner})
+        self._cells.set(HEAD, {"format": FORMAT, "session": number, "owner": self._owner})
         if self._generation != generation:
             self._discard(before, generation)
         return head if self._generation == generation else None
@@ -275,6 +280,7 @@ class TaskStateLedger:
     def _successor(self) -> str | None:
         """Return the owner who came after this one, if one did."""
         if self._lost_to is None:
+            self._looked_at = time.monotonic()
             door = self._cells.get(_door(self._opened() + 1))
             if door is not None:
                 self._lost_to = str(door.get("owner")) if isinstance(door, Mapping) else "?"
@@ -319,7 +325,10 @@ class TaskStateLedger:
         :raises BrazeError: If the store can't be reached. No claim is granted; the receipts may or may not
             have been noted, and can be given again.
         """
-        successor = self._successor()
+        # The look after the claims is what keeps two copies apart. The one before them only spares a copy that
+        # was taken over from writing claims that it takes back at once: there, a look of just now will do.
+        is_known = claims and time.monotonic() - self._looked_at < LOOK_SECONDS
+        successor = self._lost_to if is_known else self._successor()
         for receipt in settled:
             self._page(page_of(receipt.index)).settle(receipt)
         granted: list[tuple[Claim, Receipt | None]] = []

@@ -16,7 +16,7 @@ from typing import Any
 from braze_provider.delivery.ledger.base import Receipt, State
 
 RECEIPTS_PER_PAGE = 256
-"""Two windows of 70 batches, one settled and one claimed, lie on one page or two."""
+"""A new page costs a write more, to be named in the record; a page that is a text costs little for its size."""
 MAX_PAGE_BYTES = 65_535
 """What Airflow calls the limit of a value (``[state_store] max_value_storage_bytes``), as ASCII JSON."""
 MAX_REASON_BYTES = 500
@@ -72,15 +72,17 @@ def encode_page(number: int, head: Mapping[str, Any], receipts: Iterable[Receipt
     """
     first = number * RECEIPTS_PER_PAGE
     rows = sorted(_row(receipt, first) for receipt in receipts)
-    page = {**head, "page": number, "receipts": rows}
+    page = {**head, "page": number, "receipts": _text(rows)}
     if _size(page) > MAX_PAGE_BYTES:
         with_reason = [row for row in rows if len(row) == _FULL_ROW]
         reasons = [row[-1] for row in with_reason]
         for row in with_reason:
             row[-1] = ""
-        longest = _longest([_text_size(reason) for reason in reasons], MAX_PAGE_BYTES - _size(page))
+        room = MAX_PAGE_BYTES - _size({**page, "receipts": _text(rows)})
+        longest = _longest([_text_size(reason) for reason in reasons], room)
         for row, reason in zip(with_reason, reasons, strict=True):
             row[-1] = shorten(reason, longest)
+        page["receipts"] = _text(rows)
     return page
 
 
@@ -92,8 +94,10 @@ def decode_page(page: Mapping[str, Any]) -> Iterator[Receipt]:
     :raises ValueError: If it is none.
     """
     try:
-        first = page["page"] * RECEIPTS_PER_PAGE
-        for offset, letter, recipients, fingerprint, at, *rest in page["receipts"]:
+        first, rows = page["page"] * RECEIPTS_PER_PAGE, page["receipts"]
+        if isinstance(rows, str):  # Format 1 had them as JSON, not as text.
+            rows = json.loads(rows)
+        for offset, letter, recipients, fingerprint, at, *rest in rows:
             dispatch_id, reason = (*rest, None, None)[:2]
             yield Receipt(
                 index=first + offset,
@@ -110,7 +114,7 @@ def decode_page(page: Mapping[str, Any]) -> Iterator[Receipt]:
 
 def shorten(text: str, size: int) -> str:
     """
-    Cut a text so that it takes no more than a number of bytes as ASCII JSON, and show that it was cut.
+    Cut a text so that it takes no more than a number of bytes in a page, and show that it was cut.
 
     :param text: The text.
     :param size: Bytes that it may take, its quotes not counted.
@@ -179,8 +183,14 @@ def _size(value: Any) -> int:
     return len(json.dumps(value))
 
 
+def _text(rows: list[Row]) -> str:
+    # On its way to the database, Airflow looks at each value in a JSON document, but at a text as a whole.
+    return json.dumps(rows, separators=(",", ":"))
+
+
 def _text_size(text: str) -> int:
-    return _size(text) - 2
+    # JSON in JSON: the quotes around it are escaped, and there are some around them.
+    return _size(json.dumps(text)) - 6
 
 
 def _longest(sizes: list[int], room: int) -> int:

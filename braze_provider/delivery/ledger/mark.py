@@ -1,0 +1,79 @@
+"""A mark in Airflow's task state store: that a delivery was opened, and in which ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow import __version__ as airflow_version
+
+from braze_provider._compat import conf
+from braze_provider.api.errors import BrazeError
+from braze_provider.delivery.ledger import task_state
+from braze_provider.delivery.ledger.task_state_cells import Cells, TaskStateStore
+
+FORMAT = 1
+"""Of the mark. One that is newer is refused: an older release would misread it."""
+
+_KEY = "braze-ledger.opened"
+
+
+class OpenedMark:
+    """
+    Says in which ledger a delivery was last opened, so that a missing record is not taken for "nothing sent".
+
+    It is in ``context["task_state_store"]`` of Airflow 3.3 or newer and never expires by itself. What deletes it
+    is what deletes a task's state, as :class:`~braze_provider.delivery.ledger.task_state.TaskStateLedger` says.
+
+    :param store: The task's ``context["task_state_store"]``.
+    """
+
+    def __init__(self, store: TaskStateStore) -> None:
+        self._cells = Cells(store)
+
+    @property
+    def outlasts_clears(self) -> bool:
+        """Whether no clear of the task deletes the mark, by this worker's Airflow and its settings."""
+        # Airflow 3.3 deletes task state in no clear, 3.4 in those of task instances in the UI and the API.
+        # Where it is deleted on success, it is gone before a task that succeeded can be cleared.
+        is_kept = airflow_version.split(".")[:2] == ["3", "3"]
+        return is_kept and not conf.getboolean("state_store", "clear_on_success", fallback=False)
+
+    def read(self) -> str | None:
+        """
+        Tell in which ledger a delivery of this task instance was last opened.
+
+        :return: The ledger's identity; None if no delivery is known.
+        :raises BrazeError: If the mark can't be read.
+        """
+        value = self._cells.get(_KEY)
+        if value is None:
+            # Releases before the mark kept deliveries that nothing else tells of.
+            return None if self._cells.get(task_state.HEAD) is None else task_state.IDENTITY
+        return _identity_in(value)
+
+    def write(self, identity: str) -> None:
+        """
+        Note, durably, that the delivery is opened in a ledger.
+
+        :param identity: The ledger's identity.
+        :raises LedgerLostError: If Airflow has ended this try of the task.
+        """
+        self._cells.set(_KEY, {"format": FORMAT, "ledger": identity})
+
+    def close(self) -> None:
+        """Let go of the thread that talks to the store."""
+        self._cells.close()
+
+
+def _identity_in(value: Any) -> str:
+    version = value.get("format") if isinstance(value, Mapping) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise BrazeError(
+            "the mark of an opened delivery in Airflow's task state store was written by a newer release of "
+            f"this provider (format {version}, and this one knows {FORMAT}): upgrade this worker"
+        )
+    identity = value.get("ledger") if isinstance(version, int) else None
+    if not isinstance(identity, str):
+        raise BrazeError("Airflow's task state store holds a mark of an opened delivery that can't be read")
+    return identity
