@@ -43,20 +43,21 @@ class Job:
         self.stop = StopSignal()
         engine_options = {"recipients": count, "concurrency": 1}
         engine_options |= {
-            name: options.pop(name) for name in ("recipients", "concurrency") if name in options
+            name: options.pop(name) for name in ("recipients", "concurrency", "copy") if name in options
         }
+        self.sender = Sender(
+            **{
+                "hook": self.hook,
+                "endpoint": CAMPAIGNS_TRIGGER_SEND,
+                "envelope": self.envelope,
+                "pacer": Pacer(1_000_000, 1),
+                "stop": self.stop,
+                "first_backoff": 0.001,
+                **options,
+            }
+        )
         self.engine = Engine(
-            sender=Sender(
-                **{
-                    "hook": self.hook,
-                    "endpoint": CAMPAIGNS_TRIGGER_SEND,
-                    "envelope": self.envelope,
-                    "pacer": Pacer(1_000_000, 1),
-                    "stop": self.stop,
-                    "first_backoff": 0.001,
-                    **options,
-                }
-            ),
+            sender=self.sender,
             ledger=self.ledger,
             stop=self.stop,
             log=LOG,

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 import pytest
 from delivery.engine_helpers import Job, figures, names_of, people, reached
 
 from braze_provider.api.endpoints import MESSAGES_SEND
 from braze_provider.api.requests import CampaignTriggerSend, MessagesSend
 from braze_provider.delivery.batches import Batch, Envelope
-from braze_provider.delivery.ledger.base import Claim, Receipt
-from braze_provider.delivery.ledger.memory import MemoryLedger
-
-# Everything works ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 8, 50])
@@ -90,30 +84,3 @@ def test_ids_and_aliases_go_into_the_arrays_of_a_message(sandbox):
     assert figures(job.run()) == {"sent": 3}
     assert reached(sandbox) == {"p0", "p1", "alias:l:a"}
     assert sandbox.requests()[0]["body"]["messages"] == {"email": email}
-
-
-# Claims --------------------------------------------------------------------------------------------------
-
-
-def test_a_batch_is_claimed_before_it_is_written_to_the_network_and_settled_after(sandbox):
-    happened: list[str] = []
-
-    class Watched(MemoryLedger):
-        def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
-            sent = len(sandbox.requests())
-            happened.extend(f"settled {receipt.index}, {sent} sent" for receipt in settled)
-            happened.extend(f"claimed {claim.index}, {sent} sent" for claim in claims)
-            return super().write(settled, claims)
-
-    Job(50, ledger=Watched()).run()
-
-    assert happened == ["claimed 0, 0 sent", "settled 0, 1 sent"]
-
-
-def test_a_claim_that_is_not_granted_is_not_sent(sandbox):
-    class Taken(MemoryLedger):
-        def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
-            return {index for index in super().write(settled, claims) if index != 1}
-
-    assert figures(Job(ledger=Taken()).run()) == {"sent": 70, "failed": 50}
-    assert reached(sandbox) == names_of(*range(50), *range(100, 120))
