@@ -63,17 +63,22 @@ class _Attempt(threading.local):
     connecting = False
     """Whether a connection is being opened for it: what a proxy is told is not the request."""
     before_write: Callable[[], bool] | None = None
-    patience = math.inf
-    """Seconds for which the network may stand still."""
+    patience: float | None = None
+    """Seconds for which the network may stand still; None for a request that is not :func:`exchange`'s."""
     deadline = math.inf
     """When the connection has to be open, and then, when the request has to be over."""
 
-    def time_left(self) -> float:
-        """Seconds for which the network may stand still now."""
+    def allow(self, seconds: float) -> None:
+        self.deadline = monotonic() + seconds
+
+    def hurry(self, sock: Any) -> None:
+        """Let the network stand still for no longer than there is time."""
+        if self.patience is None:
+            return
         left = self.deadline - monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-        return left if self.connecting else min(left, self.patience)
+        sock.settimeout(left if self.connecting else min(left, self.patience))
 
 
 _attempt = _Attempt()
@@ -90,7 +95,7 @@ class _Hurried(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_attempt.time_left())
+        _attempt.hurry(self._sock)
         count: int | None = self._raw.readinto(buffer)
         return count
 
@@ -130,7 +135,8 @@ class _NotingMixin:
     def connect(self) -> None:
         self._stale_at = math.inf
         _attempt.connecting = True
-        _attempt.deadline = monotonic() + self.timeout  # type: ignore[attr-defined]
+        if _attempt.patience is not None:
+            _attempt.allow(self.timeout)  # type: ignore[attr-defined]
         try:
             super().connect()  # type: ignore[misc]
         finally:
@@ -141,12 +147,16 @@ class _NotingMixin:
             self.connect()
         if not _attempt.connecting:
             if not _attempt.began:
-                if _attempt.before_write is not None and not _attempt.before_write():
-                    raise WithheldError
-                _attempt.began = True
-                _attempt.deadline = monotonic() + 2 * _attempt.patience
-            self.sock.settimeout(_attempt.time_left())  # type: ignore[attr-defined]
+                self._begin()
+            _attempt.hurry(self.sock)  # type: ignore[attr-defined]
         super().send(data)  # type: ignore[misc]
+
+    def _begin(self) -> None:
+        if _attempt.before_write is not None and not _attempt.before_write():
+            raise WithheldError
+        _attempt.began = True
+        if _attempt.patience is not None:
+            _attempt.allow(2 * _attempt.patience)
 
     def getresponse(self) -> Any:
         response = super().getresponse()  # type: ignore[misc]
@@ -286,10 +296,6 @@ def exchange(
     :raises WithheldError: If ``before_write`` says no. Nothing was written.
     :raises requests.RequestException: If there was no answer; :func:`writing_began` tells what that means.
     """
-    _attempt.began = False
-    _attempt.before_write = before_write
-    _attempt.patience = timeout[1]
-    _attempt.deadline = math.inf
     if data is None or params:
         request = session.prepare_request(
             requests.Request(method, url, headers=headers, data=data, params=params)
@@ -298,13 +304,20 @@ def exchange(
         request = _prepared(session, method, url, headers)
         request.body = data
         request.headers["Content-Length"] = str(len(data))
-    # Past what a session does around this: cookies, hooks, redirects.
     verify = True if session.verify is None else session.verify
-    response = session.get_adapter(url).send(
-        request, stream=True, timeout=timeout, verify=verify, proxies=session.proxies
-    )
-    # Read here and now: that may fail as well.
-    return Received(response.status_code, _content(response, max_bytes), response.headers)
+    _attempt.began = False
+    _attempt.before_write = before_write
+    _attempt.patience = timeout[1]
+    try:
+        # Past what a session does around this: cookies, hooks, redirects.
+        response = session.get_adapter(url).send(
+            request, stream=True, timeout=timeout, verify=verify, proxies=session.proxies
+        )
+        # Read here and now: that may fail as well.
+        return Received(response.status_code, _content(response, max_bytes), response.headers)
+    finally:
+        # The session is not ours alone: a hook's user may take it for requests of his own.
+        _attempt.before_write = _attempt.patience = None
 
 
 def _prepared(

@@ -222,6 +222,21 @@ def test_a_connection_that_can_not_be_opened_asks_for_no_leave(connect, unused_p
     assert asked == []
 
 
+@pytest.mark.parametrize("options", [{}, {"timeout": 60}], ids=["no timeout", "timeout"])
+def test_a_hook_s_session_can_be_used_for_other_requests(connect, serve, clock, options):
+    server = serve()
+    hook = connect(server.url)
+    session = hook.get_conn()
+    assert session.get(f"{server.url}/before", **options).ok
+    with pytest.raises(BrazeWithheldError):
+        hook.call(CAMPAIGNS_TRIGGER_SEND, BODY, before_write=lambda: False)
+    clock[0] += 3_600
+    assert session.get(f"{server.url}/after", **options).ok
+    send(hook)
+    clock[0] += 3_600
+    assert session.get(f"{server.url}/later", **options).ok
+
+
 # Exactly one request ----------------------------------------------------------------------------------------
 
 
