@@ -85,7 +85,9 @@ def test_an_opening_that_is_refused_changes_nothing(sql_database: Database, sql_
     in_state(State.SENT, sql_ledger)
 
     def rows() -> list[Any]:
-        return sql_database.query(select(sql_schema.delivery)) + sql_database.query(select(sql_schema.receipt))
+        return sql_database.query(select(sql_schema.delivery)) + sql_database.query(
+            select(sql_schema.receipt)
+        )
 
     def refuse(head: Head | None) -> Opening:
         raise BrazeError("no")
@@ -155,7 +157,9 @@ def test_the_receipts_outlive_the_ledger_that_wrote_them(sql_database: Database,
         dataclasses.replace(KEY, deployment="production"),
         DeliveryKey("welcom", "e" + KEY.run_id, "send"),
     ],
-    ids=lambda key: f"{key.dag_id[:8]!a}-{key.run_id[:4]!a}-{key.task_id[:8]!a}-{key.map_index}{key.deployment}",
+    ids=lambda key: (
+        f"{key.dag_id[:8]!a}-{key.run_id[:4]!a}-{key.task_id[:8]!a}-{key.map_index}{key.deployment}"
+    ),
 )
 def test_task_instances_that_differ_in_anything_share_nothing(
     sql_database: Database, sql_ledger: SqlLedger, other: DeliveryKey

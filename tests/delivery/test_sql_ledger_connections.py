@@ -68,6 +68,62 @@ def test_a_ledger_is_kept_in_postgresql(
     ledger.close()
 
 
+# Deployments that share a database -------------------------------------------------------------------------
+
+
+def connection_to(dsn: str, **extra: Any) -> dict[str, Any]:
+    url = make_url(dsn)
+    return {
+        "conn_type": "postgres" if url.get_backend_name() == "postgresql" else "sqlite",
+        "host": url.host or url.database,
+        "port": url.port,
+        "login": url.username,
+        "password": url.password,
+        "schema": url.database if url.host else None,
+        "extra": json.dumps(extra),
+    }
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    pytest.importorskip("airflow.providers.postgres")
+    found: str = request.getfixturevalue("postgres_dsn")
+    return found
+
+
+def test_deployments_that_share_a_database_have_deliveries_of_their_own(
+    connection: Callable[..., str], dsn: str
+):
+    heads = []
+    for name in ("production", "test", "", "production"):
+        conn_id = connection(**connection_to(dsn, **({"braze_deployment": name} if name else {})))
+        ledger = open_sql_ledger(conn_id, KEY, f"copy-{len(heads)}")
+        heads.append(ledger.open(goes_on))
+        ledger.close()
+    assert heads[:3] == [None, None, None]
+    assert heads[3] is not None
+
+
+@pytest.mark.parametrize("name", [7, None, ["production"], "p" * 256])
+def test_a_deployment_that_is_no_text_of_a_usable_length_is_refused(
+    connection: Callable[..., str], tmp_path: Path, name: Any
+):
+    conn_id = connection(**connection_to(f"sqlite:///{tmp_path / 'ledger.db'}", braze_deployment=name))
+    with pytest.raises(BrazeConnectionError, match=r"'ledger': 'braze_deployment' .* at most 255 characters"):
+        open_sql_ledger(conn_id, KEY, "first")
+
+
+def test_a_ledger_may_be_asked_to_keep_people(connection: Callable[..., str], tmp_path: Path):
+    conn_id = connection(conn_type="sqlite", host=str(tmp_path / "ledger.db"))
+    assert not open_sql_ledger(conn_id, KEY, "first").keeps_people
+    assert open_sql_ledger(conn_id, KEY, "first", keeps_people=True).keeps_people
+
+
+# Connections that can't be used -----------------------------------------------------------------------------
+
+
 def test_a_connection_that_is_not_defined_is_named():
     with pytest.raises(BrazeConnectionError, match="connection 'no_such_ledger' can't be used"):
         open_sql_ledger("no_such_ledger", KEY, "first")

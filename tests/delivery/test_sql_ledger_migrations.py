@@ -1,4 +1,4 @@
-"""How the SQL ledger's tables are made, and brought on from older versions, on each database that is there."""
+"""How the SQL ledger's tables are made, and brought on from older versions, on each kind of database."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def columns_and_indexes(database: Database) -> dict[str, Any]:
         tables = inspect(connection)
         return {
             name: (
-                {(column["name"], str(column["type"]), column["nullable"]) for column in tables.get_columns(name)},
+                {
+                    (column["name"], str(column["type"]), column["nullable"])
+                    for column in tables.get_columns(name)
+                },
                 {index["name"] for index in tables.get_indexes(name)},
             )
             for name in sql_schema.metadata.tables

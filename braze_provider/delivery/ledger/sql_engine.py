@@ -109,12 +109,14 @@ def _prepare_mysql(connection: Any, _: object) -> None:
         cursor.execute(mysql_limits())
 
 
-def mysql_limits(statement: int = STATEMENT_SECONDS) -> str:
+def mysql_limits(statement: int | None = None) -> str:
     """
     Give the statement that tells MySQL or MariaDB for how long a session's statements may wait and work.
 
-    :param statement: Seconds that a statement may work, where the server can tell; 0 for any time.
+    :param statement: Seconds that a statement may work, where the server can tell; 0 for any time. Default:
+        as long as anywhere.
     """
+    statement = STATEMENT_SECONDS if statement is None else statement
     return (
         f"SET SESSION innodb_lock_wait_timeout = {BUSY_SECONDS}, lock_wait_timeout = {BUSY_SECONDS}"
         # Comments that only MariaDB, and only MySQL, take for statements.

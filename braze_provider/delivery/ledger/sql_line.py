@@ -205,8 +205,8 @@ class _Talker:
             if writes:
                 begin_writing(connection)
             result = work(connection)
-            # Nothing stops the transaction after this. It has its locks by now, so that whatever is asked
-            # for once it is given up comes after it.
+            # After this it may be committed although it was given up. It has its locks by now, so that
+            # whatever is asked for then comes after it.
             job.go_on()
             commit(connection, transaction, writes=writes)
         except BaseException:
