@@ -11,6 +11,7 @@ from braze_provider.api.errors import BrazeConnectionError
 from braze_provider.api.limits import BUCKETS
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.hooks.connection import EXTRAS, BrazeConnection, Pool
+from braze_provider.sandbox import Sandbox
 
 KEY = "a1b2c3d4-the-rest-api-key"
 HOST = "rest.iad-01.braze.com"
@@ -168,6 +169,20 @@ def test_allow_http_permits_plain_http_with_a_warning_each_time(caplog, allowed)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", warning)
     ] * 2
+
+
+def test_each_hook_that_uses_plain_http_warns(monkeypatch, caplog):
+    with Sandbox(host="0.0.0.0", token="t0ken") as sandbox:
+        fields = json.loads(sandbox.airflow_connection)
+        fields["host"] = sandbox.url.replace(
+            "127.0.0.1", "0.0.0.0"
+        )  # no loopback address, but this machine's
+        monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(fields))
+        tested = [BrazeHook().test_connection() for _ in range(2)]
+
+    assert tested == [(True, "0.0.0.0 knows the API key, and it may list campaigns")] * 2
+    warned = [record for record in caplog.records if "allow_http is set" in record.getMessage()]
+    assert len(warned) == 2
 
 
 @pytest.mark.parametrize("host", [f"https://{HOST}", HOST, "http://127.0.0.1:8010"])
