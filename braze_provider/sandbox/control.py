@@ -11,7 +11,6 @@ from fastapi.routing import APIRoute
 
 from braze_provider.sandbox import history
 from braze_provider.sandbox.gateway import CONTROL
-from braze_provider.sandbox.refusals import RefusedError
 from braze_provider.sandbox.state import SandboxState
 
 PAGE = 100
@@ -108,8 +107,7 @@ async def refused(request: Request, error: Exception) -> Json:
     :param request: the call.
     :param error: the refusal.
     """
-    status = error.status if isinstance(error, RefusedError) else 500
-    return Json({"message": f"{CONTROL} needs the token: Authorization: Bearer <token>"}, status)
+    return Json({"message": f"{CONTROL} needs the token: Authorization: Bearer <token>"}, 401)
 
 
 def _described(route: APIRoute) -> dict[str, Any]:
