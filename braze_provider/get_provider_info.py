@@ -44,11 +44,12 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "braze_provider.hooks.braze.BrazeHook",
                 "hook-name": "Braze",
                 "ui-field-behaviour": {
-                    # A port is written into the host, as in a URL.
-                    "hidden-fields": ["schema", "login", "port"],
+                    # Airflow 3.3 tests a saved connection only if it has a port, so the form asks for one.
+                    "hidden-fields": ["schema", "login"],
                     "relabeling": {"host": "REST endpoint", "password": "REST API key"},
                     "placeholders": {
                         "host": "rest.iad-01.braze.com",
+                        "port": "443, for the Test button; or use: airflow connections test",
                         "password": "from Settings > APIs and Identifiers > API Keys",
                     },
                 },
@@ -67,6 +68,11 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "Verify TLS",
                         "description": "Path of a CA bundle, or false to check no certificate. Default true.",
                         "schema": {"type": ["string", "null"]},
+                    },
+                    "allow_http": {
+                        "label": "Allow plain http",
+                        "description": "Only for a sandbox on another host: the API key travels unencrypted.",
+                        "schema": {"type": ["boolean", "null"]},
                     },
                     "rate_limits": {
                         "label": "Rate limits",

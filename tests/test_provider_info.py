@@ -18,7 +18,7 @@ from braze_provider import __version__
 from braze_provider.get_provider_info import get_provider_info
 
 DISTRIBUTION = "airflow-provider-braze-messaging"
-FIELDS = {"timeout", "proxies", "verify", "rate_limits", "pools"}
+FIELDS = {"timeout", "proxies", "verify", "allow_http", "rate_limits", "pools"}
 
 pytestmark = pytest.mark.dag
 
@@ -106,7 +106,8 @@ def test_the_connection_form():
     assert fields["host"]["title"] == "REST endpoint"
     assert fields["host"]["placeholder"] == "rest.iad-01.braze.com"
     assert fields["password"]["title"] == "REST API key"
+    assert fields["port"]["placeholder"] == "443, for the Test button; or use: airflow connections test"
     hidden = {name for name, field in fields.items() if field and field["hidden"]}
-    assert hidden == {"login", "port", "url_schema"}
+    assert hidden == {"login", "url_schema"}
     if AIRFLOW_VERSION >= (3, 2):
         assert form["extra_fields"].keys() == FIELDS

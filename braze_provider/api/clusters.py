@@ -63,3 +63,14 @@ def dashboard_url(rest_host: str) -> str | None:
     """
     cluster = CLUSTERS.get(rest_host.lower())
     return cluster.dashboard_url if cluster else None
+
+
+def rest_host(dashboard_host: str) -> str | None:
+    """
+    Tell the REST endpoint of the instance that people look at under a dashboard's host.
+
+    :param dashboard_host: Host of the dashboard, without scheme or port.
+    :return: Host of the REST endpoint, or None for a dashboard that is not in the table.
+    """
+    url = f"https://{dashboard_host.lower()}"
+    return next((host for host, cluster in CLUSTERS.items() if cluster.dashboard_url == url), None)

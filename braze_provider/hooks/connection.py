@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from braze_provider.api.clusters import rest_host
 from braze_provider.api.errors import BrazeConnectionError
 from braze_provider.api.limits import BUCKETS, Bucket
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
-EXTRAS = ("timeout", "proxies", "verify", "rate_limits", "pools")
+EXTRAS = ("timeout", "proxies", "verify", "allow_http", "rate_limits", "pools")
+
+_log = logging.getLogger(__name__)
 
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
@@ -82,9 +86,15 @@ class BrazeConnection:
             raise BrazeConnectionError(
                 f"{where}: password holds characters that no API key has; paste the key alone"
             )
+        if not key.strip("*"):
+            raise BrazeConnectionError(
+                f"{where}: password is {key}, by which Airflow hides a key. The Test button of Airflow 3.0 "
+                "sends it in the key's place; there, use: airflow connections test <connection id>"
+            )
         extra = _extra(where, conn)
+        allow_http = _allow_http(where, extra.get("allow_http"))
         return cls(
-            base_url=_base_url(where, conn),
+            base_url=_base_url(where, conn, allow_http=allow_http),
             api_key=key,
             timeout=_timeout(where, extra.get("timeout")),
             proxies=_proxies(where, extra.get("proxies")),
@@ -116,7 +126,7 @@ class BrazeConnection:
         return min(slots / budget.slots, 1.0)
 
 
-def _base_url(where: str, conn: Connection) -> str:
+def _base_url(where: str, conn: Connection, *, allow_http: bool) -> str:
     host = (conn.host or "").strip()
     if not host:
         raise BrazeConnectionError(
@@ -146,15 +156,34 @@ def _base_url(where: str, conn: Connection) -> str:
     is_name = _HOST_NAME.fullmatch(name) and "[" not in address  # brackets are for IPv6 addresses alone
     if parts.scheme not in ("http", "https") or not (is_name or _ip_address(name)):
         raise BrazeConnectionError(f"{where}: host is not the address of a REST endpoint")
+    if name.startswith("dashboard") and name.endswith((".braze.com", ".braze.eu")):
+        raise BrazeConnectionError(_not_the_dashboard(where, name))
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise BrazeConnectionError(
             f"{where}: host goes on after the host's name; give rest.iad-01.braze.com, not a whole URL"
         )
-    if parts.scheme == "http" and not _is_loopback(name):
+    if not (separator or conn.schema) and (allow_http or _is_loopback(name)):
+        # Most likely a sandbox, which speaks no https: the error would name a wrong version number.
         raise BrazeConnectionError(
-            f"{where}: plain http would show the API key to the network; it is allowed to loopback only"
+            f"{where}: host must begin with http:// or https:// here; a sandbox takes http://{address}"
         )
+    if parts.scheme == "http" and not _is_loopback(name):
+        if not allow_http:
+            raise BrazeConnectionError(
+                f"{where}: plain http would show the API key to the network; it is allowed to loopback only, "
+                "or with allow_http in extra"
+            )
+        _log.warning("%s: allow_http is set, so the API key goes to %s without encryption", where, name)
     return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}" + (f":{port}" if port else "")
+
+
+def _not_the_dashboard(where: str, name: str) -> str:
+    rest = rest_host(name)
+    return f"{where}: host is a dashboard of Braze's, not a REST endpoint; " + (
+        f"the REST endpoint of {name} is {rest}"
+        if rest
+        else "the REST endpoint is in the dashboard, under Settings > APIs and Identifiers"
+    )
 
 
 def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -242,6 +271,14 @@ def _verify(where: str, value: Any) -> bool | str:
     raise BrazeConnectionError(
         f"{where}: extra.verify must be true, false or the path of a CA bundle that exists"
     )
+
+
+def _allow_http(where: str, value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is True
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    raise BrazeConnectionError(f"{where}: extra.allow_http must be true or false")
 
 
 def _rate_limits(where: str, value: Any) -> dict[str, Bucket]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from braze_provider.sandbox.config import DEFAULT_API_KEY, DEFAULT_PORT, SandboxConfig
 from braze_provider.sandbox.limits import DEFAULT_LIMITS, Limit
 from braze_provider.sandbox.server import Sandbox
+from braze_provider.sandbox.workspace_file import campaign_of, read_workspace
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     given = vars(parser.parse_args(arguments))
-    given["limits"] = dict(given["limits"])
-    given["api_keys"] = dict(given["api_keys"])
+    for name in ("limits", "api_keys"):
+        given[name] = dict(given.get(name, ()))
     try:
+        if file := given.pop("workspace", None):
+            for name, exist in read_workspace(file).items():
+                given[name] = [*exist, *given.get(name, ())]
         sandbox = Sandbox(**given)
     except ValueError as error:
         parser.error(str(error))
@@ -40,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _announce(sandbox: Sandbox) -> None:
     print(f"Braze sandbox  {sandbox.url}")
     print(f"REST API key   {sandbox.api_key}")
-    print(f"Received       {sandbox.url}/_sandbox/summary")
+    print(
+        f"Received       {sandbox.url}/_sandbox/summary, and {sandbox.url}/_sandbox lists what else there is"
+    )
     print(f"export AIRFLOW_CONN_BRAZE_DEFAULT={shlex.quote(sandbox.airflow_connection)}", flush=True)
 
 
@@ -51,25 +57,36 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     option = parser.add_argument
-    option("--host", default="127.0.0.1", help="loopback address to serve on")
+    option("--host", default="127.0.0.1", help="address to serve on; any but loopback needs a --token")
     option("--port", type=int, default=DEFAULT_PORT, help="port to serve on; 0 for a free one")
     option("--api-key", default=DEFAULT_API_KEY, help="the key that may do everything")
+    option(
+        "--token",
+        default=argparse.SUPPRESS,
+        help="the one key there is, in place of all others; /_sandbox then needs it too",
+    )
     option(
         "--extra-key",
         dest="api_keys",
         type=_key,
         action="append",
-        default=[],
+        default=argparse.SUPPRESS,
         metavar="KEY=PERMISSION,…",
         help="a further key and what it may do; repeatable",
     )
-    option("--hourly-limit", type=int, metavar="N", help="requests in each clock hour; Braze's is 250000")
+    option(
+        "--hourly-limit",
+        type=int,
+        default=argparse.SUPPRESS,
+        metavar="N",
+        help="requests in each clock hour; Braze's is 250000",
+    )
     option(
         "--limit",
         dest="limits",
         type=_limit,
         action="append",
-        default=[],
+        default=argparse.SUPPRESS,
         metavar="NAME=COUNT/SECONDS",
         help=f"another limit for one of {', '.join(DEFAULT_LIMITS)}, such as shared=70/1; repeatable",
     )
@@ -87,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "--unknown-id",
         dest="unknown_ids",
         action="append",
-        default=[],
+        default=argparse.SUPPRESS,
         metavar="KEY",
         help="a recipient who does not exist, and so receives nothing; repeatable",
     )
@@ -95,13 +112,25 @@ def _parser() -> argparse.ArgumentParser:
         "--no-bodies",
         dest="record_bodies",
         action="store_false",
-        help="do not keep request bodies, for very large sends",
+        default=argparse.SUPPRESS,
+        help="forget what requests say and remember only whom they reach, for sends to very many people",
     )
     option(
-        "--known-campaigns-only",
-        action="store_true",
-        help="refuse campaign ids that /campaigns/list does not show",
+        "--workspace",
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help='what exists, as JSON: {"campaigns": ["id", …], "canvases": […], "segments": […]}',
     )
+    for kind, name in (("campaign", "campaigns"), ("canvas", "canvases"), ("segment", "segments")):
+        option(
+            f"--{kind}",
+            dest=name,
+            type=campaign_of if kind == "campaign" else str,
+            action="append",
+            default=argparse.SUPPRESS,
+            metavar="ID",
+            help=f"a {kind} that exists; without any here or in --workspace, each id is taken; repeatable",
+        )
     return parser
 
 

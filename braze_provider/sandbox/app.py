@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from braze_provider.sandbox.control import control_routes
+from braze_provider.sandbox.control import control_routes, refused
 from braze_provider.sandbox.endpoints import ENDPOINTS
 from braze_provider.sandbox.gateway import Gateway
+from braze_provider.sandbox.refusals import RefusedError
 from braze_provider.sandbox.state import SandboxState
 
 
@@ -22,6 +23,7 @@ def create_app(state: SandboxState) -> FastAPI:
     for endpoint in ENDPOINTS:
         app.add_route(endpoint.path, gateway.handler(endpoint), methods=[endpoint.method])
     app.include_router(control_routes(state))
+    app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(404, gateway.unknown_url)
     app.add_exception_handler(405, gateway.unknown_url)
     return app

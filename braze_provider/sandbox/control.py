@@ -1,12 +1,13 @@
-"""The endpoints under ``/_sandbox``: what was received, and what is to fail."""
+"""The endpoints under ``/_sandbox``: what was received, what exists, and what is to fail."""
 
 from __future__ import annotations
 
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 
 from braze_provider.sandbox import history
 from braze_provider.sandbox.gateway import CONTROL
@@ -19,54 +20,103 @@ Offset = Annotated[int, Query(ge=0)]
 PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 
 
+class Json(JSONResponse):
+    """JSON in ASCII: Braze takes a lone surrogate in an id or a text, and UTF-8 has no bytes for one."""
+
+    def render(self, content: Any) -> bytes:
+        """Write the content."""
+        return json.dumps(content).encode()
+
+
 def control_routes(state: SandboxState) -> APIRouter:
     """
     The control endpoints of a sandbox.
 
     :param state: the sandbox's state.
     """
-    router = APIRouter(prefix=CONTROL)
+
+    async def authorise(request: Request) -> None:
+        if state.config.token is not None:
+            state.keys.authorise(request.headers.get("authorization"), CONTROL)
+
+    router = APIRouter(prefix=CONTROL, dependencies=[Depends(authorise)])
+
+    @router.get("")
+    async def calls() -> Json:
+        """The control calls: what you are reading."""
+        return Json({"calls": [_described(route) for route in router.routes if isinstance(route, APIRoute)]})
 
     @router.get("/summary")
-    async def summary() -> JSONResponse:
-        return JSONResponse(state.recorder.summary())
+    async def summary() -> Json:
+        """What was received, in figures."""
+        return Json(state.recorder.summary())
 
     @router.get("/recipients")
     async def recipients(
         id: str | None = None,  # noqa: A002 - the query parameter's name
         offset: Offset = 0,
         limit: PageSize = PAGE,
-    ) -> JSONResponse:
+    ) -> Json:
+        """What each recipient received, a page at a time; with id, what one of them received."""
         shown = history.recipients(state.recorder, only=id, offset=offset, limit=limit)
-        return JSONResponse({"total": len(state.recorder.deliveries), "recipients": shown})
+        return Json({"total": len(state.recorder.deliveries), "recipients": shown})
 
     @router.get("/requests")
-    async def requests(offset: Offset = 0, limit: PageSize = PAGE) -> JSONResponse:
+    async def requests(offset: Offset = 0, limit: PageSize = PAGE) -> Json:
+        """The requests in the order of their arrival, a page at a time."""
         shown = history.requests(state.recorder, offset=offset, limit=limit)
-        return JSONResponse({"total": len(state.recorder.receipts), "requests": shown})
+        return Json({"total": len(state.recorder.receipts), "requests": shown})
+
+    @router.get("/workspace")
+    async def workspace() -> Json:
+        """The ids that exist. Of a kind that has none, any id is taken."""
+        return Json({f"{kind}_ids": list(ids) for kind, ids in state.workspace.ids.items()})
 
     @router.post("/reset")
-    async def reset() -> JSONResponse:
+    async def reset() -> Json:
+        """Become as new: nothing received, no faults, full budgets."""
         state.reset()
-        return JSONResponse({"message": "success"})
+        return Json({"message": "success"})
 
     @router.get("/faults")
-    async def faults() -> JSONResponse:
-        return JSONResponse({"faults": state.faults.shown()})
+    async def faults() -> Json:
+        """The faults in force, with how often each has fired."""
+        return Json({"faults": state.faults.shown()})
 
     @router.post("/faults")
-    async def add_faults(request: Request) -> JSONResponse:
+    async def add_faults(request: Request) -> Json:
+        """Make requests fail. The body is a fault, or an array of them, such as {"kind": "disconnect"}."""
         try:
-            return JSONResponse({"faults": state.faults.add(*_objects(await request.body()))}, 201)
+            return Json({"faults": state.faults.add(*_objects(await request.body()))}, 201)
         except ValueError as error:
-            return JSONResponse({"message": str(error)}, 400)
+            return Json({"message": str(error)}, 400)
 
     @router.delete("/faults")
-    async def clear_faults() -> JSONResponse:
+    async def clear_faults() -> Json:
+        """Let everything work again."""
         state.faults.clear()
-        return JSONResponse({"message": "success"})
+        return Json({"message": "success"})
 
     return router
+
+
+async def refused(request: Request, error: Exception) -> Json:
+    """
+    Answer a control call that came without the token.
+
+    :param request: the call.
+    :param error: the refusal.
+    """
+    return Json({"message": f"{CONTROL} needs the token: Authorization: Bearer <token>"}, 401)
+
+
+def _described(route: APIRoute) -> dict[str, Any]:
+    return {
+        "method": min(route.methods),
+        "path": route.path,
+        "query": [parameter.alias for parameter in route.dependant.query_params],
+        "does": route.description,
+    }
 
 
 def _objects(raw: bytes) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ class Gateway:
         """
         path = request.url.path
         if path.startswith(CONTROL):
-            return JSONResponse({"message": "Invalid URL"}, 404)
+            return JSONResponse({"message": f"No such control call; GET {CONTROL} lists them"}, 404)
         receipt = self._state.recorder.arrive(path)
         # Braze answers a trailing slash as if the key lacked a permission.
         refusal = RefusedError(403 if path.endswith("/") and path.rstrip("/") in BY_PATH else 404)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 from braze_provider.sandbox.calls import Call, Send
 from braze_provider.sandbox.endpoints import BY_PATH
@@ -117,10 +117,14 @@ def _overlaid(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
 def _shown_body(raw: bytes | None) -> Any:
     if raw is None:
         return None
     try:
-        return json.loads(raw)
+        return json.loads(raw, parse_constant=_no_json)
     except (ValueError, RecursionError):
         return raw.decode("utf-8", "replace")

@@ -19,6 +19,9 @@ TOO_MANY_IDS = "The max number of ids per request was exceeded"
 NO_MESSAGE = "No message to send"
 APPLE_PUSH_TOO_LONG = "Apple Push Length Exceeded"
 ANDROID_PUSH_TOO_LONG = "Android Push Length Exceeded"
+# Not on that page: in the words of its "Invalid Campaign ID".
+INVALID_CANVAS_ID = "Invalid Canvas ID"
+INVALID_SEGMENT_ID = "Invalid Segment ID"
 UNPARSEABLE = "Error while parsing request body. Please check your syntax."
 WRONG_FORMAT = "The request body does not match the declared format: a JSON object is expected."
 

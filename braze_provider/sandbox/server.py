@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from braze_provider.sandbox import history
 from braze_provider.sandbox.config import SandboxConfig
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+# Where this machine itself reaches what listens on all addresses.
+_ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - told apart, not bound to
+
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
@@ -28,7 +32,7 @@ class Sandbox:
     A local Braze, as a context manager.
 
     Its methods may be called from any thread, also after it has stopped; the server can be talked to from
-    any process of this machine while it runs.
+    any process of this machine while it runs, and from other machines where ``host`` says so.
 
     :param options: the fields of :class:`SandboxConfig`, except that ``port`` is a free one by default.
     :raises ValueError: for a choice that cannot be.
@@ -69,12 +73,21 @@ class Sandbox:
     @property
     def api_key(self) -> str:
         """The key that may do everything."""
-        return self.config.api_key
+        return self.config.token or self.config.api_key
 
     @property
     def airflow_connection(self) -> str:
-        """The connection to it, as JSON for an ``AIRFLOW_CONN_…`` variable."""
-        return json.dumps({"conn_type": "braze", "host": self.url, "password": self.api_key})
+        """
+        The connection to it, as JSON for an ``AIRFLOW_CONN_…`` variable.
+
+        For a sandbox that others can reach, it is one for them: by the name of this machine, or container.
+        """
+        connection = {"conn_type": "braze", "host": self.url, "password": self.api_key}
+        if self.config.is_private:
+            return json.dumps(connection)
+        if self.config.host in _ALL_ADDRESSES:
+            connection["host"] = f"http://{socket.gethostname()}:{urlsplit(self.url).port}"
+        return json.dumps({**connection, "extra": {"allow_http": True}})
 
     def start(self) -> None:
         """
@@ -180,6 +193,7 @@ class Sandbox:
             ) from error
         self._listener = _listen(self.config.host, self.config.port)
         host, port = self._listener.getsockname()[:2]
+        host = _ALL_ADDRESSES.get(host, host)
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._server = SandboxServer(self._state, on_ready)
         self._loop = new_event_loop()

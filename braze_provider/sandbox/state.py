@@ -23,7 +23,7 @@ class SandboxState:
         self.config = config
         self.clock = Clock(config.clock_offset)
         self.keys = KeyRing(config.effective_keys())
-        self.workspace = Workspace(config.campaigns, config.known_campaigns_only, config.unknown_ids)
+        self.workspace = Workspace(config.campaigns, config.canvases, config.segments, config.unknown_ids)
         self.limiter = RateLimiter(
             config.effective_limits(), self.clock, reset_in_seconds=config.reset_header == "seconds"
         )

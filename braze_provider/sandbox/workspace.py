@@ -1,12 +1,22 @@
-"""What exists in the sandbox's Braze workspace: campaigns and users."""
+"""What exists in the sandbox's Braze workspace: campaigns, Canvases, segments and users."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from braze_provider.sandbox.refusals import INVALID_CAMPAIGN_ID, refuse
+from braze_provider.sandbox.refusals import (
+    INVALID_CAMPAIGN_ID,
+    INVALID_CANVAS_ID,
+    INVALID_SEGMENT_ID,
+    refuse,
+)
+
+_INVALID: Mapping[str, str] = MappingProxyType(
+    {"campaign": INVALID_CAMPAIGN_ID, "canvas": INVALID_CANVAS_ID, "segment": INVALID_SEGMENT_ID}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +69,35 @@ CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
 @dataclass
 class Workspace:
     """
-    Campaigns and users, as far as the rules need to know them.
+    What the rules need to know of it.
 
-    :param campaigns: the campaigns (sequence of :class:`Campaign`) there are.
-    :param known_campaigns_only: refuse any other ``campaign_id`` (bool, default ``False``: a Dag under
-        development uses the ids of its real workspace, which the sandbox cannot know).
+    Of campaigns, Canvases and segments, each kind that is given refuses all other ids. A kind that is not
+    given takes any: a Dag under development uses the ids of its real workspace, which nobody may have
+    told the sandbox.
+
+    :param campaigns: the campaigns (sequence of :class:`Campaign`); without any, a few that
+        ``/campaigns/list`` has to show.
+    :param canvases: the ids (collection of str) of the Canvases.
+    :param segments: the ids (collection of str) of the segments.
     :param unknown_ids: recipient keys (collection of str) of users who do not exist. Everybody else does.
     """
 
-    campaigns: Sequence[Campaign] = CANNED_CAMPAIGNS
-    known_campaigns_only: bool = False
+    campaigns: Sequence[Campaign] = ()
+    canvases: Collection[str] = ()
+    segments: Collection[str] = ()
     unknown_ids: Collection[str] = ()
+    ids: Mapping[str, Collection[str]] = field(init=False)
     _by_id: dict[str, Campaign] = field(init=False, repr=False)
     _missing: set[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._by_id = {campaign.id: campaign for campaign in self.campaigns}
+        self.ids = {
+            "campaign": self._by_id.keys(),
+            "canvas": dict.fromkeys(self.canvases).keys(),
+            "segment": dict.fromkeys(self.segments).keys(),
+        }
+        self.campaigns = self.campaigns or CANNED_CAMPAIGNS
         self.reset()
 
     def reset(self) -> None:
@@ -86,12 +109,21 @@ class Workspace:
         The campaign with an id, or ``None`` for one that only the real workspace knows.
 
         :param campaign_id: the id (str) of the request.
-        :raises RefusedError: when only known campaigns are allowed and this is none of them.
+        :raises RefusedError: when campaigns are given and this is none of them.
         """
-        found = self._by_id.get(campaign_id)
-        if found is None and self.known_campaigns_only:
-            refuse(INVALID_CAMPAIGN_ID)
-        return found
+        self.require("campaign", campaign_id)
+        return self._by_id.get(campaign_id)
+
+    def require(self, kind: str, id: str) -> None:  # noqa: A002 - what Braze calls it
+        """
+        Refuse an id that does not exist.
+
+        :param kind: ``campaign``, ``canvas`` or ``segment``.
+        :param id: the id (str) of the request.
+        :raises RefusedError: when ids of that kind are given and this is none of them.
+        """
+        if self.ids[kind] and id not in self.ids[kind]:
+            refuse(_INVALID[kind])
 
     def reachable(self, recipients: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
         """

@@ -11,6 +11,7 @@ from braze_provider.api.errors import BrazeConnectionError
 from braze_provider.api.limits import BUCKETS
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.hooks.connection import EXTRAS, BrazeConnection, Pool
+from braze_provider.sandbox import Sandbox
 
 KEY = "a1b2c3d4-the-rest-api-key"
 HOST = "rest.iad-01.braze.com"
@@ -159,6 +160,89 @@ def test_plain_http_asked_for_by_schema_is_refused_as_well():
     assert "plain http" in refusal(schema="http")
 
 
+@pytest.mark.parametrize("allowed", [True, "true", " True "])
+def test_allow_http_permits_plain_http_with_a_warning_each_time(caplog, allowed):
+    for _ in range(2):
+        connection = read(host="http://braze", port=8010, extra={"allow_http": allowed})
+        assert connection.base_url == "http://braze:8010"
+    warning = "Connection 'braze_prod': allow_http is set, so the API key goes to braze without encryption"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", warning)
+    ] * 2
+
+
+def test_each_hook_that_uses_plain_http_warns(monkeypatch, caplog):
+    with Sandbox(host="0.0.0.0", token="t0ken") as sandbox:
+        fields = json.loads(sandbox.airflow_connection)
+        fields["host"] = sandbox.url.replace(
+            "127.0.0.1", "0.0.0.0"
+        )  # no loopback address, but this machine's
+        monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(fields))
+        tested = [BrazeHook().test_connection() for _ in range(2)]
+
+    assert tested == [(True, "0.0.0.0 knows the API key, and it may list campaigns")] * 2
+    warned = [record for record in caplog.records if "allow_http is set" in record.getMessage()]
+    assert len(warned) == 2
+
+
+@pytest.mark.parametrize("host", [f"https://{HOST}", HOST, "http://127.0.0.1:8010"])
+@pytest.mark.parametrize("allowed", [False, "false", "", None])
+def test_where_no_key_is_shown_nothing_is_warned_of(caplog, host, allowed):
+    read(host=host, extra={"allow_http": allowed})
+    assert caplog.records == []
+
+
+def test_https_is_not_warned_of_where_plain_http_is_allowed(caplog):
+    read(host="https://braze", extra={"allow_http": True})
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("allowed", [False, "false", "", None])
+def test_allow_http_that_is_not_true_permits_nothing(allowed):
+    assert refusal(host="http://braze:8010", extra={"allow_http": allowed}).endswith(
+        "it is allowed to loopback only, or with allow_http in extra"
+    )
+
+
+@pytest.mark.parametrize("given", ["yes", 1, 0, [True]])
+def test_allow_http_that_is_no_boolean_is_named(given):
+    assert refusal(extra={"allow_http": given}) == "extra.allow_http must be true or false"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": "localhost:8010"},
+        {"host": "127.0.0.1:8010"},
+        {"host": "[::1]:8010"},
+        {"host": "braze:8010", "extra": {"allow_http": True}},
+    ],
+)
+def test_where_a_sandbox_is_likely_host_must_say_http_or_https(fields):
+    """The sandbox answers https with what OpenSSL calls a wrong version number."""
+    assert refusal(**fields) == (
+        f"host must begin with http:// or https:// here; a sandbox takes http://{fields['host']}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "rest"),
+    [
+        ("dashboard-01.braze.com", "rest.iad-01.braze.com"),
+        ("https://dashboard-02.braze.eu", "rest.fra-02.braze.eu"),
+        ("https://dashboard.us-10.braze.com/dashboard/app_settings?x=1", "rest.us-10.braze.com"),
+    ],
+)
+def test_for_a_dashboard_the_rest_endpoint_is_named(host, rest):
+    message = refusal(host=host)
+    assert message.startswith("host is a dashboard of Braze's, not a REST endpoint; the REST endpoint of ")
+    assert message.endswith(f" is {rest}")
+
+
+def test_for_an_unknown_dashboard_the_way_to_the_rest_endpoint_is_named():
+    assert refusal(host="dashboard-09.braze.com").endswith("under Settings > APIs and Identifiers")
+
+
 def test_a_connection_of_another_type_is_refused():
     assert refusal(conn_type="http") == "its type is 'http', not 'braze'"
 
@@ -178,6 +262,10 @@ def test_a_password_that_can_be_no_key_is_named_and_not_shown(password):
     assert refusal(password=password) == (
         "password holds characters that no API key has; paste the key alone"
     )
+
+
+def test_a_masked_password_is_named_with_the_way_to_test_the_key():
+    assert refusal(password="***").endswith("there, use: airflow connections test <connection id>")
 
 
 def test_white_space_pasted_around_the_key_is_dropped():
@@ -221,7 +309,8 @@ def test_an_extra_that_is_no_json_object_is_refused(extra, reason):
 
 def test_unknown_extras_are_named_with_the_list_of_those_there_are():
     assert refusal(extra={"time_out": 5, "timeout": 5, "api_key": KEY}) == (
-        "extra has no field 'api_key', 'time_out'; it knows timeout, proxies, verify, rate_limits, pools"
+        "extra has no field 'api_key', 'time_out'; it knows timeout, proxies, verify, allow_http, "
+        "rate_limits, pools"
     )
 
 

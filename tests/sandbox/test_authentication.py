@@ -52,3 +52,31 @@ def test_an_unauthorized_request_reaches_nobody(client):
     client.trigger("ada")
 
     assert client.sandbox.recipients() == {}
+
+
+def test_with_a_token_no_other_key_is_known(start):
+    client = start(token="t0ken")
+    assert client.trigger().status_code == 201
+
+    client.session.headers["Authorization"] = "Bearer sandbox-rest-api-key"
+    assert client.trigger().status_code == 401
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer sandbox-rest-api-key"}])
+def test_with_a_token_every_control_endpoint_needs_it(start, header):
+    client = start(token="t0ken")
+    calls = client.get("/_sandbox").json()["calls"]
+    assert len(calls) > 5
+
+    for call in calls:
+        answer = requests.request(
+            call["method"], client.sandbox.url + call["path"], headers=header, json={}, timeout=10
+        )
+        assert (answer.status_code, answer.json()) == (
+            401,
+            {"message": "/_sandbox needs the token: Authorization: Bearer <token>"},
+        )
+
+
+def test_without_a_token_the_control_endpoints_are_open_to_this_machine(sandbox):
+    assert requests.get(f"{sandbox.url}/_sandbox/summary", timeout=10).status_code == 200

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from braze_provider.sandbox import Campaign
+
 ALIAS = {"alias_name": "ada", "alias_label": "shop"}
 BY_EMAIL = {"email": "ada@example.com", "prioritization": ["identified", "most_recently_updated"]}
 ATTRIBUTE = {"custom_attribute": {"custom_attribute_name": "city", "comparison": "equals", "value": "Paris"}}
@@ -168,8 +170,8 @@ def test_the_documented_example_is_accepted_once_its_typos_are_corrected(client)
     assert answer.status_code == 201
 
 
-def test_only_the_workspace_s_campaigns_exist_when_told_so(start):
-    client = start(known_campaigns_only=True)
+def test_only_the_workspace_s_campaigns_exist_as_soon_as_one_is_given(start):
+    client = start(campaigns=[Campaign(id="spring", name="Spring")])
 
-    assert client.trigger().status_code == 201
+    assert client.trigger(campaign_id="spring").status_code == 201
     assert client.trigger(campaign_id="nowhere").json() == {"message": "Invalid Campaign ID"}

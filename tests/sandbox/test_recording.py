@@ -186,8 +186,48 @@ def test_another_process_can_read_the_record_over_http_page_by_page(client):
     assert client.get("/_sandbox/summary").json()["messages"] == 4
 
 
+def test_a_lone_surrogate_is_shown_as_it_came(client):
+    """Braze takes it, and JSON can carry it, but UTF-8 can't."""
+    assert client.trigger("\ud800", campaign_id="\ud801", send_id="s").status_code == 201
+    client.trigger("\ud800", campaign_id="\ud801")
+
+    recipients = client.get("/_sandbox/recipients").json()["recipients"]
+    assert list(recipients) == ["\ud800"]
+    assert recipients["\ud800"][0]["campaign_id"] == "\ud801"
+    bodies = [request["body"] for request in client.get("/_sandbox/requests").json()["requests"]]
+    assert [body["campaign_id"] for body in bodies] == ["\ud801", "\ud801"]
+    assert client.get("/_sandbox/summary").json()["duplicates_by_content"] == {"campaign:\ud801": 1}
+
+
+def test_a_body_that_is_almost_json_is_shown_as_text(client):
+    client.post("/campaigns/trigger/send", data='{"n": NaN}', headers={"Content-Type": "application/json"})
+
+    assert client.get("/_sandbox/requests").json()["requests"][0]["body"] == '{"n": NaN}'
+
+
+def test_the_control_endpoints_are_listed(client):
+    calls = client.get("/_sandbox").json()["calls"]
+
+    assert {(call["method"], call["path"]) for call in calls} == {
+        ("GET", "/_sandbox"),
+        ("GET", "/_sandbox/summary"),
+        ("GET", "/_sandbox/recipients"),
+        ("GET", "/_sandbox/requests"),
+        ("GET", "/_sandbox/workspace"),
+        ("GET", "/_sandbox/faults"),
+        ("POST", "/_sandbox/faults"),
+        ("DELETE", "/_sandbox/faults"),
+        ("POST", "/_sandbox/reset"),
+    }
+    assert all(call["does"] for call in calls)
+    (recipients,) = (call for call in calls if call["path"] == "/_sandbox/recipients")
+    assert recipients["query"] == ["id", "offset", "limit"]
+
+
 def test_what_happens_under_the_control_endpoints_is_no_request_to_braze(client):
     client.get("/_sandbox/summary")
-    assert client.get("/_sandbox/nowhere").status_code == 404
+    unknown = client.get("/_sandbox/nowhere")
+    assert unknown.status_code == 404
+    assert unknown.json() == {"message": "No such control call; GET /_sandbox lists them"}
 
     assert client.sandbox.summary()["requests"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -84,9 +85,41 @@ def test_the_airflow_connection_names_type_host_and_key(sandbox):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "example.com", "::"])
-def test_it_refuses_to_serve_anything_but_loopback(host):
-    with pytest.raises(ValueError, match="on loopback only"):
+def test_without_a_token_it_refuses_to_serve_anything_but_loopback(host):
+    with pytest.raises(ValueError, match=r"needs a token there; without one .* on loopback only"):
         Sandbox(host=host)
+
+
+@pytest.mark.parametrize("token", ["", " ", "two words", "t\u00f6ken", "line\n"])
+def test_a_token_that_can_be_no_key_is_refused(token):
+    with pytest.raises(ValueError, match="must be ASCII without blanks, and not empty"):
+        Sandbox(host="0.0.0.0", token=token)
+
+
+@pytest.mark.parametrize("others", [{"api_key": "mine"}, {"api_keys": {"list-only": ["campaigns.list"]}}])
+def test_a_token_has_no_keys_beside_it(others):
+    with pytest.raises(ValueError, match="The token is the only API key"):
+        Sandbox(token="t0ken", **others)
+
+
+def test_with_a_token_it_serves_on_all_addresses(start):
+    sandbox = start(host="0.0.0.0", token="t0ken").sandbox
+
+    assert sandbox._listener.getsockname()[0] == "0.0.0.0"
+    header = {"Authorization": "Bearer t0ken"}
+    assert sandbox.url.startswith("http://127.0.0.1:")
+    assert requests.get(f"{sandbox.url}/campaigns/list", headers=header, timeout=10).status_code == 200
+
+
+def test_the_airflow_connection_of_one_that_others_reach_is_for_them(start):
+    sandbox = start(host="0.0.0.0", token="t0ken").sandbox
+
+    assert json.loads(sandbox.airflow_connection) == {
+        "conn_type": "braze",
+        "host": f"http://{socket.gethostname()}:{sandbox.url.rpartition(':')[2]}",
+        "password": "t0ken",
+        "extra": {"allow_http": True},
+    }
 
 
 def test_a_limit_that_does_not_exist_is_refused():
@@ -189,10 +222,13 @@ def test_the_command_ends_in_peace_when_interrupted(command):
     assert process.wait(10) == 0
 
 
-def test_the_command_s_options_reach_the_sandbox(command):
+def test_the_command_s_options_reach_the_sandbox(command, tmp_path):
+    workspace = tmp_path / "workspace.json"
+    workspace.write_text('{"campaigns": ["spring"], "segments": ["vip"]}')
     _, lines = command(
         "--limit", "shared=1/3600", "--reset-header", "seconds", "--unknown-id", "ghost",
         "--extra-key", "list=campaigns.list", "--no-bodies", "--latency", "0.01",
+        "--workspace", str(workspace), "--campaign", "autumn", "--segment", "new", "--canvas", "welcome",
     )  # fmt: skip
     url = lines[0].split()[-1]
 
@@ -200,6 +236,13 @@ def test_the_command_s_options_reach_the_sandbox(command):
 
     assert answer.headers["X-RateLimit-Limit"] == "1"
     assert int(answer.headers["X-RateLimit-Reset"]) <= 3600
+    assert [campaign["id"] for campaign in answer.json()["campaigns"]] == ["spring", "autumn"]
+    assert requests.get(f"{url}/_sandbox/workspace", timeout=10).json() == {
+        "campaign_ids": ["spring", "autumn"],
+        "canvas_ids": ["welcome"],
+        "segment_ids": ["vip", "new"],
+    }
+    assert requests.get(f"{url}/_sandbox/requests", timeout=10).json()["requests"][0]["body"] is None
 
 
 def test_the_command_says_so_when_its_port_is_taken(capsys):
@@ -210,6 +253,29 @@ def test_the_command_says_so_when_its_port_is_taken(capsys):
         assert main(["--port", str(taken.getsockname()[1])]) == 1
 
     assert "The sandbox cannot start" in capsys.readouterr().err
+
+
+def test_the_command_serves_others_with_a_token(command):
+    _, lines = command("--host", "0.0.0.0", "--token", "t0ken")
+    url = lines[0].split()[-1]
+
+    statuses = [
+        requests.get(f"{url}/_sandbox/summary", headers=headers, timeout=10).status_code
+        for headers in ({}, {"Authorization": "Bearer t0ken"})
+    ]
+
+    assert lines[1].endswith("t0ken")
+    assert statuses == [401, 200]
+
+
+def test_the_command_s_help_gives_no_default_where_there_is_none_to_give(capsys):
+    """It said of --no-bodies "(default: True)", as if bodies were left out without it."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    shown = capsys.readouterr().out
+    assert "--no-bodies" in shown
+    assert not re.search(r"default:\s+(True|None|\[\])", shown)
 
 
 def test_the_command_refuses_a_host_that_others_can_reach(capsys):

@@ -69,6 +69,8 @@ def messages_send(call: Call) -> Accepted:
         refuse("broadcast cannot be true when external_user_ids or user_aliases are given")
     if not broadcast and not users:
         refuse("broadcast must be true when neither external_user_ids nor user_aliases are given")
+    if "segment_id" in body:
+        call.workspace.require("segment", body["segment_id"])
     campaign_id = body.get("campaign_id")
     campaign = None if campaign_id is None else call.workspace.campaign(campaign_id)
     messages = check_messages(body.get("messages"), of_campaign=campaign_id is not None, campaign=campaign)

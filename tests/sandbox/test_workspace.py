@@ -1,0 +1,114 @@
+"""What exists in the workspace, as options and as a file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from braze_provider.sandbox import Campaign
+from braze_provider.sandbox.__main__ import main
+from braze_provider.sandbox.refusals import RefusedError
+from braze_provider.sandbox.workspace import Workspace
+from braze_provider.sandbox.workspace_file import read_workspace
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a workspace to a file; returns its path."""
+
+    def write(content):
+        path = tmp_path / "workspace.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+    return write
+
+
+def test_a_segment_that_is_not_given_is_refused_as_soon_as_one_is(start):
+    client = start(segments=["vip"])
+    broadcast = {"broadcast": True, "external_user_ids": None}
+
+    assert client.send(segment_id="vip", **broadcast).status_code == 201
+    assert client.send(segment_id="any", **broadcast).json() == {"message": "Invalid Segment ID"}
+    assert client.trigger(campaign_id="any").status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        ("campaign", {"campaigns": [Campaign(id="there", name="There")]}, "Invalid Campaign ID"),
+        ("canvas", {"canvases": ["there"]}, "Invalid Canvas ID"),
+        ("segment", {"segments": ["there"]}, "Invalid Segment ID"),
+    ],
+)
+def test_each_kind_is_closed_by_its_own_ids_alone(kind, given, message):
+    workspace = Workspace(**given)
+
+    for other in ("campaign", "canvas", "segment"):
+        workspace.require(other, "there")
+        if other != kind:
+            workspace.require(other, "elsewhere")
+    with pytest.raises(RefusedError, match=message):
+        workspace.require(kind, "elsewhere")
+
+
+def test_what_exists_is_shown(start):
+    client = start(campaigns=[Campaign(id="spring", name="Spring")], segments=["vip", "new", "vip"])
+
+    assert client.get("/_sandbox/workspace").json() == {
+        "campaign_ids": ["spring"],
+        "canvas_ids": [],
+        "segment_ids": ["vip", "new"],
+    }
+
+
+def test_a_file_tells_what_exists(start, written):
+    variations = {"v1": "email"}
+    path = written(
+        {
+            "campaigns": ["spring", {"id": "api", "tags": ["a"], "archived": True, "variations": variations}],
+            "canvases": ["welcome"],
+        }
+    )
+
+    assert read_workspace(path) == {
+        "campaigns": [
+            Campaign(id="spring", name="spring"),
+            Campaign(id="api", name="api", tags=["a"], archived=True, variations=variations),
+        ],
+        "canvases": ["welcome"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "cannot be read: Expecting property name"),
+        ([], "it must be an object, not an array"),
+        ({"campaign": []}, "campaign is not a known field"),
+        ({"segments": "vip"}, "segments must be an array, not a string"),
+        ({"canvases": [{"id": "welcome"}]}, r"canvases\[0\] must be a string, not an object"),
+        ({"campaigns": [{"name": "Spring"}]}, r"campaigns\[0\].id is required"),
+        ({"campaigns": ["a", ""]}, r"campaigns\[1\] must not be empty"),
+        (
+            {"campaigns": [{"id": "a", "variations": {"v": "mail"}}]},
+            r"campaigns\[0\].variations.v must be one",
+        ),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(written, capsys, content, problem):
+    path = written(content)
+    with pytest.raises(ValueError, match=problem):
+        read_workspace(path)
+
+    with pytest.raises(SystemExit):
+        main(["--workspace", path])
+    assert path in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["--workspace", "nowhere.json"])
+
+    assert "The workspace nowhere.json cannot be read: [Errno 2]" in capsys.readouterr().err

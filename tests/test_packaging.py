@@ -1,0 +1,74 @@
+"""What the wheel and the sdist hold, built as for the index."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from braze_provider import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("benchmarks", "braze_provider", "demo", "docs", "example_dags", "tests")
+FILES = ("CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of both, the wheel being built from the sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", str(folder), str(ROOT)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sdist(built):
+    """The texts of the sdist's files by their path in the checkout."""
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        return {
+            member.name.partition("/")[2]: archive.extractfile(member).read()
+            for member in archive
+            if member.isfile()
+        }
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    """The texts of the wheel's files by their path."""
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def sources(*folders):
+    return {
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_sdist_is_the_project_with_all_that_its_makefile_needs(sdist):
+    assert sources(*FOLDERS) | set(FILES) <= sdist.keys()
+    assert sdist.keys() - sources(*FOLDERS) - set(FILES) == {".gitignore", "PKG-INFO"}
+
+
+def test_the_wheel_is_the_package_and_nothing_beside_it(wheel):
+    installed = {name for name in wheel if ".dist-info/" not in name}
+    assert installed == sources("braze_provider")
+    assert {name.partition("/")[0] for name in wheel.keys() - installed} == {
+        f"airflow_provider_braze_messaging-{__version__}.dist-info"
+    }
+
+
+def test_the_wheel_is_typed_and_licensed(wheel):
+    assert "braze_provider/py.typed" in wheel
+    assert [name for name in wheel if name.endswith("/licenses/LICENSE")]
