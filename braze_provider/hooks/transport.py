@@ -33,7 +33,7 @@ MAX_IDLE = 3.0
 """Seconds for which a connection is kept without a request. Servers close idle ones after 5 seconds or more,
 and a request that crosses with the closing is in doubt for nothing."""
 
-_KEEP_ALIVE_TIMEOUT = re.compile(r"timeout\s*=\s*(\d+)", re.IGNORECASE)
+_KEEP_ALIVE_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,9})", re.IGNORECASE)
 _INFLATED = {"gzip", "x-gzip", "deflate"}
 
 

@@ -129,8 +129,9 @@ def clock(monkeypatch):
         ({"Keep_Alive": "timeout=60, max=100"}, 2.5, 3.5),
         ({"Keep_Alive": "max=100, Timeout=2"}, 0.5, 1.5),
         ({"Keep_Alive": "timeout=soon"}, 2.5, 3.5),
+        ({"Keep_Alive": f"timeout={'9' * 5_000}"}, 2.5, 3.5),
     ],
-    ids=["not told", "for longer", "for less", "no number"],
+    ids=["not told", "for longer", "for less", "no number", "huge"],
 )
 def test_a_connection_is_not_used_again_once_the_server_may_close_it(
     connect, serve, clock, told, kept, closed
