@@ -24,6 +24,7 @@ from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeRejectedError, BrazeServerError, BrazeUncertainError
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery import engine as engine_module
+from braze_provider.delivery import window
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
@@ -161,6 +162,7 @@ def impatience() -> Iterator[None]:
     """Let no try wait longer than it must."""
     patch = pytest.MonkeyPatch()
     patch.setattr(engine_module, "LOOK_SECONDS", 0.0005)
+    patch.setattr(window, "MIN_PAUSE", 0.0)
     patch.setitem(Sender.__init__.__kwdefaults__, "first_backoff", 0.0)
     patch.setitem(Sender.__init__.__kwdefaults__, "max_attempts", 3)
     patch.setattr("braze_provider.delivery.delivery.Pacer", lambda *args, **kwargs: Unlimited())
@@ -170,7 +172,10 @@ def impatience() -> Iterator[None]:
 
 class Unlimited:
     rate = 1_000_000.0
-    closed_for = 0.0
+    closed_for = wait = 0.0
+
+    def admits(self, seconds: float) -> int:
+        return 1_000
 
     def reserve(self) -> float:
         return 0.0
