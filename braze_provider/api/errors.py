@@ -106,12 +106,12 @@ class BrazeRequestError(BrazeError):
         self.dispatch_id = dispatch_id
         self.rate_limit = RateLimitState()
         """What the answer's headers said of the rate limit."""
-        self.request_index: int | None = None
-        """Index of the request within a delivery, where it belongs to one."""
+        self.batch = ""
+        """The batch of a delivery that it belongs to, such as ``batch 12``; empty where it belongs to none."""
 
     def __str__(self) -> str:
         message = super().__str__()
-        return message if self.request_index is None else f"request {self.request_index}: {message}"
+        return f"{self.batch}: {message}" if self.batch else message
 
 
 class BrazeConfigurationError(BrazeRequestError):

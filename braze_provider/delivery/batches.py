@@ -33,7 +33,7 @@ class Batch:
     who: tuple[bytes, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
-        return f"Batch {self.index + 1}"
+        return f"batch {self.index + 1}"
 
     @property
     def people(self) -> int:

@@ -282,9 +282,9 @@ class Engine:
             self._log.warning("%s: %s", error, state.value)
         elif answer is not None and answer.errors:
             self.minor_errors += len(answer.errors)
-            self._log.warning("request %d: accepted with minor errors: %s", index, "; ".join(answer.errors))
+            self._log.warning("%s: accepted with minor errors: %s", settled.batch, "; ".join(answer.errors))
         elif answer is not None and answer.dispatch_id is None:
-            self._log.warning("request %d: Braze said %s, without a dispatch id", index, answer.message)
+            self._log.warning("%s: Braze said %s, without a dispatch id", settled.batch, answer.message)
 
     def _wind_down(self, threads: Sequence[threading.Thread]) -> None:
         """Wait for what is under way, and note it, however often the wait is interrupted."""

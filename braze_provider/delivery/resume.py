@@ -26,7 +26,7 @@ class SourceChangedError(BrazeError):
     """
 
     def __init__(self, what: str) -> None:
-        self._what = what
+        self._what = what[0].upper() + what[1:]
         super().__init__(self._text())
 
     def add_figures(self, now: int, sent: int, in_doubt: int) -> None:
@@ -110,7 +110,7 @@ def verify(batches: Iterable[Batch], receipts: Iterator[Receipt], *, finished: b
             in_doubt += batch.weight
         receipt = next(binding, None)
     if receipt is not None:
-        raise SourceChangedError(f"Batch {receipt.index + 1} of an earlier try is no more")
+        raise SourceChangedError(f"batch {receipt.index + 1} of an earlier try is no more")
     return Past(sent, in_doubt)
 
 

@@ -205,7 +205,7 @@ class Sender:
             answer = self._hook.call(self._endpoint, body, before_write=may_be_written)
             said = answer.rate_limit
         except BrazeRequestError as error:
-            error.request_index = batch.index
+            error.batch = str(batch)
             if withheld:
                 with self._lock:
                     self.requests -= 1
@@ -237,5 +237,5 @@ def _interrupted(batch: Batch, error: BaseException) -> BrazeUncertainError:
         f"{type(error).__name__} while the request was under way: Braze may have accepted it",
         outcome=Outcome.UNCERTAIN,
     )
-    uncertain.request_index = batch.index
+    uncertain.batch = str(batch)
     return uncertain

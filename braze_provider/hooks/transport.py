@@ -33,6 +33,8 @@ MAX_IDLE = 3.0
 """Seconds for which a connection is kept without a request. Servers close idle ones after 5 seconds or more,
 and a request that crosses with the closing is in doubt for nothing."""
 
+# What OpenSSL, older and newer, makes of an answer in plain http.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 _KEEP_ALIVE_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,9})", re.IGNORECASE)
 _INFLATED = {"gzip", "x-gzip", "deflate"}
 
@@ -247,7 +249,8 @@ def open_session(
     :param base_url: Where all its requests go; decides which of the environment's proxies apply.
     :param api_key: The REST API key.
     :param proxies: Proxy URL by scheme; empty: those of the environment, ``NO_PROXY`` respected. Plain
-        http goes to loopback alone, and a proxy of the environment would take it off this machine.
+        http goes to loopback, or where ``allow_http`` permits it, and a proxy of the environment would take
+        it elsewhere.
     :param verify: As ``requests`` takes it.
     :param user_agent: Value of the ``User-Agent`` header.
     """
@@ -363,6 +366,8 @@ def cause_of(error: BaseException) -> str:
         cause, innermost = innermost, _deeper(innermost)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+        return "it answers plain http: begin host with http:// if that is meant"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     if type(cause) is OSError or isinstance(cause, (InvalidProxyURL, InvalidSchema)):

@@ -32,7 +32,7 @@ def rejected() -> BrazeRejectedError:
         braze_message="No Recipients",
         errors=["a", "b"],
     )
-    error.request_index = 7
+    error.batch = "batch 7"
     error.rate_limit = RateLimitState(remaining=3)
     return error
 
@@ -65,17 +65,11 @@ def test_a_request_s_error_holds_what_braze_said():
     assert (error.errors, error.dispatch_id) == (("a", "b"), None)
 
 
-def test_a_request_s_error_names_its_place_in_a_delivery_where_it_has_one():
+def test_a_request_s_error_names_the_batch_that_it_belongs_to():
     error = rejected()
-    assert str(error) == "request 7: Braze refused"
-    error.request_index = None
+    assert str(error) == "batch 7: Braze refused"
+    error.batch = ""
     assert str(error) == "Braze refused"
-
-
-def test_the_first_request_of_a_delivery_is_named_as_well():
-    error = rejected()
-    error.request_index = 0
-    assert str(error).startswith("request 0: ")
 
 
 def test_a_validation_error_lists_every_mistake_by_its_place():

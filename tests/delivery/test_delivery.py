@@ -152,6 +152,10 @@ class _Free:
     """A pacer that lets everything go."""
 
     rate = 1_000.0
+    closed_for = wait = 0.0
+
+    def admits(self, seconds: float) -> int:
+        return 1_000
 
     def reserve(self) -> float:
         return 0.0

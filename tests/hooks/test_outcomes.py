@@ -322,6 +322,7 @@ def test_a_host_that_does_not_speak_tls_is_not_sent(connect, serve):
     server = serve(lambda peer: peer.sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     error = failure(connect(f"https://127.0.0.1:{server.port}"))
     assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
+    assert "(it answers plain http: begin host with http:// if that is meant)" in str(error)
 
 
 def test_a_certificate_that_is_not_trusted_is_not_sent_and_says_so(connect, serve, tls):
