@@ -22,8 +22,8 @@ class OpenedMark:
     """
     Says in which ledger a delivery was last opened, so that a missing record is not taken for "nothing sent".
 
-    It is in ``context["task_state_store"]`` of Airflow 3.3 or newer and never expires by itself. What deletes it
-    is what deletes a task's state, as :class:`~braze_provider.delivery.ledger.task_state.TaskStateLedger` says.
+    It is in ``context["task_state_store"]`` of Airflow 3.3 or newer, and never expires by itself. What
+    deletes the receipts of a :class:`~braze_provider.delivery.ledger.task_state.TaskStateLedger` deletes it.
 
     :param store: The task's ``context["task_state_store"]``.
     """

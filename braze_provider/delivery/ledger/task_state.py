@@ -325,8 +325,8 @@ class TaskStateLedger:
         :raises BrazeError: If the store can't be reached. No claim is granted; the receipts may or may not
             have been noted, and can be given again.
         """
-        # The look after the claims is what keeps two copies apart. The one before them only spares a copy that
-        # was taken over from writing claims that it takes back at once: there, a look of just now will do.
+        # The look after the claims is what keeps two copies apart. The one before them only spares a copy
+        # that was taken over from writing claims that it takes back at once: a look of just now will do.
         is_known = claims and time.monotonic() - self._looked_at < LOOK_SECONDS
         successor = self._lost_to if is_known else self._successor()
         for receipt in settled:

@@ -16,7 +16,7 @@ from typing import Any
 from braze_provider.delivery.ledger.base import Receipt, State
 
 RECEIPTS_PER_PAGE = 256
-"""A new page costs a write more, to be named in the record; a page that is a text costs little for its size."""
+"""A new page costs one write more, which names it in the record; the size of a page costs little."""
 MAX_PAGE_BYTES = 65_535
 """What Airflow calls the limit of a value (``[state_store] max_value_storage_bytes``), as ASCII JSON."""
 MAX_REASON_BYTES = 500
