@@ -401,7 +401,7 @@ def test_few_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, att
     plans = [(chance.randrange(10, KILLED_PEOPLE // PER_REQUEST - 20), chance.random()) for _ in range(KILLS)]
 
     def kill(plan: tuple[int, float]) -> Outcome:
-        run = AttackedRun(attacked_cluster, inbox, people, "attacked_at_full_speed", [ledger])
+        run = AttackedRun(attacked_cluster, inbox, people, f"attacked_at_full_speed_with_{ledger}", [ledger])
         run.send_to(names(KILLED_PEOPLE))
         run.begin()
         process = run.process(ledger)

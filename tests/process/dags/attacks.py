@@ -74,8 +74,8 @@ if not HAS_TASK_STATE:
     with DAG("attacked_without_ledger", **WITHOUT_LIMIT):
         send("memory", deferrable=False)
 
-with DAG("attacked_at_full_speed", **WITHOUT_LIMIT):
-    for name, ledger in LEDGERS.items():
+for name, ledger in LEDGERS.items():
+    with DAG(f"attacked_at_full_speed_with_{name}", **WITHOUT_LIMIT):
         send(name, braze_conn_id="fast_braze", concurrency=8, **ledger)
 
 with DAG("attacked_mapped", **WITHOUT_LIMIT):
