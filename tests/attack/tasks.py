@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 import threading
 import time
+import uuid
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +40,11 @@ class Try:
             people = [{"external_user_id": f"p{number:05}"} for number in range(people)]
         with DAG("attacked", schedule=None) as dag:
             self.operator = CampaignTriggerOperator(
-                task_id="send", campaign_id="c", recipients=people, retries=2, **{"concurrency": 1, **arguments}
+                task_id="send",
+                campaign_id="c",
+                recipients=people,
+                retries=2,
+                **{"concurrency": 1, **arguments},
             )
         now = datetime(2026, 1, 1, tzinfo=timezone.utc)
         ti = SimpleNamespace(

@@ -90,7 +90,9 @@ def test_an_answer_that_never_ends_is_given_up(connect, sqlite_ledger, attack):
         assert only.seconds < 15
 
 
-@pytest.mark.attack("15", "a server forgets connections that were idle for almost as long as the pace leaves them")
+@pytest.mark.attack(
+    "15", "a server forgets connections that were idle for almost as long as the pace leaves them"
+)
 @pytest.mark.parametrize(
     ("interval", "forgets_after", "keep_alive"),
     [(5.06, 4.5, None), (2, 1.5, 1)],

@@ -120,9 +120,7 @@ def test_a_source_that_changed_can_have_its_rest_sent(
     run_dag, sandbox, sqlite_ledger, changing_people, one_batch_fails_and_one_is_in_doubt, attack
 ):
     result = run_dag(
-        _dag(
-            ledger_conn_id=sqlite_ledger, on_retry_callback=changing_people, on_source_change="send_rest"
-        )
+        _dag(ledger_conn_id=sqlite_ledger, on_retry_callback=changing_people, on_source_change="send_rest")
     )
 
     reached, duplicates = _reached(sandbox)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import sqlite3
 import time
@@ -255,7 +256,7 @@ def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(
     run = start("attacked_and_mended", tasks=tasks)
     assert {one.state for one in run.wait().values()} == {"failed"}
 
-    run.tell(campaign="417220e4-5a2a-b634-7f7d-9ec891532368")
+    run.tell(mended="1")
     attacked_cluster.api.add_connection(run.run_id, **json.loads(braze.airflow_connection))
     run.clear()
     outcomes = run.wait()
@@ -353,9 +354,8 @@ def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start,
             lost=100 if state == "success" and len(messages) == 200 else 0,
             note=ledger,
         )
-    assert {ledger: _states(instances, ledger) for ledger in LEDGERS} == dict.fromkeys(
-        LEDGERS, ["success", "failed"]
-    )
+    for ledger in LEDGERS:
+        assert _states(instances, ledger) == ["success", "failed"]
     assert all(run.received(ledger).messages.total() == 200 for ledger in LEDGERS)
 
 
@@ -376,7 +376,7 @@ def test_a_group_that_moved_in_a_mapped_list_is_known_again(start, attack):
 
 # Many kills -------------------------------------------------------------------------------------------------
 
-KILLS = 20
+KILLS = int(os.environ.get("ATTACK_KILLS", 20))
 KILLED_PEOPLE = 20_000
 LIMITS = {"sql": 1_000, "task_state": 1_500}
 """How many people may be in doubt after a kill."""
@@ -424,9 +424,8 @@ def test_few_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, att
         held=sum(held),
         note=f"{ledger}: {sum(held) // KILLS:,} a kill, {max(held):,} at most",
     )
-    assert [
-        one for outcome in outcomes for one in _problems_after_a_kill({ledger: outcome}, KILLED_PEOPLE)
-    ] == []
+    for outcome in outcomes:
+        assert _problems_after_a_kill({ledger: outcome}, KILLED_PEOPLE) == []
     assert max(held) <= LIMITS[ledger]
 
 
