@@ -1,4 +1,4 @@
-"""Single tries of a task, run as Airflow runs them: several at the same time, or in a process to be killed."""
+"""Single tries of a task, run as Airflow runs them: several at a time, or in a process to be killed."""
 
 from __future__ import annotations
 

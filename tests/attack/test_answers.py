@@ -1,4 +1,4 @@
-"""Attacks by what answers: pages of a CDN, interim answers, answers that never end, connections gone stale."""
+"""Attacks by answers: pages of a CDN, interim ones, some that never end, and connections gone stale."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ def test_an_answer_that_never_ends_is_given_up(connect, sqlite_ledger, attack):
         assert only.seconds < 15
 
 
-@pytest.mark.attack(
-    "15", "a server forgets connections that were idle for almost as long as the pace leaves them"
-)
+@pytest.mark.attack("15", "a server forgets idle connections a little before the pace uses them again")
 @pytest.mark.parametrize(
     ("interval", "forgets_after", "keep_alive"),
     [(5.06, 4.5, None), (2, 1.5, 1)],

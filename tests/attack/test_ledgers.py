@@ -1,4 +1,4 @@
-"""Attacks by what keeps the receipts: a file that can't be written, a slow database, one that hangs, a shared one."""
+"""Attacks by what keeps the receipts: a file not writable, a slow database, a hanging one, a shared one."""
 
 from __future__ import annotations
 

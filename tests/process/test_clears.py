@@ -254,7 +254,7 @@ def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(
 ):
     tasks = [f"{ledger}_{fault}" for ledger in LEDGERS for fault in ("template", "connection")]
     run = start("attacked_and_mended", tasks=tasks)
-    assert {one.state for one in run.wait().values()} == {"failed"}
+    assert {task: one.state for task, one in run.wait().items()} == dict.fromkeys(tasks, "failed")
 
     run.tell(mended="1")
     attacked_cluster.api.add_connection(run.run_id, **json.loads(braze.airflow_connection))
@@ -382,7 +382,7 @@ LIMITS = {"sql": 1_000, "task_state": 1_500}
 """How many people may be in doubt after a kill."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fast_braze(attacked_cluster) -> Iterator[Sandbox]:
     """A Braze that takes 100 ms, with the default limits."""
     with Sandbox(latency=0.1) as sandbox:

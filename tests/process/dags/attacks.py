@@ -23,6 +23,9 @@ BY_VARIABLE = "{{{{ var.value.get('{name}_' ~ run_id, '{default}') }}}}"
 SQL_LEDGER = {"ledger_conn_id": BY_VARIABLE.format(name="ledger", default="ledger")}
 LEDGERS: dict[str, dict[str, Any]] = {"sql": SQL_LEDGER, **({"task_state": {}} if HAS_TASK_STATE else {})}
 
+BROKEN_UNTIL_MENDED = f"{{{{ '{CAMPAIGN}' if 1 // (var.value.get('mended_' ~ run_id, '0') | int) }}}}"
+"""Divides by zero until a variable is set."""
+
 WITHOUT_LIMIT: dict[str, Any] = {"max_active_runs": 100, "max_active_tasks": 100}
 
 
@@ -67,7 +70,7 @@ with DAG("attacked_while_open", **WITHOUT_LIMIT):
 
 with DAG("attacked_and_mended", **WITHOUT_LIMIT):
     for name, ledger in LEDGERS.items():
-        send(f"{name}_template", campaign_id="{{ var.value.get('campaign_' ~ run_id) }}", retries=0, **ledger)
+        send(f"{name}_template", campaign_id=BROKEN_UNTIL_MENDED, retries=0, **ledger)
         send(f"{name}_connection", braze_conn_id="{{ run_id }}", retries=0, **ledger)
 
 if not HAS_TASK_STATE:
