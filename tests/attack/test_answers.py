@@ -19,7 +19,11 @@ PEOPLE = 120
 """In three requests."""
 
 
-@pytest.mark.attack("3", "Braze accepts, and a CDN's page of this status comes back; then it is cleared")
+@pytest.mark.attack(
+    "3",
+    "Braze accepts, and a CDN's page of this status comes back; then it is cleared",
+    before="50 twice for each status but 502",
+)
 @pytest.mark.parametrize(
     "statuses",
     [(500, 502, 503), (302, 403, 404), (408, 409, 413, 421, 425, 499)],
@@ -46,7 +50,9 @@ def test_a_page_that_is_not_brazes_leaves_its_batch_in_doubt(sandbox, connect, t
     assert held == dict.fromkeys(statuses, 50)
 
 
-@pytest.mark.attack("3", "each answer follows an interim one (103 Early Hints); then it is cleared")
+@pytest.mark.attack(
+    "3", "each answer follows an interim one (103 Early Hints); then it is cleared", before="50 twice"
+)
 def test_interim_answers_are_read_past(connect, sqlite_ledger, attack):
     with RawBraze() as braze:
         connect("braze_default", **braze.airflow_connection)
@@ -62,7 +68,7 @@ def test_interim_answers_are_read_past(connect, sqlite_ledger, attack):
         assert (braze.messages.total(), second.error) == (PEOPLE, None)
 
 
-@pytest.mark.attack("3", "429 with a CDN's page")
+@pytest.mark.attack("3", "429 with a CDN's page", before="none")
 def test_a_429_is_not_sent_whoever_says_so(sandbox, sqlite_ledger, attack):
     sandbox.fault("html", status=429, processed=False, after=1, times=1)
 
@@ -73,7 +79,11 @@ def test_a_429_is_not_sent_whoever_says_so(sandbox, sqlite_ledger, attack):
     assert len(sandbox.recipient_keys()) == PEOPLE
 
 
-@pytest.mark.attack("14", "an answer comes at a byte a second, with a timeout of 2 s")
+@pytest.mark.attack(
+    "14",
+    "an answer comes at a byte a second, with a timeout of 2 s",
+    before="31 s, as long as the answer took",
+)
 def test_an_answer_that_never_ends_is_given_up(connect, sqlite_ledger, attack):
     def drip(sock: Any, number: int) -> None:
         head = b"HTTP/1.1 201 Created\r\nContent-Length: 74\r\n\r\n"
@@ -90,7 +100,9 @@ def test_an_answer_that_never_ends_is_given_up(connect, sqlite_ledger, attack):
         assert only.seconds < 15
 
 
-@pytest.mark.attack("15", "a server forgets idle connections a little before the pace uses them again")
+@pytest.mark.attack(
+    "15", "a server forgets idle connections a little before the pace uses them again", before="100 held"
+)
 @pytest.mark.parametrize(
     ("interval", "forgets_after", "keep_alive"),
     [(5.06, 4.5, None), (2, 1.5, 1)],
@@ -139,7 +151,7 @@ def start_sending(people: int, **environment: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks of memory are read from /proc")
-@pytest.mark.attack("17", "an answer of 256 KB of gzip unpacks to 256 MB")
+@pytest.mark.attack("17", "an answer of 256 KB of gzip unpacks to 256 MB", before="524 MB")
 def test_an_answer_that_unpacks_to_a_giant_costs_no_memory(connect, sqlite_ledger, attack):
     bomb = gzip.compress(bytes(256 * 2**20))
 
@@ -157,7 +169,9 @@ def test_an_answer_that_unpacks_to_a_giant_costs_no_memory(connect, sqlite_ledge
     assert figures["megabytes"] < 64
 
 
-@pytest.mark.attack("17", "SIGKILL in the middle of sending to 5,000 people")
+@pytest.mark.attack(
+    "17", "SIGKILL in the middle of sending to 5,000 people", before="1 file with all recipients"
+)
 def test_a_killed_task_leaves_no_recipients_on_disk(connect, sqlite_ledger, tmp_path, attack):
     folder = tmp_path / "temporary"
     folder.mkdir()

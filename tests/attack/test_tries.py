@@ -20,7 +20,11 @@ from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.recipients import SqlRecipients
 
 
-@pytest.mark.attack("5", "a copy's connect takes 7 s after its claim; its successor resends what is in doubt")
+@pytest.mark.attack(
+    "5",
+    "a copy's connect takes 7 s after its claim; its successor resends what is in doubt",
+    before="50 twice",
+)
 def test_a_copy_that_connects_late_finds_that_it_has_been_overtaken(
     connect, sqlite_ledger, attack, monkeypatch
 ):
@@ -98,7 +102,9 @@ def _reached(sandbox: Any) -> tuple[int, int]:
 
 
 @pytest.mark.dag
-@pytest.mark.attack("18", "one of 2,000 leaves the source between two tries, and one comes: on_source_change")
+@pytest.mark.attack(
+    "18", "one of 2,000 leaves the source between two tries, and one comes", before="51 not sent"
+)
 def test_a_source_that_changed_sends_nothing_more_by_default(
     run_dag, sandbox, sqlite_ledger, changing_people, one_batch_fails_and_one_is_in_doubt, attack
 ):
@@ -115,7 +121,7 @@ def test_a_source_that_changed_sends_nothing_more_by_default(
 
 
 @pytest.mark.dag
-@pytest.mark.attack("18", "one of 2,000 leaves the source between two tries, and one comes: on_source_change")
+@pytest.mark.attack("18", "the same with on_source_change='send_rest'", before="no such option")
 def test_a_source_that_changed_can_have_its_rest_sent(
     run_dag, sandbox, sqlite_ledger, changing_people, one_batch_fails_and_one_is_in_doubt, attack
 ):

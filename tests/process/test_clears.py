@@ -84,7 +84,11 @@ def ledger_database(ledger_uri) -> SqlLedgerDatabase:
 # Starting over: for a clear of this task, and for nothing else ----------------------------------------------
 
 
-@pytest.mark.attack("1", "resend=True left on; while the task is deferred, a sibling is cleared")
+@pytest.mark.attack(
+    "1",
+    "resend=True left on; while the task is deferred, a sibling is cleared",
+    before="250 twice with each ledger",
+)
 def test_a_deferred_task_does_not_start_over_when_a_sibling_is_cleared(start, braze, attack):
     run = start(people_count=400, resend="True")
     for ledger in LEDGERS:
@@ -104,7 +108,11 @@ def test_a_deferred_task_does_not_start_over_when_a_sibling_is_cleared(start, br
 
 
 @retried_after_a_kill
-@pytest.mark.attack("1", "resend=True left on; SIGKILL, Airflow's own retry, and a sibling is cleared")
+@pytest.mark.attack(
+    "1",
+    "resend=True left on; SIGKILL, Airflow's own retry, and a sibling is cleared",
+    before="250 and 550 twice",
+)
 @pytest.mark.parametrize("moment", ["before the kill", "after the retry has begun"])
 def test_a_retry_does_not_start_over_when_a_sibling_is_cleared(start, attack, moment):
     run = start(people_count=800, resend="True")
@@ -126,7 +134,11 @@ def test_a_retry_does_not_start_over_when_a_sibling_is_cleared(start, attack, mo
     assert _problems_after_a_kill(outcomes, 800) == []
 
 
-@pytest.mark.attack("1", "resend=True; this task is cleared, then a sibling, with reset_dag_runs=false")
+@pytest.mark.attack(
+    "1",
+    "resend=True; this task is cleared, then a sibling, with reset_dag_runs=false",
+    before="asked to send to 100 again: nothing",
+)
 def test_a_clear_of_this_task_starts_over_once_also_without_a_reset_of_the_run(start, attack):
     run = start("attacked_while_open", resend="True")
     run.wait()
@@ -143,7 +155,38 @@ def test_a_clear_of_this_task_starts_over_once_also_without_a_reset_of_the_run(s
     )
 
 
-@pytest.mark.attack("1", "resend='some text': cleared with it, again with it, and with another text")
+@retried_after_a_kill
+@pytest.mark.attack(
+    "1", "resend=True; this task is cleared; SIGKILL in the middle, and Airflow's own retry", before="none"
+)
+def test_a_retry_after_a_clear_goes_on_with_what_the_clear_began(start, attack):
+    run = start(people_count=400, resend="True")
+    run.wait()
+    run.clear()
+    processes = {ledger: run.process(ledger, try_number=2) for ledger in LEDGERS}
+    for ledger in LEDGERS:
+        run.wait_for_requests(12, ledger)
+    for process in processes.values():
+        process.kill()
+    outcomes = run.wait()
+
+    for ledger, outcome in outcomes.items():
+        once_only = 400 - outcome.more_than(1)
+        attack.record(
+            people=400,
+            duplicates=outcome.more_than(2),
+            lost=max(once_only - outcome.uncertain, 0),
+            held=outcome.uncertain,
+            note=ledger,
+        )
+        assert (outcome.more_than(2), once_only <= outcome.uncertain) == (0, True)
+
+
+@pytest.mark.attack(
+    "1",
+    "resend='some text': cleared with it, again with it, and with another text",
+    before="no texts: 100 not sent to again",
+)
 def test_each_text_starts_over_once(start, attack):
     run = start()
     run.wait()
@@ -164,7 +207,11 @@ def test_each_text_starts_over_once(start, attack):
 # Records that are gone --------------------------------------------------------------------------------------
 
 
-@pytest.mark.attack("2", "the SQL rows of a finished delivery are deleted, then it is cleared three times")
+@pytest.mark.attack(
+    "2",
+    "the SQL rows of a finished delivery are deleted, then it is cleared three times",
+    before="all 100 twice",
+)
 @pytest.mark.parametrize("dag_id", ["attacked", "attacked_while_open"])
 def test_without_its_record_a_finished_delivery_is_not_repeated(start, ledger_database, attack, dag_id):
     run = start(dag_id, tasks=["sql"])
@@ -182,7 +229,11 @@ def test_without_its_record_a_finished_delivery_is_not_repeated(start, ledger_da
     _assert_that_resend_sends_once_more(run, **options)
 
 
-@pytest.mark.attack("2", "another, empty ledger is named in ledger_conn_id, then it is cleared three times")
+@pytest.mark.attack(
+    "2",
+    "another, empty ledger is named in ledger_conn_id, then it is cleared three times",
+    before="all 100 twice",
+)
 def test_with_another_ledger_a_finished_delivery_is_not_repeated(start, attack):
     run = start(tasks=["sql"])
     run.wait()
@@ -199,7 +250,9 @@ def test_with_another_ledger_a_finished_delivery_is_not_repeated(start, attack):
 
 
 @retried_after_a_kill
-@pytest.mark.attack("2", "the SQL ledger is lost in the middle; SIGKILL; Airflow's own retry")
+@pytest.mark.attack(
+    "2", "the SQL ledger is lost in the middle; SIGKILL; Airflow's own retry", before="200 twice"
+)
 @pytest.mark.parametrize("loss", ["its rows are deleted", "another one is named"])
 def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_database, attack, loss):
     run = start(people_count=600, tasks=["sql"])
@@ -222,7 +275,9 @@ def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_datab
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow has a task state store from 3.3 on")
-@pytest.mark.attack("2", "[state_store] clear_on_success=True: a finished task is cleared three times")
+@pytest.mark.attack(
+    "2", "[state_store] clear_on_success=True: a finished task is cleared three times", before="all 100 twice"
+)
 def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(
     new_cluster, inbox, people, attack, connections
 ):
@@ -289,7 +344,11 @@ def test_without_a_durable_ledger_a_retry_sends_nothing_and_says_why(start, atta
 # Sources that are others now --------------------------------------------------------------------------------
 
 
-@pytest.mark.attack("8", "the Dag run is deleted and made anew with the same run_id and other people (SQL)")
+@pytest.mark.attack(
+    "8",
+    "the Dag run is deleted and made anew with the same run_id and other people (SQL)",
+    before="150 passed over, green",
+)
 def test_a_run_that_was_deleted_and_made_anew_does_not_pass_over_its_people(start, attack):
     run = start(people_count=100, tasks=["sql"])
     run.wait()
@@ -309,7 +368,11 @@ def test_a_run_that_was_deleted_and_made_anew_does_not_pass_over_its_people(star
     assert (resent.state, resent.messages, resent.more_than(1)) == ("success", 250, 0)
 
 
-@pytest.mark.attack("8", "a finished delivery is cleared after its source was mended")
+@pytest.mark.attack(
+    "8",
+    "a finished delivery is cleared after its source was mended",
+    before="1,000 and 700 passed over, green",
+)
 @pytest.mark.parametrize(
     ("before", "after"), [(0, 1_000), (300, 1_000), (300, 300)], ids=lambda count: f"{count:,}"
 )
@@ -336,7 +399,11 @@ def test_a_finished_delivery_compares_its_people_when_it_is_cleared(start, attac
             assert "1,000" in outcome.last_log
 
 
-@pytest.mark.attack("9", "mapped, cleared with reset_dag_runs=false after its list has changed")
+@pytest.mark.attack(
+    "9",
+    "mapped, cleared with reset_dag_runs=false after its list has changed",
+    before="100 passed over, green",
+)
 def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start, attack):
     run = start("attacked_mapped", groups="a,b")
     run.wait()
@@ -359,7 +426,9 @@ def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start,
     assert all(run.received(ledger).messages.total() == 200 for ledger in LEDGERS)
 
 
-@pytest.mark.attack("6", "a mapped list grows at its front: [a, b] → [c, a, b], and is cleared (SQL)")
+@pytest.mark.attack(
+    "6", "a mapped list grows at its front: [a, b] → [c, a, b], and is cleared (SQL)", before="100 twice"
+)
 def test_a_group_that_moved_in_a_mapped_list_is_known_again(start, attack):
     run = start("attacked_mapped", tasks=["sql"], groups="a,b")
     run.wait()
