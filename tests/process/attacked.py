@@ -72,9 +72,12 @@ class Outcome:
         return self.received.messages.total()
 
     @property
-    def last_log(self) -> str:
-        """What the last try logged."""
-        return self.log.rpartition("--- attempt=")[2]
+    def error(self) -> str:
+        """What the last try ended with, and what that came from; empty if it ended well."""
+        last_try = self.log.rpartition("--- attempt=")[2].splitlines()
+        entries = [json.loads(line) for line in last_try if line.startswith("{")]
+        details = [detail for entry in entries for detail in entry.get("error_detail") or ()]
+        return "\n".join(str(detail["exc_value"]) for detail in details)
 
     @property
     def uncertain(self) -> int:
