@@ -304,7 +304,9 @@ def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="before 3.3 nothing says whether a ledger was opened")
-@pytest.mark.attack("2", "a first try failed before it had opened a ledger; it is mended and cleared")
+@pytest.mark.attack(
+    "2", "a first try failed before it had opened a ledger; it is mended and cleared", before="100 refused"
+)
 def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(
     start, attacked_cluster, braze, attack, connections
 ):
@@ -328,7 +330,9 @@ def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(
 
 @pytest.mark.skipif(AIRFLOW_VERSION >= (3, 3), reason="from 3.3 on there is always a durable ledger")
 @retried_after_a_kill
-@pytest.mark.attack("4", "no durable ledger, SIGKILL in the middle, and Airflow's own retry")
+@pytest.mark.attack(
+    "4", "no durable ledger, SIGKILL in the middle, and Airflow's own retry", before="200 twice"
+)
 def test_without_a_durable_ledger_a_retry_sends_nothing_and_says_why(start, attack):
     run = start("attacked_without_ledger", people_count=600, tasks=["memory"])
     process = run.process("memory")
@@ -438,7 +442,8 @@ def test_a_group_that_moved_in_a_mapped_list_is_known_again(start, attack):
     states = _states(run.instances(), "sql")
 
     messages = run.received("sql").messages
-    attack.record(people=300, duplicates=sum(count > 1 for count in messages.values()))
+    passed_over = 100 if states[0] == "success" and not any("/c-" in name for name in messages) else 0
+    attack.record(people=300, duplicates=sum(count > 1 for count in messages.values()), lost=passed_over)
     assert states == ["failed", "failed", "failed"]
     assert messages.total() == 200
 
@@ -462,7 +467,11 @@ def fast_braze(attacked_cluster) -> Iterator[Sandbox]:
 @pytest.mark.long
 @retried_after_a_kill
 @pytest.mark.parametrize("ledger", LEDGERS)
-@pytest.mark.attack("16", f"{KILLS} SIGKILLs at random moments, concurrency 8, 100 ms, default limits")
+@pytest.mark.attack(
+    "16",
+    f"{KILLS} SIGKILLs at random moments, concurrency 8, 100 ms, default limits",
+    before="SQL: 2,060 a kill, 2,950 at most",
+)
 def test_few_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, attack, ledger):
     inbox = Inbox(fast_braze)
     seed = random.randrange(2**32)
