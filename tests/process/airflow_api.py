@@ -170,7 +170,8 @@ class AirflowApi:
         Clear a Dag run or one of its tasks.
 
         :param task: The task's id. Default: all tasks of the run.
-        :param options: Further fields of the request, such as ``keep_task_state`` on Airflow 3.4.
+        :param options: Further fields of the request, such as ``reset_dag_runs``, or ``keep_task_state`` on
+            Airflow 3.4. ``task_ids`` names several tasks, ``include_downstream=False`` clears only them.
         """
         if task is None:
             body = {"dry_run": False, "only_failed": False, **options}
@@ -187,8 +188,29 @@ class AirflowApi:
             self.call("POST", "dags", dag_id, "clearTaskInstances", body=body)
 
     def set_variable(self, key: str, value: str) -> None:
-        """Set a variable that is not there yet."""
-        self.call("POST", "variables", body={"key": key, "value": value})
+        """Set a variable, whether it is there or not."""
+        try:
+            self.call("PATCH", "variables", key, body={"key": key, "value": value})
+        except requests.HTTPError as error:
+            if error.response is None or error.response.status_code != 404:
+                raise
+            self.call("POST", "variables", body={"key": key, "value": value})
+
+    def add_connection(self, conn_id: str, **fields: Any) -> None:
+        """
+        Add a connection.
+
+        :param fields: Those of the request: ``conn_type``, ``host``, ``password``, ``extra`` as JSON text …
+        """
+        self.call("POST", "connections", body={"connection_id": conn_id, **fields})
+
+    def add_pool(self, name: str, slots: int) -> None:
+        """Add a pool."""
+        self.call("POST", "pools", body={"name": name, "slots": slots})
+
+    def delete_dag_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a Dag run, with all that Airflow knows of it."""
+        self.call("DELETE", "dags", dag_id, "dagRuns", run_id)
 
     def backfill(self, dag_id: str, begin: str, end: str, reprocess: str) -> int:
         """
