@@ -213,6 +213,8 @@ def log_of(monkeypatch):
         ("{{ day | ds_nodash }}", "ds_nodash is a filter of Airflow's"),
         ("{{ x if x is defined }}", "'is defined' is a test of Airflow's"),
         ("{{ x is not none }}", "'is none' is a test of Airflow's"),
+        ("{{ (logical_date | default(1)) | ds }}", "logical_date is a name of Airflow's; what is"),
+        ("{{ 'On ' ~ ds }}", "ds is a name of Airflow's; what is Airflow's begins with"),
     ],
 )
 def test_what_looks_like_airflows_is_a_warning_with_its_place(log_of, content, doubt):
@@ -228,6 +230,7 @@ def test_what_looks_like_airflows_is_a_warning_with_its_place(log_of, content, d
         "{{ first_name }}",
         "{{ day }} {{ car }} {{ id }} {{ d }} {{ item }}",
         "{{ prams.${x} }}",
+        "{{ 'ds' | upcase }} {{ (1..5) }} {{ (item.params) }}",
         "{% for param in params_list %}{{ param }}{% endfor %}",
         "{% assign prams = 'x' %}{{ prams }}",
         "{{ n | plus: 1 | default: 'this is even | ds' }}",
@@ -239,9 +242,8 @@ def test_liquid_of_its_own_is_no_warning(log_of, content):
 
 
 def test_every_expression_left_to_liquid_is_named_once(log_of):
-    content = (
-        "{{${first_name}}} {{ name }} {{ name }} {{ run_id }} {% if {{${vip}}} %}{{${first_name}}}{% endif %}"
-    )
+    tag = "{% if {{${vip}}} %}{{${first_name}}}{% endif %}"
+    content = "{{${first_name}}} {{ name }} {{ name }} {{ run_id }} " + tag
 
     assert log_of(content) == [
         ("info", "In messages, left to Braze as Liquid:\n{{${first_name}}}\n{{ name }}")
@@ -293,7 +295,7 @@ def test_a_run_without_a_logical_date_sends_nobody_a_hole(run_dag, sandbox, text
 @pytest.mark.dag
 @pytest.mark.parametrize("dated", [False, True])
 def test_run_after_is_there_in_every_run(run_dag, sandbox, dated):
-    alert = "{{ dag_run.run_after | ds }} {{ (logical_date | default(dag_run.run_after)) | ds_nodash }}"
+    alert = "{{ dag_run.run_after | ds }} {{ logical_date | default(dag_run.run_after) | ds_nodash }}"
     with DAG("d", schedule=None) as dag:
         MessagesSendOperator(task_id="t", external_user_ids=["u"], messages={"apple_push": {"alert": alert}})
 
