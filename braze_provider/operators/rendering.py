@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from braze_provider._compat import Context
 
 
-_PATH = re.compile(r"[\w ./-]{1,255}\.\w{1,10}")
+# Shorter than a file's name may be.
+_PATH = re.compile(r"[\w ./-]{1,200}\.\w{1,10}", re.ASCII)
 
 
 class LiquidAwareRendering(BaseOperator):
@@ -68,7 +69,7 @@ class LiquidAwareRendering(BaseOperator):
                 with explaining(path, value, context, jinja_env):
                     super()._do_render_template_fields(parent, [field], context, jinja_env, seen_oids)
                     refuse_undefined(getattr(parent, field))
-                if parent is self and isinstance(value, str):
+                if isinstance(value, str) and self.template_fields_renderers.get(path) == "json":
                     refuse_text(getattr(self, field), field)
             if parent is self and value is not None and getattr(self, field) is None:
                 self._refuse_none(field, value)

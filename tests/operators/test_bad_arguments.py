@@ -192,7 +192,16 @@ def test_a_path_of_a_file_beside_the_dag_names_content_file(folder):
 
 
 @pytest.mark.parametrize(
-    "text", ["content/other.html", "content", "Hello.", "https://example.com/a.html", "{{ ds }}.html"]
+    "text",
+    [
+        "content/other.html",
+        "content",
+        "Hello.",
+        "https://example.com/a.html",
+        "{{ ds }}.html",
+        "x" * 250 + ".html",
+        "é" * 200 + ".html",
+    ],
 )
 def test_a_text_that_is_no_path_of_a_file_is_content(folder, text):
     with DAG("d", schedule=None, template_searchpath=[str(folder)]):

@@ -248,7 +248,7 @@ def test_a_file_that_is_not_utf8_names_what_it_may_be(write, encoding):
 def test_a_file_that_is_not_what_was_said_is_refused(write):
     path = write("external_user_id\nZoë\n", "p.csv")
 
-    with pytest.raises(BrazeValidationError, match="line 2 is not ascii$"):
+    with pytest.raises(BrazeValidationError, match=r"line 2 is not ascii$"):
         read(FileRecipients(path, encoding="ascii"))
     with pytest.raises(BrazeValidationError, match="is not utf-16: "):
         read(FileRecipients(path, encoding="utf-16"))

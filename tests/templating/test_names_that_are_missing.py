@@ -180,6 +180,26 @@ def test_an_object_that_becomes_text_names_native_objects(arguments, place):
     assert "{{" not in str(render(native=True).messages)
 
 
+def test_a_field_that_a_subclass_adds_may_be_text():
+    class Titled(MessagesSendOperator):
+        template_fields = (*MessagesSendOperator.template_fields, "title")
+
+        def __init__(self, *, title: str, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.title = title
+
+    with DAG("d", schedule=None):
+        operator = Titled(
+            task_id="t",
+            title="{{ run_id }}",
+            messages={"apple_push": {"alert": "a"}},
+            external_user_ids=["u"],
+        )
+    operator.render_template_fields(dict(CONTEXT))
+
+    assert operator.title == "r"
+
+
 # What looks like Airflow's -------------------------------------------------------------------------------
 
 
