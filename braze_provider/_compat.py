@@ -38,12 +38,14 @@ except ImportError:
 
 try:
     from airflow.sdk.exceptions import (  # Airflow 3.2
+        AirflowException,
         AirflowFailException,
         AirflowNotFoundException,
         AirflowSkipException,
     )
 except ImportError:
     from airflow.exceptions import (  # type: ignore[no-redef]
+        AirflowException,
         AirflowFailException,
         AirflowNotFoundException,
         AirflowSkipException,
@@ -51,6 +53,7 @@ except ImportError:
 
 __all__ = [
     "NEVER_EXPIRE",
+    "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",

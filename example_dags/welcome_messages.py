@@ -1,8 +1,8 @@
 """
 Welcome people who signed up, with content from a file beside this Dag that holds Liquid and Jinja.
 
-Liquid such as ``{{${first_name}}}`` reaches Braze byte for byte; ``{{ params.shop }}`` and ``{{ ds }}`` are
-Airflow's and are rendered.
+Liquid such as ``{{${first_name}}}`` reaches Braze byte for byte; ``{{ params.shop }}`` and
+``{{ dag_run.run_after | ds }}`` are Airflow's and are rendered.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ with DAG(
     tags=["braze"],
     doc_md=__doc__,
 ) as dag:
-
-    @task
+    # Airflow would write what it returns, everybody's id, into the task's log.
+    @task(show_return_value_in_logs=False)
     def signed_up() -> list[str]:
         """Return the ids of the people who signed up; a real Dag asks a database or an API."""
         return [f"new-customer-{number}" for number in range(1, 121)]

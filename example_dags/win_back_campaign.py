@@ -37,7 +37,8 @@ with DAG(
                 ORDER BY customer_id
             """,
         ),
-        trigger_properties={"run": "{{ ds }}"},
+        # Every run has this date; ``ds`` is only there where a run has a logical date.
+        trigger_properties={"run": "{{ dag_run.run_after | ds }}"},
         # A WHERE clause that goes wrong must not reach everybody.
         max_recipients=100_000,
     )

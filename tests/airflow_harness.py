@@ -177,12 +177,17 @@ class DagResult:
 
 
 def run_dag(
-    dag: DAG, *, conf: dict[str, Any] | None = None, logical_date: datetime | None = None
+    dag: DAG,
+    *,
+    conf: dict[str, Any] | None = None,
+    logical_date: datetime | None = None,
+    dated: bool = True,
 ) -> DagResult:
     """Run a Dag from start to end with ``dag.test()``, as the Dag processor would have handed it over.
 
     A task that fails does not raise: look at ``result.state`` and ``result.task(…).error``. Give tasks with
-    retries a ``retry_delay`` of zero. The same ``logical_date`` a second time replaces the first run.
+    retries a ``retry_delay`` of zero. The same ``logical_date`` a second time replaces the first run. With
+    ``dated=False`` the run has no logical date, as one that an asset or the command line triggers.
     """
     initialise_database()
     _hand_over(dag)
@@ -190,7 +195,7 @@ def run_dag(
     with _recording(attempts):
         # The run's id comes from logical_date on 3.0 and from run_after since.
         dates = {} if logical_date is None else {"logical_date": logical_date, "run_after": logical_date}
-        dag_run = dag.test(run_conf=conf, **dates)
+        dag_run = dag.test(run_conf=conf, **(dates if dated else {"logical_date": None}))
     return _collect(dag, dag_run.run_id, attempts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -55,6 +56,26 @@ def test_what_airflow_stores_of_it_is_the_same_at_every_parse(serialise, dag_id)
     assert " object at 0x" not in first
 
 
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_it_runs_when_triggered_without_a_logical_date(run_dag, sandbox, customers, dag_id):
+    result = run_dag(load(dag_id), dated=False)
+
+    assert result.state == "success", result.log
+    assert sandbox.recipients()
+    assert "None" not in json.dumps([request["body"] for request in sandbox.requests()])
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "upstream", "person"),
+    [("welcome_messages", "signed_up", "new-customer-7"), ("mapped_regions", "regions", "north-7")],
+)
+def test_what_a_task_returns_for_the_next_is_in_no_log(run_dag, sandbox, dag_id, upstream, person):
+    result = run_dag(load(dag_id))
+
+    assert person in json.dumps(result.xcom(upstream))
+    assert person not in result.log
+
+
 def test_win_back_campaign_reaches_those_who_were_away_for_long(run_dag, sandbox, customers):
     assert run_dag(load("win_back_campaign")).state == "success"
     assert set(sandbox.recipients()) == {f"c{n}" for n in range(0, 60, 3)}
@@ -70,6 +91,21 @@ def test_welcome_messages_keeps_liquid_and_renders_airflows_values(run_dag, sand
     assert "{% if {{custom_attribute.${vip}}} %}" in messages["email"]["body"]
     assert "@media screen{#greeting{color:#333}}" in messages["email"]["body"]
     assert "{{ macros" not in messages["email"]["body"]
+    assert re.search(r"free delivery from 20\d\d-\d\d-\d\d on", messages["email"]["body"])
+
+
+def test_mapped_regions_are_called_by_their_names_in_the_ui(run_dag, sandbox):
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    run_id = run_dag(load("mapped_regions")).run_id
+
+    with create_session() as session:
+        labels = select(TaskInstance.rendered_map_index).where(
+            TaskInstance.run_id == run_id, TaskInstance.task_id == "announce"
+        )
+        assert set(session.scalars(labels)) == {"north", "south", "west"}
 
 
 def test_mapped_regions_send_each_its_own_voucher(run_dag, sandbox):

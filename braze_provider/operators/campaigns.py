@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
-from braze_provider.operators.base import BrazeSendOperator, as_source
+from braze_provider.operators.base import BrazeSendOperator
 from braze_provider.recipients.base import RecipientSource
+from braze_provider.recipients.given import source_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from braze_provider.operators.shared import People, SendArguments, Templated
 
 
 class CampaignTriggerOperator(BrazeSendOperator):
@@ -26,7 +32,8 @@ class CampaignTriggerOperator(BrazeSendOperator):
 
     :param campaign_id: Id of an API-triggered campaign. (templated)
     :param recipients: The people: a list of Braze's recipient objects, a source such as
-        :class:`~braze_provider.recipients.SqlRecipients`, or an XComArg. (templated)
+        :class:`~braze_provider.recipients.SqlRecipients`, a table of pandas, polars or Arrow whose columns
+        name them, or an XComArg. (templated)
     :param trigger_properties: Values for the campaign's Liquid, for all recipients; at most 50 KB. A
         recipient's own win over them. (templated)
     :param audience: Connected audience that narrows down who gets it. (templated)
@@ -47,6 +54,7 @@ class CampaignTriggerOperator(BrazeSendOperator):
         *BrazeSendOperator.template_fields,
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
+        "recipients.sql": "sql",
         "trigger_properties": "json",
         "audience": "json",
         "attachments": "json",
@@ -67,16 +75,16 @@ class CampaignTriggerOperator(BrazeSendOperator):
     def __init__(
         self,
         *,
-        campaign_id: str,
-        recipients: Sequence[Mapping[str, Any]] | RecipientSource | None = None,
-        trigger_properties: Mapping[str, Any] | None = None,
-        audience: Mapping[str, Any] | None = None,
+        campaign_id: Templated,
+        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        trigger_properties: Mapping[str, Any] | Templated | None = None,
+        audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
-        attachments: Sequence[Mapping[str, Any]] | None = None,
-        send_id: str | None = None,
-        **kwargs: Any,
+        attachments: Sequence[Mapping[str, Any]] | Templated | None = None,
+        send_id: Templated | None = None,
+        **kwargs: Unpack[SendArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[arg-type,unused-ignore]
         self.campaign_id = campaign_id
         self.recipients = recipients
         self.trigger_properties = trigger_properties
@@ -88,4 +96,6 @@ class CampaignTriggerOperator(BrazeSendOperator):
 
     def recipient_source(self) -> RecipientSource | None:
         """Return where the recipients come from; None when the request names none."""
-        return as_source(self.recipients, field="recipients")
+        if self.recipients is None:
+            return None
+        return source_of(self.recipients, argument="recipients", keys=self.people_fields)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from braze_provider.api.errors import Problem
 from braze_provider.api.validation import problems
+from braze_provider.recipients.columns import with_ids_as_text
+from braze_provider.recipients.given import reason_against
 from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
@@ -35,7 +37,11 @@ def problems_of_constants(
     """
     found = model.envelope_problems(fields) if people else problems(model, fields)
     for argument, rows in people.items():
-        if isinstance(rows, (list, tuple)):
+        if rows is None:  # Whoever is given here is checked later.
+            continue
+        if reason := reason_against(rows, argument=argument, keys=people_keys):
+            found.append(Problem(argument, reason))
+        elif isinstance(rows, (list, tuple)):
             found += _problems_of_rows(model, argument, rows[:MAX_ROWS_CHECKED], people_keys[argument])
     given = {**fields, **people}
     return [problem for problem in found if not _may_be_mended(problem, given)]
@@ -46,7 +52,10 @@ def _problems_of_rows(
 ) -> list[Problem]:
     found = []
     for index, row in enumerate(rows):
-        for problem in problems(model.recipient_model, row if key is None else {key: row}):
+        recipient = row if key is None else {key: row}
+        if isinstance(recipient, Mapping):
+            recipient = with_ids_as_text(recipient)
+        for problem in problems(model.recipient_model, recipient):
             inner = problem.path if key is None else problem.path.removeprefix(key).lstrip(".")
             path = f"{argument}[{index}]" + (f".{inner}" if inner else "")
             found.append(Problem(path, problem.reason))

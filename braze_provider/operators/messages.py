@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from braze_provider.api.endpoints import MESSAGES_SEND
-from braze_provider.operators.base import BrazeSendOperator, as_source
+from braze_provider.api.errors import BrazeValidationError
+from braze_provider.operators.base import BrazeSendOperator
 from braze_provider.recipients.base import RecipientSource
+from braze_provider.recipients.given import source_of
 from braze_provider.recipients.inline import JoinedRecipients
 from braze_provider.templating import ContentFile
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from braze_provider.operators.shared import People, SendArguments, Templated
 
 
 class MessagesSendOperator(BrazeSendOperator):
@@ -30,9 +37,11 @@ class MessagesSendOperator(BrazeSendOperator):
     :param messages: Message objects by channel: ``apple_push``, ``android_push``, ``kindle_push``,
         ``web_push``, ``email``, ``webhook``, ``content_card``, ``sms``, ``whats_app``; or a
         :class:`~braze_provider.templating.ContentFile` that holds them. (templated, beside Liquid)
-    :param external_user_ids: Ids of people. (templated)
+    :param external_user_ids: Ids of people: a list, an XComArg, or one column of a table. (templated)
     :param user_aliases: User aliases of people, besides the ids or alone. (templated)
-    :param recipients: A source of ids and aliases, in the place of the two. (templated)
+    :param recipients: A source of ids and aliases, such as
+        :class:`~braze_provider.recipients.SqlRecipients`, in the place of the two. Here and in the two, a
+        table of pandas, polars or Arrow gives people by the names of its columns. (templated)
     :param segment_id: Id of a segment; alone it needs ``broadcast=True``, with named people it narrows them
         down. (templated)
     :param audience: Connected audience; as ``segment_id``. (templated)
@@ -59,7 +68,13 @@ class MessagesSendOperator(BrazeSendOperator):
         "recipient_subscription_state",
         *BrazeSendOperator.template_fields,
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json", "audience": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "messages": "json",
+        "messages.email.body": "html",
+        "messages.email.amp_body": "html",
+        "recipients.sql": "sql",
+        "audience": "json",
+    }
     content_fields = ("messages",)
     id_fields = (
         "segment_id",
@@ -89,20 +104,20 @@ class MessagesSendOperator(BrazeSendOperator):
     def __init__(
         self,
         *,
-        messages: Mapping[str, Any] | ContentFile,
-        external_user_ids: Sequence[str] | None = None,
-        user_aliases: Sequence[Mapping[str, str]] | None = None,
-        recipients: RecipientSource | Sequence[Mapping[str, Any]] | None = None,
-        segment_id: str | None = None,
-        audience: Mapping[str, Any] | None = None,
+        messages: Mapping[str, Any] | ContentFile | Templated,
+        external_user_ids: Sequence[str | int] | People | None = None,
+        user_aliases: Sequence[Mapping[str, Any]] | People | None = None,
+        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        segment_id: Templated | None = None,
+        audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
-        campaign_id: str | None = None,
-        send_id: str | None = None,
+        campaign_id: Templated | None = None,
+        send_id: Templated | None = None,
         override_frequency_capping: bool | None = None,
-        recipient_subscription_state: Literal["opted_in", "subscribed", "all"] | None = None,
-        **kwargs: Any,
+        recipient_subscription_state: Literal["opted_in", "subscribed", "all"] | Templated | None = None,
+        **kwargs: Unpack[SendArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[arg-type,unused-ignore]
         self.messages = messages
         self.external_user_ids = external_user_ids
         self.user_aliases = user_aliases
@@ -116,11 +131,21 @@ class MessagesSendOperator(BrazeSendOperator):
         self.recipient_subscription_state = recipient_subscription_state
         self.check_constants()
 
+    def check_constants(self) -> None:
+        """
+        Check the arguments that rendering will not change, and that no text is the path of a file.
+
+        :raises BrazeValidationError: With every mistake of the one or the other kind.
+        """
+        if problems := self.content_problems():
+            raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
+        super().check_constants()
+
     def recipient_source(self) -> RecipientSource | None:
         """Return where the recipients come from; None when the request names none."""
         sources = [
-            source
-            for field, key in self.people_fields.items()
-            if (source := as_source(getattr(self, field), field=field, key=key)) is not None
+            source_of(value, argument=argument, keys=self.people_fields)
+            for argument in self.people_fields
+            if (value := getattr(self, argument)) is not None
         ]
         return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)

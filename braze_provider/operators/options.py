@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from braze_provider.api.errors import Problem
@@ -52,13 +53,20 @@ def option_problems(operator: Any) -> list[Problem]:
     """
     problems = []
     for name, choices in _CHOICES.items():
-        if getattr(operator, name) not in choices:
-            problems.append(Problem(name, f"must be one of {', '.join(choices)}"))
+        if (value := getattr(operator, name)) not in choices:
+            near = get_close_matches(str(value), choices, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            problems.append(Problem(name, f"must be one of {', '.join(choices)}, not {_shown(value)}{meant}"))
     for name, is_fit, what in _OPTIONS:
         value = getattr(operator, name)
         if not is_fit(value) and not (value is None and name in _OPTIONAL):
-            problems.append(Problem(name, f"must be {what}"))
+            problems.append(Problem(name, f"must be {what}, not {_shown(value)}"))
     if operator.on_source_change == "send_rest" and not operator.ledger_conn_id:
         reason = "'send_rest' needs a ledger in a SQL database: set ledger_conn_id"
         problems.append(Problem("on_source_change", reason))
     return problems
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 50 else text[:49] + "…"

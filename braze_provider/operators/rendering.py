@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk import XComArg
+
 from braze_provider._compat import BaseOperator
+from braze_provider.api.errors import Problem
 from braze_provider.recipients.base import RecipientSource
-from braze_provider.recipients.inline import InlineRecipients
-from braze_provider.templating import load_template_files, render_content, render_keeping_types
+from braze_provider.recipients.given import source_of
+from braze_provider.templating import (
+    BrazeTemplateError,
+    LeftToLiquid,
+    explaining,
+    load_template_files,
+    refuse_text,
+    refuse_undefined,
+    render_content,
+    render_keeping_types,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from braze_provider._compat import Context
+
+
+# Shorter than a file's name may be.
+_PATH = re.compile(r"[\w ./-]{1,200}\.\w{1,10}", re.ASCII)
 
 
 class LiquidAwareRendering(BaseOperator):
@@ -41,13 +59,20 @@ class LiquidAwareRendering(BaseOperator):
         seen_oids: set[int],
     ) -> None:
         own = {*self.content_fields, *self.id_fields, *self.people_fields} if parent is self else set()
-        fields = list(template_fields)
-        super()._do_render_template_fields(
-            parent, [field for field in fields if field not in own], context, jinja_env, seen_oids
-        )
-        for field in fields:
-            if field in own and (value := getattr(self, field)) is not None:
-                setattr(self, field, self._rendered(field, value, context, jinja_env, seen_oids))
+        for field in template_fields:
+            value = getattr(parent, field)
+            path = field if parent is self else f"{type(parent).__name__}.{field}"
+            if field in own:
+                if value is not None:
+                    setattr(self, field, self._rendered(field, value, context, jinja_env, seen_oids))
+            else:
+                with explaining(path, value, context, jinja_env):
+                    super()._do_render_template_fields(parent, [field], context, jinja_env, seen_oids)
+                    refuse_undefined(getattr(parent, field))
+                if isinstance(value, str) and self.template_fields_renderers.get(path) == "json":
+                    refuse_text(getattr(self, field), field)
+            if parent is self and value is not None and getattr(self, field) is None:
+                self._refuse_none(field, value)
 
     def _rendered(
         self, field: str, value: Any, context: Context, jinja_env: Environment, seen_oids: set[int]
@@ -58,14 +83,44 @@ class LiquidAwareRendering(BaseOperator):
         if id(value) not in seen_oids:
             native = self._is_native()
             if field in self.content_fields:
-                value = render_content(value, context, jinja_env, field=field, native=native)
+                left = LeftToLiquid()
+                value = render_content(value, context, jinja_env, field=field, native=native, left=left)
+                self._report(field, left)
             elif native:
                 value = render_keeping_types(value, context, jinja_env, field=field)
             else:
-                value = self.render_template(value, context, jinja_env, seen_oids)
-        if field in self.people_fields and not isinstance(value, (str, RecipientSource)):
-            value = InlineRecipients(value, key=self.people_fields[field])
+                with explaining(field, value, context, jinja_env):
+                    value = self.render_template(value, context, jinja_env, seen_oids)
+        if field in self.people_fields:
+            return source_of(value, argument=field, keys=self.people_fields)
         return value
+
+    def _refuse_none(self, field: str, given: Any) -> None:
+        # Left out in silence, a segment or an audience would no longer narrow down who is sent to.
+        if isinstance(given, XComArg):
+            raise BrazeTemplateError(
+                f"{field}: the task that gives it has returned None. Let it return a value, or leave the "
+                "argument out"
+            )
+
+    def _report(self, field: str, left: LeftToLiquid) -> None:
+        for place, doubt in left.doubts.items():
+            self.log.warning("%s goes to Braze as Liquid, but %s", place, doubt)
+        if left.outputs:
+            self.log.info("In %s, left to Braze as Liquid:\n%s", field, "\n".join(left.outputs))
+
+    def content_problems(self) -> list[Problem]:
+        """List the texts of messages that are the path of a file, as Airflow's templates may be named."""
+        dag = self.get_dag()
+        if dag is None:
+            return []
+        folders = [Path(folder) for folder in (dag.folder, *(dag.template_searchpath or ()))]
+        return [
+            Problem(path, f"is the path of a file; ContentFile({text!r}) sends what the file holds")
+            for field in self.content_fields
+            for path, text in _texts(getattr(self, field), field)
+            if _PATH.fullmatch(text) and any((folder / text).is_file() for folder in folders)
+        ]
 
     def _rendered_source(
         self, source: RecipientSource, context: Context, jinja_env: Environment, seen_oids: set[int]
@@ -82,3 +137,15 @@ class LiquidAwareRendering(BaseOperator):
             return own
         dag = self.get_dag()
         return bool(dag and dag.render_template_as_native_obj)
+
+
+def _texts(content: Any, path: str) -> Iterator[tuple[str, str]]:
+    """List the texts of message content, with their places."""
+    if isinstance(content, str):
+        yield path, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _texts(value, f"{path}.{key}")
+    elif isinstance(content, (list, tuple)):
+        for index, value in enumerate(content):
+            yield from _texts(value, f"{path}[{index}]")

@@ -4,5 +4,13 @@ from braze_provider.recipients.base import BadRow, RecipientSource
 from braze_provider.recipients.files import FileRecipients
 from braze_provider.recipients.inline import InlineRecipients
 from braze_provider.recipients.sql import SqlRecipients
+from braze_provider.recipients.tables import TableRecipients
 
-__all__ = ["BadRow", "FileRecipients", "InlineRecipients", "RecipientSource", "SqlRecipients"]
+__all__ = [
+    "BadRow",
+    "FileRecipients",
+    "InlineRecipients",
+    "RecipientSource",
+    "SqlRecipients",
+    "TableRecipients",
+]

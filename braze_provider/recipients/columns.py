@@ -15,6 +15,7 @@ MAX_PLANS = 1_000
 
 _OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "user_alias")
 _ALIAS_COLUMNS = ("alias_name", "alias_label")
+_ID_FIELDS = ("external_user_id", "email", "braze_id")
 
 
 class ColumnError(ValueError):
@@ -135,6 +136,35 @@ class ColumnShaper:
         return f"{which} a recipient's; {meant} A row_mapper takes any columns"
 
 
+def with_ids_as_text(recipient: Mapping[str, Any]) -> Mapping[str, Any]:
+    """
+    Write the ids of a recipient as text where they are whole numbers or UUIDs, as those of a column.
+
+    :param recipient: A recipient as Braze has it. It is not changed: another one is returned where needed.
+    """
+    if type(recipient.get("external_user_id")) is str:  # Nearly all of a million are.
+        return recipient
+    changed = {field: _as_text(recipient[field]) for field in _ID_FIELDS if field in recipient}
+    if isinstance(alias := recipient.get("user_alias"), Mapping):
+        changed["user_alias"] = {
+            name: _as_text(value) if name in _ALIAS_COLUMNS else value for name, value in alias.items()
+        }
+    return {**recipient, **changed}
+
+
+def without_nulls(struct: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Leave out what is NULL: all rows have all fields of a struct, and not each means to delete some.
+
+    :param struct: A row, or a struct in it.
+    """
+    return {
+        name: without_nulls(value) if isinstance(value, dict) else value
+        for name, value in struct.items()
+        if value is not None
+    }
+
+
 def _put(recipient: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     target = recipient
     for key in path[:-1]:
@@ -145,7 +175,7 @@ def _put(recipient: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def _conversion(field: str) -> Callable[[Any], Any] | None:
-    if field in ("external_user_id", "email", "braze_id"):
+    if field in _ID_FIELDS:
         return _as_text
     if field in _OBJECT_FIELDS:
         return lambda value: _as_json(field, value)

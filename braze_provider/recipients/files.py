@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -12,6 +13,7 @@ from typing import IO, Any, ClassVar, Literal
 
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
 from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper
+from braze_provider.recipients.columns import without_nulls
 
 ROWS_PER_FETCH = 5_000
 Format = Literal["jsonl", "csv", "parquet"]
@@ -26,6 +28,8 @@ class FileRecipients(RecipientSource):
     :param conn_id: Id of the Airflow connection for the storage, where the path names none. (templated)
     :param file_format: ``jsonl``, ``csv`` or ``parquet``. Default: by the path's ending; JSON lines and CSV
         may end in ``.gz`` as well. Parquet needs the extra ``parquet``.
+    :param delimiter: What separates the fields of a CSV file, one character. Default: a comma.
+    :param encoding: Encoding of a CSV file, such as ``cp1252`` or ``utf-16``. Default: UTF-8.
     :param row_mapper: Called with each row as a dict, returns the recipient as Braze has it. Default: the
         columns' names decide; see :class:`~braze_provider.recipients.columns.ColumnShaper`.
     """
@@ -38,12 +42,17 @@ class FileRecipients(RecipientSource):
         conn_id: str | None = None,
         *,
         file_format: Format | None = None,
+        delimiter: str = ",",
+        encoding: str = "utf-8",
         row_mapper: RowMapper | None = None,
     ) -> None:
         super().__init__(row_mapper=row_mapper)
         self.path = path
         self.conn_id = conn_id
         self.file_format = file_format
+        self.delimiter = delimiter
+        self.encoding = encoding
+        self._check_csv_options()
 
     @property
     def same_columns(self) -> bool:  # type: ignore[override]
@@ -55,11 +64,9 @@ class FileRecipients(RecipientSource):
 
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         """Open the file and stream its rows."""
-        from airflow.sdk import ObjectStoragePath
-
-        read = _READERS[self._format()]
+        read = self._read_csv if (form := self._format()) == "csv" else _READERS[form]
         path = str(self.path)
-        with ObjectStoragePath(path, conn_id=self.conn_id).open("rb") as file:
+        with self._open() as file:
             if path.lower().endswith(".gz"):
                 try:
                     with gzip.open(file, "rb") as unpacked:
@@ -69,10 +76,38 @@ class FileRecipients(RecipientSource):
             else:
                 yield from read(file, str(self))
 
+    def _open(self) -> Any:
+        from airflow.sdk import ObjectStoragePath
+
+        path = str(self.path)
+        scheme = path.partition("://")[0].lower()
+        try:
+            return ObjectStoragePath(path, conn_id=self.conn_id).open("rb")
+        except (ImportError, ValueError) as error:
+            if scheme not in _PROVIDERS:
+                raise
+            raise BrazeError(
+                f"{self}: {scheme}:// needs a provider: pip install '{_PROVIDERS[scheme]}' ({error})"
+            ) from error
+
+    def _check_csv_options(self) -> None:
+        if len(self.delimiter) != 1:
+            raise BrazeError(f"{self}: delimiter must be one character, not {self.delimiter!r}")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise BrazeError(f"{self}: encoding {self.encoding!r} is unknown to Python") from None
+
+    def _read_csv(self, file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | BadRow]:
+        # UTF-8 as other programs write it may begin with a mark.
+        encoding = "utf-8-sig" if codecs.lookup(self.encoding).name == "utf-8" else self.encoding
+        with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
+            yield from _read_csv_text(text, where, self.delimiter, self.encoding)
+
     def _format(self) -> Format:
         if self.file_format is not None:
-            if self.file_format not in _READERS:
-                raise BrazeError(f"{self}: file_format must be one of {', '.join(_READERS)}")
+            if self.file_format not in _FORMATS:
+                raise BrazeError(f"{self}: file_format must be one of {', '.join(_FORMATS)}")
             return self.file_format
         name = str(self.path).lower().removesuffix(".gz")
         for ending, format_ in _ENDINGS.items():
@@ -100,17 +135,17 @@ def _read_jsonl(file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | Bad
             yield row if isinstance(row, dict) else BadRow("the line is no JSON object")
 
 
-def _read_csv(file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | BadRow]:
-    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        yield from _read_csv_text(text, where)
-
-
-def _read_csv_text(text: IO[str], where: str) -> Iterator[Mapping[str, Any] | BadRow]:
-    rows = csv.reader(text, strict=True)
+def _read_csv_text(
+    text: IO[str], where: str, delimiter: str, encoding: str
+) -> Iterator[Mapping[str, Any] | BadRow]:
+    rows = csv.reader(text, strict=True, delimiter=delimiter)
     try:
         columns = next(rows, None)
         if not columns:
             raise BrazeValidationError(where, [Problem("", "the file has no header line")])
+        if len(columns) == 1 and (other := next((mark for mark in _DELIMITERS if mark in columns[0]), None)):
+            problem = f"the header has one column, with {other!r} in it: is delimiter={other!r} missing?"
+            raise BrazeValidationError(where, [Problem("", problem)])
         if len(set(columns)) < len(columns):
             raise BrazeValidationError(where, [Problem("", "the header names a column more than once")])
         for row in rows:
@@ -120,10 +155,19 @@ def _read_csv_text(text: IO[str], where: str) -> Iterator[Mapping[str, Any] | Ba
                 yield BadRow(f"{len(row)} fields, and the header has {len(columns)}")
     except csv.Error as error:
         raise BrazeValidationError(where, [Problem("", f"line {rows.line_num} is no CSV: {error}")]) from None
-    except UnicodeDecodeError as error:
-        # Every line before the block that could not be decoded has been read.
-        line = rows.line_num + 1 + error.object[: error.start].count(b"\n")
-        raise BrazeValidationError(where, [Problem("", f"line {line} is not UTF-8")]) from None
+    except UnicodeError as error:
+        name = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
+        raise BrazeValidationError(where, [Problem("", _not_decodable(error, name, rows.line_num))]) from None
+
+
+def _not_decodable(error: UnicodeError, encoding: str, lines_read: int) -> str:
+    if not isinstance(error, UnicodeDecodeError):
+        return f"is not {encoding}: {error}"
+    # Every line before the block that could not be decoded has been read.
+    line = lines_read + 1 + error.object[: error.start].count(b"\n")
+    guess = "utf-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "cp1252"
+    advice = f"; give its encoding, perhaps encoding={guess!r}" if encoding == "UTF-8" else ""
+    return f"line {line} is not {encoding}{advice}"
 
 
 def _read_parquet(file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | BadRow]:
@@ -143,26 +187,27 @@ def _read_parquet(file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | B
         if len(set(columns)) < len(columns):
             raise BrazeValidationError(where, [Problem("", "names a column more than once")])
         for batch in parquet.iter_batches(batch_size=ROWS_PER_FETCH):
-            yield from map(_without_nulls, batch.to_pylist())
-
-
-def _without_nulls(struct: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is NULL: all rows have all fields of a struct, and not each means to delete some."""
-    return {
-        name: _without_nulls(value) if isinstance(value, dict) else value
-        for name, value in struct.items()
-        if value is not None
-    }
+            yield from map(without_nulls, batch.to_pylist())
 
 
 _READERS: Mapping[Format, Callable[[IO[bytes], str], Iterator[Mapping[str, Any] | BadRow]]] = {
     "jsonl": _read_jsonl,
-    "csv": _read_csv,
     "parquet": _read_parquet,
 }
+_FORMATS = ("jsonl", "csv", "parquet")
+_DELIMITERS = (";", "\t", "|", ",")
 _ENDINGS: Mapping[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".csv": "csv",
     ".parquet": "parquet",
+}
+# The packages that teach Airflow's object storage a scheme.
+_PROVIDERS = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    "gs": "apache-airflow-providers-google",
+    "gcs": "apache-airflow-providers-google",
+    "abfs": "apache-airflow-providers-microsoft-azure",
+    "abfss": "apache-airflow-providers-microsoft-azure",
+    "adl": "apache-airflow-providers-microsoft-azure",
 }

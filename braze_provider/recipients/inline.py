@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from braze_provider.recipients.base import BadRow, RecipientSource
+from braze_provider.recipients.columns import with_ids_as_text
 
 
 class InlineRecipients(RecipientSource):
     """
-    A list of recipients as Braze has them. Whoever prints or stores it sees their number.
+    A list of recipients as Braze has them; ids may be whole numbers or UUIDs. Whoever prints or stores it
+    sees their number.
 
     :param items: The recipients: a list, or anything else that can be read from the start again, such as the
         XComs of a mapped task.
@@ -24,15 +26,19 @@ class InlineRecipients(RecipientSource):
         self.key = key
 
     def __repr__(self) -> str:
-        return f"{len(self.items):,} recipients" if isinstance(self.items, (list, tuple)) else "recipients"
+        if not isinstance(self.items, (list, tuple)):
+            return "recipients"
+        return "1 recipient" if len(self.items) == 1 else f"{len(self.items):,} recipients"
 
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         """Read the list."""
         for item in self.items:
             if self.key is not None:
-                yield {self.key: item}
+                yield with_ids_as_text({self.key: item})
+            elif isinstance(item, Mapping):
+                yield with_ids_as_text(item)
             else:
-                yield item if isinstance(item, Mapping) else BadRow("must be an object, such as a dict")
+                yield BadRow(f"must be an object, such as a dict, not {type(item).__name__}")
 
     def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
         """Read the list as it is: what comes as objects is judged by their model alone."""

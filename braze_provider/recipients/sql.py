@@ -21,6 +21,20 @@ class SqlRecipients(RecipientSource):
     result does not sit in the worker's memory. Give the query an ``ORDER BY`` over a unique column: the
     order of the rows decides who shares a request with whom.
 
+    Values belong in ``parameters``, not in the text of the query. How the query names them is the driver's:
+
+    ==================================== =================== ====================
+    database                             from a list         from a dict
+    ==================================== =================== ====================
+    PostgreSQL, MySQL, Snowflake, MSSQL  ``%s``              ``%(name)s``
+    BigQuery                                                 ``%(name)s``
+    SQLite                               ``?``               ``:name``
+    Oracle                               ``:1``              ``:name``
+    Trino, ODBC, JDBC                    ``?``
+    ==================================== =================== ====================
+
+    Where they are written with ``%``, a per cent sign of the query's own is doubled: ``LIKE 'a%%'``.
+
     :param conn_id: Id of the Airflow connection to query. (templated)
     :param sql: The query, or the name of a ``.sql`` file found where Airflow finds templates. (templated)
     :param parameters: Query parameters, bound by the driver. (templated)
@@ -71,9 +85,19 @@ class SqlRecipients(RecipientSource):
                 rows = cursor.fetchmany(ROWS_PER_FETCH)
 
     def _connect(self) -> Any:
-        from braze_provider._compat import BaseHook
+        from braze_provider._compat import AirflowException, AirflowNotFoundException, BaseHook
 
-        hook = BaseHook.get_hook(self.conn_id)
+        try:
+            hook = BaseHook.get_hook(self.conn_id)
+        except AirflowNotFoundException:
+            raise
+        except (AirflowException, ImportError) as error:
+            kind = str(BaseHook.get_connection(self.conn_id).conn_type)
+            package = "apache-airflow-providers-" + _PACKAGES.get(kind, kind.replace("_", "-"))
+            raise BrazeError(
+                f"{self}: the provider for connection {self.conn_id!r} of type {kind!r} is not installed or "
+                f"can't be loaded: pip install {package} ({error})"
+            ) from error
         if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
             raise BrazeError(f"{self}: connection {self.conn_id!r} is no DB-API connection")
         return hook.get_conn()
@@ -109,4 +133,14 @@ _SERVER_SIDE: Mapping[str, Callable[[Any], Any]] = {
     "psycopg": _named,
     "MySQLdb": _mysqlclient,
     "pymysql": _pymysql,
+}
+# Connection types that are not called as the package that brings them.
+_PACKAGES: Mapping[str, str] = {
+    "aws": "amazon",
+    "databricks_sql": "databricks",
+    "gcpbigquery": "google",
+    "gcpcloudsql": "google",
+    "google_cloud_platform": "google",
+    "mssql": "microsoft-mssql",
+    "redshift": "amazon",
 }

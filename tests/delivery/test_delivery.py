@@ -167,7 +167,7 @@ class _Free:
 
 
 def test_a_bad_row_fails_before_the_first_request(sandbox):
-    delivery = delivery_of(InlineRecipients([{"external_user_id": "ada"}, {"external_user_id": 5}]))
+    delivery = delivery_of(InlineRecipients([{"external_user_id": "ada"}, {"external_user_id": 5.5}]))
 
     with pytest.raises(BrazeValidationError, match="row 2: external_user_id: must be text"):
         delivery.run()

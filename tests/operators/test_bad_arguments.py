@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from airflow.sdk import DAG
 
-from braze_provider.api.errors import BrazeError, BrazeValidationError
+from braze_provider.api.errors import BrazeValidationError
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.recipients import InlineRecipients, SqlRecipients
@@ -61,13 +61,37 @@ TO_U = {"external_user_ids": ["u"]}
             {**TO_U, "override_frequency_capping": "false"},
             "override_frequency_capping: must be a JSON",
         ),
-        (messages, {"external_user_ids": [5]}, "external_user_ids[0]: must be text"),
+        (messages, {"external_user_ids": [5.5]}, "external_user_ids[0]: must be text"),
+        (messages, {"external_user_ids": "u1"}, "external_user_ids: must be a list, a table or a source"),
+        (
+            messages,
+            {"external_user_ids": {"u1": 1}},
+            "external_user_ids: must be a list, a table or a source",
+        ),
+        (
+            messages,
+            {"recipients": ["u1", "u2"]},
+            "recipients: must be a list of objects, not of ids: give a list of ids to external_user_ids",
+        ),
+        (
+            campaign,
+            {"recipients": ["u1"]},
+            'recipients: must be a list of objects, not of ids: write {"external_user_id"',
+        ),
         (messages, {"user_aliases": [{"alias_name": "n"}]}, "user_aliases[0].alias_label: is required"),
         (messages, {**TO_U, "recipient_subscription_state": "some"}, "recipient_subscription_state: "),
         (campaign, {"recipients": SOURCE, "send_id": "s" * 65}, "send_id: "),
-        (campaign, {"recipients": SOURCE, "on_uncertain": "maybe"}, "on_uncertain: must be one of"),
-        (campaign, {"recipients": SOURCE, "on_invalid": "ignore"}, "on_invalid: must be one of"),
-        (campaign, {"recipients": SOURCE, "concurrency": 0}, "concurrency: must be a number above 0"),
+        (
+            campaign,
+            {"recipients": SOURCE, "on_uncertain": "hodl"},
+            "on_uncertain: must be one of hold, resend, accept, not 'hodl'; did you mean 'hold'?",
+        ),
+        (campaign, {"recipients": SOURCE, "on_invalid": 5}, "on_invalid: must be one of fail, skip, not 5"),
+        (
+            campaign,
+            {"recipients": SOURCE, "concurrency": "8"},
+            "concurrency: must be a number above 0, not '8'",
+        ),
         (campaign, {"recipients": SOURCE, "max_recipients": "many"}, "max_recipients: must be a number"),
         (campaign, {"recipients": SOURCE, "max_lateness": 3}, "max_lateness: must be a timedelta"),
         (campaign, {"recipients": SOURCE, "dry_run": "yes"}, "dry_run: must be a Boolean"),
@@ -139,6 +163,51 @@ def test_more_than_fifty_people_are_no_mistake_since_the_operator_splits_them():
     assert messages(external_user_ids=[f"u{number}" for number in range(51)])
 
 
+def test_whole_numbers_are_good_ids():
+    assert messages(external_user_ids=[1, 2], user_aliases=[{"alias_name": 3, "alias_label": "crm"}])
+    assert campaign(recipients=[{"external_user_id": 1}])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder in the Dag's ``template_searchpath``, with a template."""
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / "welcome.html").write_text("<p>Welcome</p>")
+    return tmp_path
+
+
+def test_a_path_of_a_file_in_a_messages_text_names_content_file(folder):
+    with (
+        DAG("d", schedule=None, template_searchpath=[str(folder)]),
+        pytest.raises(BrazeValidationError, match=r"messages\.email\.body: .*ContentFile\('content/welcome"),
+    ):
+        messages(**TO_U, messages={"email": {**EMAIL["email"], "body": "content/welcome.html"}})
+
+
+def test_a_path_of_a_file_beside_the_dag_names_content_file(folder):
+    with DAG("d", schedule=None) as dag:
+        dag.fileloc = str(folder / "dag.py")
+        with pytest.raises(BrazeValidationError, match=r"messages\.apple_push\.alert: .*ContentFile"):
+            messages(**TO_U, messages={"apple_push": {"alert": "content/welcome.html"}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "content/other.html",
+        "content",
+        "Hello.",
+        "https://example.com/a.html",
+        "{{ ds }}.html",
+        "x" * 250 + ".html",
+        "é" * 200 + ".html",
+    ],
+)
+def test_a_text_that_is_no_path_of_a_file_is_content(folder, text):
+    with DAG("d", schedule=None, template_searchpath=[str(folder)]):
+        assert messages(**TO_U, messages={"apple_push": {"alert": text}})
+
+
 def test_an_xcom_of_another_task_can_be_given_for_any_templated_argument():
     with DAG("d", schedule=None):
         first = CampaignTriggerOperator(task_id="first", campaign_id="c", recipients=SOURCE)
@@ -150,14 +219,6 @@ def test_an_xcom_of_another_task_can_be_given_for_any_templated_argument():
             on_uncertain=first.output["choice"],
         )
     assert second.upstream_task_ids == {"first"}
-
-
-@pytest.mark.parametrize("people", ["u1,u2", {"external_user_id": "u"}, 7])
-def test_people_that_are_no_list_are_refused_by_the_arguments_name(people):
-    operator = campaign(recipients=SOURCE)
-    operator.recipients = people
-    with pytest.raises(BrazeError, match="recipients: must be a list or a source"):
-        operator.recipient_source()
 
 
 def test_several_ways_of_naming_people_are_one_source_in_order():

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,6 +202,82 @@ def test_the_line_that_is_not_utf8_is_named_wherever_it_stands(write, line):
 
     with pytest.raises(BrazeValidationError, match=f"line {line} is not UTF-8"):
         read(FileRecipients(write(b"\n".join(lines), "people.csv")))
+
+
+PEOPLE = [["external_user_id", "trigger_properties.city"], ["ada", "Zürich"], ["bob", "Łódź; Graz"]]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-16", "iso-8859-2"])
+def test_csv_may_have_another_delimiter_and_encoding(write, delimiter, encoding):
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(PEOPLE)
+    source = FileRecipients(
+        write(text.getvalue().encode(encoding), "p.csv"), delimiter=delimiter, encoding=encoding
+    )
+
+    assert read(source) == [
+        {"external_user_id": "ada", "trigger_properties": {"city": "Zürich"}},
+        {"external_user_id": "bob", "trigger_properties": {"city": "Łódź; Graz"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "delimiter"), [(",", ";"), (",", "\t"), (",", "|"), (";", ",")], ids=lambda mark: ascii(mark)
+)
+def test_a_header_that_is_one_column_for_a_wrong_delimiter_names_the_right_one(write, given, delimiter):
+    source = FileRecipients(
+        write(f"external_user_id{delimiter}email\na{delimiter}b\n", "p.csv"), delimiter=given
+    )
+
+    with pytest.raises(BrazeValidationError, match=re.escape(f"is delimiter={delimiter!r} missing?")):
+        read(source)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_file_that_is_not_utf8_names_what_it_may_be(write, encoding):
+    path = write("external_user_id\nZoë\n".encode(encoding), "p.csv")
+
+    with pytest.raises(
+        BrazeValidationError, match=rf"is not UTF-8; give its encoding, perhaps encoding='{encoding}'"
+    ):
+        read(FileRecipients(path))
+    assert read(FileRecipients(path, encoding=encoding)) == [{"external_user_id": "Zoë"}]
+
+
+def test_a_file_that_is_not_what_was_said_is_refused(write):
+    path = write("external_user_id\nZoë\n", "p.csv")
+
+    with pytest.raises(BrazeValidationError, match=r"line 2 is not ascii$"):
+        read(FileRecipients(path, encoding="ascii"))
+    with pytest.raises(BrazeValidationError, match="is not utf-16: "):
+        read(FileRecipients(path, encoding="utf-16"))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"delimiter": ";;"}, "delimiter must be one character, not ';;'"),
+        ({"delimiter": ""}, "delimiter must be one character, not ''"),
+        ({"encoding": "utf-88"}, "encoding 'utf-88' is unknown to Python"),
+    ],
+)
+def test_options_of_csv_that_cannot_be_are_refused_when_the_dag_is_parsed(options, reason):
+    with pytest.raises(BrazeError, match=reason):
+        FileRecipients("p.csv", **options)
+
+
+@pytest.mark.parametrize(
+    ("path", "package"),
+    [
+        ("s3://bucket/p.csv", "apache-airflow-providers-amazon[s3fs]"),
+        ("gs://bucket/p.csv", "apache-airflow-providers-google"),
+        ("abfs://bucket/p.csv", "apache-airflow-providers-microsoft-azure"),
+    ],
+)
+def test_a_storage_without_its_provider_names_the_package(path, package):
+    with pytest.raises(BrazeError, match=re.escape(f"needs a provider: pip install '{package}'")):
+        read(FileRecipients(path))
 
 
 def test_an_unknown_column_is_the_files_mistake_and_ends_the_reading(write):

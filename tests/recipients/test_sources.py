@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -105,22 +107,54 @@ def test_a_row_mapper_that_is_interrupted_interrupts():
 
 
 def test_a_list_is_taken_as_it_is():
-    rows = [ADA, {"external_user_id": 5, "attributes": {"country": None}}, {}]
+    rows = [ADA, {"external_user_id": "5", "attributes": {"country": None}}, {}, {"zip": 1}]
 
     assert read(InlineRecipients(rows)) == rows
 
 
 @pytest.mark.parametrize("item", ["ada", 5, None, ["ada"], ("external_user_id", "ada")])
 def test_an_item_that_is_no_object_is_a_bad_row(item):
-    assert read(InlineRecipients([ADA, item])) == [ADA, BadRow("must be an object, such as a dict")]
+    reason = f"must be an object, such as a dict, not {type(item).__name__}"
+
+    assert read(InlineRecipients([ADA, item])) == [ADA, BadRow(reason)]
 
 
 def test_bare_values_become_the_field_that_they_are():
-    assert read(InlineRecipients(["ada", 5, None], key="external_user_id")) == [
+    assert read(InlineRecipients(["ada", 5.5, None], key="external_user_id")) == [
         {"external_user_id": "ada"},
-        {"external_user_id": 5},
+        {"external_user_id": 5.5},
         {"external_user_id": None},
     ]
+
+
+NUMBER = UUID(int=5)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "expected"),
+    [
+        ({"external_user_id": 5}, {"external_user_id": "5"}),
+        (
+            {"external_user_id": NUMBER, "attributes": {"n": 5}},
+            {"external_user_id": str(NUMBER), "attributes": {"n": 5}},
+        ),
+        ({"braze_id": 5}, {"braze_id": "5"}),
+        (
+            {"user_alias": {"alias_name": 5, "alias_label": "crm"}},
+            {"user_alias": {"alias_name": "5", "alias_label": "crm"}},
+        ),
+        ({"external_user_id": True}, {"external_user_id": True}),
+    ],
+)
+def test_whole_numbers_that_are_ids_become_text_as_from_sql(recipient, expected):
+    given = deepcopy(recipient)
+
+    assert read(InlineRecipients([given])) == [expected]
+    assert given == recipient
+
+
+def test_bare_whole_numbers_become_text_as_from_sql():
+    assert read(InlineRecipients([5], key="external_user_id")) == [{"external_user_id": "5"}]
 
 
 def test_a_list_can_be_read_again():
@@ -137,6 +171,7 @@ def test_anything_that_can_be_iterated_over_will_do():
     ("items", "shown"),
     [
         ([ADA, BOB], "2 recipients"),
+        ([ADA], "1 recipient"),
         ((ADA,) * 1_500, "1,500 recipients"),
         ({"a": ADA}.values(), "recipients"),
         (iter([ADA]), "recipients"),

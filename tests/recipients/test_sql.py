@@ -163,6 +163,25 @@ def test_a_connection_that_is_no_database_is_refused_by_name(monkeypatch):
         read(SqlRecipients("folder", "SELECT 1"))
 
 
+@pytest.mark.parametrize(
+    ("conn_type", "package"),
+    [
+        ("snowflake", "apache-airflow-providers-snowflake"),
+        ("apache_hive", "apache-airflow-providers-apache-hive"),
+        ("gcpbigquery", "apache-airflow-providers-google"),
+        ("mssql", "apache-airflow-providers-microsoft-mssql"),
+    ],
+)
+def test_a_connection_without_its_provider_names_the_package(monkeypatch, conn_type, package):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": conn_type, "password": "secret"}))
+
+    with pytest.raises(
+        BrazeError, match=f"'warehouse' of type '{conn_type}' is not.*pip install {package}"
+    ) as raised:
+        read(SqlRecipients("warehouse", "SELECT 1"))
+    assert "secret" not in str(raised.value)
+
+
 def test_a_connection_that_does_not_exist_is_airflows_error():
     with pytest.raises(AirflowNotFoundException, match="nowhere"):
         read(SqlRecipients("nowhere", "SELECT 1"))

@@ -1,0 +1,128 @@
+"""
+The arguments that all sending operators share, as types, so that editors complete them and mypy checks them.
+
+Nothing here runs. An operator takes them as ``**kwargs: Unpack[SendArguments]`` and hands them on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
+
+from airflow.sdk import DAG, TaskGroup, XComArg
+
+from braze_provider.recipients.base import RecipientSource
+
+if TYPE_CHECKING:
+    from typing_extensions import Required
+
+Templated: TypeAlias = str | XComArg
+"""Text that may hold a template, or what another task returns."""
+
+
+class DataFrame(Protocol):
+    """A table of pandas or polars."""
+
+    @property
+    def columns(self) -> Any:
+        """Names of the columns."""
+
+
+class ArrowTable(Protocol):
+    """A table or record batch of Arrow."""
+
+    @property
+    def column_names(self) -> Any:
+        """Names of the columns."""
+
+
+People: TypeAlias = RecipientSource | DataFrame | ArrowTable | XComArg | str
+"""What can name people besides a list. Text is a template that makes a list, natively."""
+
+_Callback: TypeAlias = Callable[..., Any]
+_Callbacks: TypeAlias = Callable[..., Any] | Sequence[Callable[..., Any]] | None
+
+
+class OperatorArguments(TypedDict, total=False):
+    """The arguments of Airflow's ``BaseOperator``, on all supported versions."""
+
+    task_id: Required[str]
+    allow_nested_operators: bool
+    dag: DAG | None
+    default_args: dict[str, Any] | None
+    depends_on_past: bool
+    do_xcom_push: bool
+    doc: str | None
+    doc_json: str | None
+    doc_md: str | None
+    doc_rst: str | None
+    doc_yaml: str | None
+    email: str | Sequence[str] | None
+    email_on_failure: bool
+    email_on_retry: bool
+    end_date: datetime | None
+    execution_timeout: timedelta | None
+    executor: str | None
+    executor_config: dict[str, Any] | None
+    ignore_first_depends_on_past: bool
+    inlets: Any
+    logger_name: str | None
+    map_index_template: str | None
+    max_active_tis_per_dag: int | None
+    max_active_tis_per_dagrun: int | None
+    max_retry_delay: timedelta | float | None
+    multiple_outputs: bool
+    on_execute_callback: _Callbacks
+    on_failure_callback: _Callbacks
+    on_retry_callback: _Callbacks
+    on_skipped_callback: _Callbacks
+    on_success_callback: _Callbacks
+    outlets: Any
+    owner: str
+    params: MutableMapping[str, Any] | None
+    pool: str | None
+    pool_slots: int
+    post_execute: _Callback | None
+    pre_execute: _Callback | None
+    priority_weight: int
+    queue: str
+    render_template_as_native_obj: bool | None
+    resources: dict[str, Any] | None
+    retries: int | None
+    retry_delay: timedelta | float
+    retry_exponential_backoff: float
+    retry_policy: Any
+    run_as_user: str | None
+    sla: timedelta | None
+    start_date: datetime | None
+    task_display_name: str | None
+    task_group: TaskGroup | None
+    trigger_rule: str
+    wait_for_downstream: bool
+    wait_for_past_depends_before_skipping: bool
+    weight_rule: Any
+
+
+class SendArguments(OperatorArguments, total=False):
+    """
+    The arguments of :class:`~braze_provider.operators.base.BrazeSendOperator`, which says what they do.
+
+    Text is allowed where a template is, so that a mistyped choice is found at Dag parse, not by mypy.
+    """
+
+    allow_duplicates: bool
+    braze_conn_id: Templated
+    concurrency: int
+    deferrable: bool
+    dry_run: bool
+    ledger_conn_id: Templated | None
+    max_lateness: timedelta | None
+    max_recipients: int | None
+    max_slot_wait: float
+    on_empty: Literal["succeed", "skip", "fail"]
+    on_invalid: Literal["fail", "skip"]
+    on_source_change: Literal["fail", "send_rest"]
+    on_uncertain: Literal["hold", "resend", "accept"] | Templated
+    receipts_path: Templated | None
+    resend: bool | Templated
