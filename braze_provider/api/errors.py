@@ -107,7 +107,7 @@ class BrazeRequestError(BrazeError):
         self.rate_limit = RateLimitState()
         """What the answer's headers said of the rate limit."""
         self.batch = ""
-        """The batch of a delivery that it belongs to, such as ``batch 12``; empty where it belongs to none."""
+        """The batch of a delivery that it belongs to, such as ``batch 12``; empty if it belongs to none."""
 
     def __str__(self) -> str:
         message = super().__str__()

@@ -275,7 +275,7 @@ class Engine:
         return _STATES[outcome]
 
     def _tell(self, settled: Settled, state: State) -> None:
-        error, answer, index = settled.error, settled.answer, settled.batch.index
+        error, answer = settled.error, settled.answer
         if error is not None and settled.outcome is not Outcome.SENT:
             if len(self.reasons) < MAX_REASONS:
                 self.reasons.append(str(error))

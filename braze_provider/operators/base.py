@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -13,7 +13,6 @@ from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.operators.options import BOOLEANS, option_problems
 from braze_provider.operators.rendering import LiquidAwareRendering
 from braze_provider.recipients.base import RecipientSource
-from braze_provider.recipients.inline import InlineRecipients
 from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from braze_provider.api.requests.base import SendRequest
     from braze_provider.delivery.delivery import Delivery
     from braze_provider.hooks.braze import BrazeHook
+    from braze_provider.operators.shared import Templated
 
 MAX_DISPATCH_IDS = 10_000
 
@@ -87,6 +87,13 @@ class BrazeSendOperator(LiquidAwareRendering):
     template_fields: Collection[str] = id_fields
     ui_color = "#f9e1d2"
 
+    # Text or a choice once they are rendered.
+    braze_conn_id: Any
+    ledger_conn_id: Any
+    on_uncertain: Any
+    receipts_path: Any
+    resend: Any
+
     endpoint: ClassVar[Endpoint]
     request_fields: ClassVar[tuple[str, ...]] = ()
     """The constructor arguments that are fields of the request, recipients excepted."""
@@ -94,17 +101,17 @@ class BrazeSendOperator(LiquidAwareRendering):
     def __init__(
         self,
         *,
-        braze_conn_id: str = "braze_default",
+        braze_conn_id: Templated = "braze_default",
         concurrency: int = 8,
-        on_uncertain: Literal["hold", "resend", "accept"] = "hold",
+        on_uncertain: Literal["hold", "resend", "accept"] | Templated = "hold",
         on_invalid: Literal["fail", "skip"] = "fail",
         max_recipients: int | None = None,
         on_empty: Literal["succeed", "skip", "fail"] = "succeed",
         max_lateness: timedelta | None = None,
-        ledger_conn_id: str | None = None,
-        receipts_path: str | None = None,
+        ledger_conn_id: Templated | None = None,
+        receipts_path: Templated | None = None,
         allow_duplicates: bool = False,
-        resend: bool | str = False,
+        resend: bool | Templated = False,
         on_source_change: Literal["fail", "send_rest"] = "fail",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_slot_wait: float = 60.0,
@@ -258,6 +265,7 @@ class BrazeSendOperator(LiquidAwareRendering):
             people = dict.fromkeys(people, None)
         problems = [
             *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
+            *self.content_problems(),
             *problems_of_constants(
                 self.request_model, self._given(self.request_fields), people, self.people_fields
             ),
@@ -309,22 +317,3 @@ class BrazeSendOperator(LiquidAwareRendering):
             self.log.warning(
                 "XCom dispatch_ids holds the first %s of %s", f"{len(dispatch_ids):,}", f"{total:,}"
             )
-
-
-def as_source(value: Any, *, field: str, key: str | None = None) -> RecipientSource | None:
-    """
-    Take what an operator was given for people as a source of recipients.
-
-    :param value: A source, a list, or None.
-    :param field: Name of the argument, for error messages.
-    :param key: For a list of bare values: the recipient's field that each of them is.
-    :raises BrazeError: If it is neither.
-    """
-    if value is None or isinstance(value, RecipientSource):
-        return value
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        raise BrazeError(
-            f"{field}: must be a list or a source of recipients, not {type(value).__name__}; a template "
-            "gives a list only with render_template_as_native_obj=True, an XComArg always"
-        )
-    return InlineRecipients(value, key=key)

@@ -84,7 +84,7 @@ class CampaignTriggerOperator(BrazeSendOperator):
         send_id: Templated | None = None,
         **kwargs: Unpack[SendArguments],
     ) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type,unused-ignore]
+        super().__init__(**kwargs)
         self.campaign_id = campaign_id
         self.recipients = recipients
         self.trigger_properties = trigger_properties

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from braze_provider.api.endpoints import MESSAGES_SEND
-from braze_provider.api.errors import BrazeValidationError
 from braze_provider.operators.base import BrazeSendOperator
 from braze_provider.recipients.base import RecipientSource
 from braze_provider.recipients.given import source_of
@@ -117,7 +116,7 @@ class MessagesSendOperator(BrazeSendOperator):
         recipient_subscription_state: Literal["opted_in", "subscribed", "all"] | Templated | None = None,
         **kwargs: Unpack[SendArguments],
     ) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type,unused-ignore]
+        super().__init__(**kwargs)
         self.messages = messages
         self.external_user_ids = external_user_ids
         self.user_aliases = user_aliases
@@ -130,16 +129,6 @@ class MessagesSendOperator(BrazeSendOperator):
         self.override_frequency_capping = override_frequency_capping
         self.recipient_subscription_state = recipient_subscription_state
         self.check_constants()
-
-    def check_constants(self) -> None:
-        """
-        Check the arguments that rendering will not change, and that no text is the path of a file.
-
-        :raises BrazeValidationError: With every mistake of the one or the other kind.
-        """
-        if problems := self.content_problems():
-            raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
-        super().check_constants()
 
     def recipient_source(self) -> RecipientSource | None:
         """Return where the recipients come from; None when the request names none."""
