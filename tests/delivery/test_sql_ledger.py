@@ -103,7 +103,7 @@ def test_an_opening_that_is_refused_changes_nothing(sql_database: Database, sql_
 def test_the_copy_of_an_earlier_try_does_not_take_over(sql_database: Database):
     later = sql_database.ledger("later")
     later.open(goes_on_as(dataclasses.replace(COUNTERS, try_number=2)))
-    with pytest.raises(LedgerLostError, match="Try 2 of this task.*try 1, sends nothing"):
+    with pytest.raises(LedgerLostError, match=r"Try 2 of this task.*try 1, sends nothing"):
         sql_database.ledger("earlier").open(goes_on)
     later.confirm()
 
