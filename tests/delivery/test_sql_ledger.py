@@ -21,7 +21,7 @@ from delivery.sql_ledger_helpers import (
     starts_over,
     states,
 )
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import event, func, insert, literal, select
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.ledger import sql, sql_engine, sql_rows, sql_schema
@@ -256,6 +256,18 @@ def test_a_large_window_is_written_at_once(sql_ledger: SqlLedger):
     assert len(sql_ledger.write([], claims(*many))) == 2_500
     assert len(sql_ledger.write([settled(index) for index in many], claims(*many, again=True))) == 0
     assert set(states(sql_ledger).values()) == {State.SENT}
+
+
+def test_a_write_takes_three_statements_however_many_batches(sql_ledger: SqlLedger):
+    sql_ledger.write([], claims(*range(20)))
+    sent: list[str] = []
+    event.listen(sql_ledger._engine, "before_cursor_execute", lambda *given: sent.append(given[2].split()[0]))
+    sql_ledger.write([settled(index) for index in range(20)], claims(*range(20, 40)))
+    assert [verb for verb in sent if verb not in ("BEGIN", "BEGIN;", "COMMIT")] == [
+        "UPDATE",
+        "SELECT",
+        "INSERT",
+    ]
 
 
 # Receipts ---------------------------------------------------------------------------------------------------
