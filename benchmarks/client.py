@@ -84,23 +84,26 @@ def run(task: Any) -> dict[str, Any]:
     return report
 
 
-def count_writes() -> list[float]:
-    """Have the moments of all ledger writes noted."""
+def time_writes() -> list[tuple[float, float]]:
+    """Have the moment and the seconds of each ledger write noted."""
     from braze_provider.delivery.ledger.memory import MemoryLedger
     from braze_provider.delivery.ledger.sql import SqlLedger
 
-    moments: list[float] = []
+    writes: list[tuple[float, float]] = []
 
     def noted(write: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*arguments: Any) -> Any:
-            moments.append(time.time())
-            return write(*arguments)
+            moment, began = time.time(), time.perf_counter()
+            try:
+                return write(*arguments)
+            finally:
+                writes.append((moment, time.perf_counter() - began))
 
         return wrapper
 
     for ledger in (MemoryLedger, SqlLedger):
         ledger.write = noted(ledger.write)  # type: ignore[method-assign]
-    return moments
+    return writes
 
 
 def deliver(*, rows: int, concurrency: int, campaign: str, ledger: str, pool: str) -> Any:
@@ -112,11 +115,11 @@ def deliver(*, rows: int, concurrency: int, campaign: str, ledger: str, pool: st
     baseline = memory("VmRSS")
     task = operator(rows, campaign=campaign, concurrency=concurrency, ledger=ledger, pool=pool)
     signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
-    moments = count_writes()
+    writes = time_writes()
     report = run(task)
     return {
         "report": report,
-        "writes": moments,
+        "writes": writes,
         "memory": memory("VmHWM") - baseline,
     }
 

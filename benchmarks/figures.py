@@ -113,7 +113,7 @@ class Bench:
         yield Figure(name, seen.share, "%", (loop.share, pool.share), least=99)
         yield Figure("  refused", seen.refused, "", (loop.refused, pool.refused), most=0, digits=0)
         yield Figure(EVEN, seen.peak, "", (loop.peak, pool.peak), digits=0)
-        yield _writes("  ledger writes, SQLite", result, seen)
+        yield _writes("  time in ledger writes, SQLite", result, seen)
 
     def shared_pacing(self) -> Iterator[Figure]:
         """Four tasks with a quarter of the limit each, and somebody who knows nothing of them."""
@@ -183,7 +183,7 @@ class Bench:
         )
         yield Figure(name, ours, "/s", (loop, pool), least=500, digits=0, note=people)
         yield Figure("  over the plain thread pool's", ours / pool, "×", least=0.9, digits=2)
-        yield _writes("  ledger writes, memory", result, seen)
+        yield _writes("  time in ledger writes, memory", result, seen)
 
     def cpu(self) -> Iterator[Figure]:
         """What a request costs this machine, with all that leads to it."""
@@ -309,8 +309,9 @@ def _watch(braze: Braze, seconds: float, tasks: list[Client], outsider: Client |
 
 
 def _writes(name: str, result: dict[str, Any], seen: _Seen) -> Figure:
-    """Ledger writes a second while requests came, but for the beginning and the end."""
+    """What part of the time ledger writes took while requests came, but for the beginning and the end."""
     margin = min(2.0, seen.seconds / 4)
     began, ended = seen.began + margin, seen.began + seen.seconds - margin
-    count = sum(began <= moment < ended for moment in result["writes"])
-    return Figure(name, count / (ended - began), "/s", most=2, digits=2)
+    seconds = [seconds for moment, seconds in result["writes"] if began <= moment < ended]
+    note = f"{len(seconds) / (ended - began):.1f} writes/s"
+    return Figure(name, 100 * sum(seconds) / (ended - began), "%", most=5, note=note)

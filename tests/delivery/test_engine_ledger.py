@@ -146,7 +146,7 @@ class Asleep(BrazeHook):
         return super().call(*args, **kwargs)
 
 
-def test_a_confirmation_that_ran_out_while_connecting_is_renewed_before_the_first_byte(sandbox):
+def test_a_confirmation_that_ran_out_while_connecting_is_renewed_first(sandbox):
     clock = Clock()
     hook = Asleep(clock, LEASE_SECONDS + 2, times=3)
     job = Job(hook=hook, max_attempts=1)
