@@ -59,6 +59,7 @@ class DeliveryOptions:
     :param on_invalid: What follows a row that is no recipient.
     :param on_empty: What follows when the source names nobody.
     :param max_recipients: More distinct recipients than this fail before the first request.
+    :param max_rejected: More rejected people than this number, or share below 1, stop the delivery.
     :param allow_duplicates: Send to a person once for each row instead of once.
     :param resend: Start over with everybody: True once for each time that the task is cleared, a text once
         for each new text.
@@ -75,6 +76,7 @@ class DeliveryOptions:
     on_invalid: OnInvalid = "fail"
     on_empty: OnEmpty = "succeed"
     max_recipients: int | None = None
+    max_rejected: float | None = None
     allow_duplicates: bool = False
     resend: bool | str = False
     on_source_change: OnSourceChange = "fail"
@@ -140,6 +142,8 @@ class Delivery:
         """Whether a further try can send more, and nothing twice."""
         if not self.ledger.durable:
             return False  # The next try could not tell whether this one has sent anything.
+        if self._engine is not None and self._engine.given_up is not None:
+            return False  # A retry would meet the same refusals.
         return bool(self.report.failed) or not (self.report.rejected or self.report.uncertain)
 
     @property
@@ -370,10 +374,16 @@ class Delivery:
             log=self._log,
             recipients=recipients,
             copy=self._copy,
+            max_rejected=self._max_rejected(recipients),
             past=past,
             concurrency=1 if recipients is None else options.concurrency,
             accept_uncertain=options.on_uncertain == "accept",
         )
+
+    def _max_rejected(self, recipients: int | None) -> float | None:
+        limit = self._options.max_rejected
+        is_share = isinstance(limit, float) and limit < 1
+        return limit * (recipients or 1) if limit is not None and is_share else limit
 
     def _raise_for(self, engine: Engine, report: DeliveryReport) -> None:
         fatal = engine.fatal

@@ -22,6 +22,7 @@ from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.lease import LEASE_SECONDS, LedgerTooSlowError
 from braze_provider.delivery.ledger.base import Claim, Ledger, Receipt, State
+from braze_provider.delivery.refusals import Refusals
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import Past, Planned
 from braze_provider.delivery.sender import Sender, Settled
@@ -31,10 +32,10 @@ from braze_provider.delivery.window import LOOK_SECONDS, Window
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
+    from braze_provider.api.errors import BrazeRequestError
     from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
 
 PROGRESS_SECONDS = 5.0
-MAX_REASONS = 5
 
 _STATES = {
     Outcome.SENT: State.SENT,
@@ -56,6 +57,7 @@ class Engine:
     :param past: What earlier tries have settled. Default: nothing.
     :param concurrency: Requests under way at the same time. Default 8.
     :param accept_uncertain: Whether what Braze may have accepted counts as sent. Default False.
+    :param max_rejected: Rejected people beyond which nothing more is sent. Default: no limit.
     :param copy: Where receipts are written for people to read, once the ledger has them. Default: nowhere.
     """
 
@@ -71,6 +73,7 @@ class Engine:
         concurrency: int = 8,
         accept_uncertain: bool = False,
         copy: ReceiptsFile | None = None,
+        max_rejected: float | None = None,
     ) -> None:
         self._sender = sender
         self._ledger = ledger
@@ -94,8 +97,10 @@ class Engine:
         self._requests = 0
         self.fatal: BaseException | None = None
         """What stopped the delivery before its end, such as a wrong API key."""
-        self.reasons: list[str] = []
-        """The first reasons for which batches were rejected, held or not sent."""
+        self.refusals = Refusals(concurrency, max_rejected)
+        """Why batches were rejected, held or not sent."""
+        self.given_up: str | None = None
+        """Why the delivery was stopped though further batches could be sent."""
         self.minor_errors = 0
         """Errors that Braze noted beside requests which it accepted."""
         self.report = DeliveryReport(recipients=recipients)
@@ -263,6 +268,8 @@ class Engine:
             if settled.batch.index in self._in_doubt:
                 self._in_doubt.discard(settled.batch.index)
                 self._doubt_left -= settled.batch.weight
+            if settled.outcome is Outcome.SENT or self._past.sent:
+                self.refusals.accepted()
             self._tell(settled, state)
 
     def _state(self, settled: Settled) -> State:
@@ -277,14 +284,25 @@ class Engine:
     def _tell(self, settled: Settled, state: State) -> None:
         error, answer = settled.error, settled.answer
         if error is not None and settled.outcome is not Outcome.SENT:
-            if len(self.reasons) < MAX_REASONS:
-                self.reasons.append(str(error))
-            self._log.warning("%s: %s", error, state.value)
+            # One line for each reason: a wrong campaign id would fill the log otherwise.
+            if self.refusals.note(error):
+                self._log.warning("%s: %s", error, state.value)
+            self._give_up_where_it_is_pointless(settled, error)
         elif answer is not None and answer.errors:
             self.minor_errors += len(answer.errors)
             self._log.warning("%s: accepted with minor errors: %s", settled.batch, "; ".join(answer.errors))
         elif answer is not None and answer.dispatch_id is None:
             self._log.warning("%s: Braze said %s, without a dispatch id", settled.batch, answer.message)
+
+    def _give_up_where_it_is_pointless(self, settled: Settled, error: BrazeRequestError) -> None:
+        if settled.outcome is Outcome.REJECTED:
+            self.refusals.rejected(settled.batch.weight)
+        elif error.status is None or settled.outcome is not Outcome.UNCERTAIN:
+            self.refusals.accepted()  # No refusal: it may pass, or Braze may have accepted the batch.
+        if self.given_up is None and not self._stop.requested and (verdict := self.refusals.verdict):
+            self.given_up = verdict
+            self._log.warning("%s: nothing more is sent", verdict)
+            self._stop.request()
 
     def _wind_down(self, threads: Sequence[threading.Thread]) -> None:
         """Wait for what is under way, and note it, however often the wait is interrupted."""

@@ -47,7 +47,9 @@ def _texts(engine: Engine, *, durable: bool, stopped: bool) -> Iterator[str]:
     report, fatal = engine.report, engine.fatal
     yield _headline(report)
     yield str(report)
-    if stopped and fatal is None:
+    if engine.given_up is not None:
+        yield f"{engine.given_up}: nothing more was sent. Mend the cause, then clear the task."
+    elif stopped and fatal is None:
         yield "The task was stopped before the end."
     if fatal is not None and not isinstance(fatal, BrazeError):
         yield f"{type(fatal).__name__} stopped it before the end."
@@ -65,9 +67,9 @@ def _texts(engine: Engine, *, durable: bool, stopped: bool) -> Iterator[str]:
             "Without a ledger there is no retry, and clearing the task sends to everybody again: "
             "ledger_conn_id makes retries possible."
         )
-    if engine.reasons:
+    if reasons := list(engine.refusals.told()):
         yield "First reasons:"
-        yield from (f"- {reason}" for reason in engine.reasons)
+        yield from (f"- {reason}" for reason in reasons)
 
 
 def _headline(report: DeliveryReport) -> str:

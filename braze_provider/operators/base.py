@@ -53,6 +53,9 @@ class BrazeSendOperator(LiquidAwareRendering):
     :param on_invalid: What to do about invalid recipients: ``fail`` (default) before anything is sent, or
         ``skip``.
     :param max_recipients: A brake: more recipients than this fail before the first request. Default: none.
+    :param max_rejected: A brake: more rejected people than this number, or than this share (a number below
+        1), stop the delivery; the rest is not sent. Default: none. The first batches stop it in any case if
+        they are all refused for one and the same reason.
     :param on_empty: What to do when the source names nobody: ``succeed`` (default) with a warning, ``skip``
         the task, or ``fail``.
     :param max_lateness: A run whose data interval ended longer ago than this is skipped. A run without a
@@ -106,6 +109,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         on_uncertain: Literal["hold", "resend", "accept"] | Templated = "hold",
         on_invalid: Literal["fail", "skip"] = "fail",
         max_recipients: int | None = None,
+        max_rejected: float | None = None,
         on_empty: Literal["succeed", "skip", "fail"] = "succeed",
         max_lateness: timedelta | None = None,
         ledger_conn_id: Templated | None = None,
@@ -124,6 +128,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         self.on_uncertain = on_uncertain
         self.on_invalid = on_invalid
         self.max_recipients = max_recipients
+        self.max_rejected = max_rejected
         self.on_empty = on_empty
         self.max_lateness = max_lateness
         self.ledger_conn_id = ledger_conn_id
@@ -232,6 +237,7 @@ class BrazeSendOperator(LiquidAwareRendering):
                 on_invalid=self.on_invalid,
                 on_empty=self.on_empty,
                 max_recipients=self.max_recipients,
+                max_rejected=self.max_rejected,
                 allow_duplicates=self.allow_duplicates,
                 resend=BOOLEANS.get(self.resend, self.resend),
                 on_source_change=self.on_source_change,

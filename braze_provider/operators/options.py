@@ -16,6 +16,11 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def _is_number_or_share(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+    return is_number and (isinstance(value, int) or value < 1)
+
+
 def _is_resend(value: Any) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and len(value) <= MAX_RESEND_LENGTH)
 
@@ -35,6 +40,7 @@ _CHOICES = {
 _OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("concurrency", _is_count, "a number above 0"),
     ("max_recipients", _is_count, "a number above 0"),
+    ("max_rejected", _is_number_or_share, "a number of people, or a share below 1"),
     ("max_lateness", lambda value: isinstance(value, timedelta), "a timedelta"),
     ("resend", _is_resend, f"true, false or a text of at most {MAX_RESEND_LENGTH} characters"),
     ("allow_duplicates", lambda value: isinstance(value, bool), "a Boolean"),
@@ -42,7 +48,7 @@ _OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("max_slot_wait", lambda value: isinstance(value, (int, float)) and value > 0, "a number of seconds"),
     ("dry_run", lambda value: isinstance(value, bool), "a Boolean"),
 )
-_OPTIONAL = ("max_recipients", "max_lateness")
+_OPTIONAL = ("max_recipients", "max_rejected", "max_lateness")
 
 
 def option_problems(operator: Any) -> list[Problem]:

@@ -119,6 +119,7 @@ class SendArguments(OperatorArguments, total=False):
     ledger_conn_id: Templated | None
     max_lateness: timedelta | None
     max_recipients: int | None
+    max_rejected: float | None
     max_slot_wait: float
     on_empty: Literal["succeed", "skip", "fail"]
     on_invalid: Literal["fail", "skip"]

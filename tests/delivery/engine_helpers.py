@@ -43,7 +43,9 @@ class Job:
         self.stop = StopSignal()
         engine_options = {"recipients": count, "concurrency": 1}
         engine_options |= {
-            name: options.pop(name) for name in ("recipients", "concurrency", "copy") if name in options
+            name: options.pop(name)
+            for name in ("recipients", "concurrency", "copy", "max_rejected")
+            if name in options
         }
         self.sender = Sender(
             **{

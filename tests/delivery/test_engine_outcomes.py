@@ -90,7 +90,7 @@ def test_trying_again_has_an_end_and_the_rest_goes_on(sandbox, fault):
     assert report.requests == len(sandbox.requests()) == 5
     assert job.states == ["sent", "failed", "sent"]
     assert job.receipts[1].reason
-    assert len(job.engine.reasons) == 1
+    assert len(list(job.engine.refusals.told())) == 1
     assert job.engine.fatal is None
 
 
@@ -152,9 +152,9 @@ def test_what_braze_refuses_is_not_repeated_and_the_rest_goes_on(sandbox, fault,
     assert report.requests == len(sandbox.requests()) == 3
     assert reached(sandbox) == names_of(*range(50), *range(100, 120))
     assert job.states == ["sent", "rejected", "sent"]
-    (reason,) = job.engine.reasons
+    (reason,) = job.engine.refusals.told()
     assert reason == job.receipts[1].reason
-    assert reason.startswith("request 1: ")
+    assert reason.startswith("batch 2: ")
     assert "The campaign is a draft" in reason
 
 
@@ -167,13 +167,41 @@ def test_the_dispatch_id_of_what_was_accepted_and_reaches_nobody_is_on_record(sa
     assert job.receipts[0].dispatch_id == sandbox.requests()[0]["dispatch_id"] is not None
 
 
-def test_the_first_reasons_are_kept_and_all_are_logged(sandbox, caplog):
+def test_a_delivery_that_is_refused_from_its_start_is_given_up(sandbox, caplog):
     sandbox.fault("status", status=400, times=None)
-    job = Job(500)
+    job = Job(5_000)
 
-    assert figures(job.run()) == {"rejected": 500}
-    assert [reason.split(":")[0] for reason in job.engine.reasons] == [f"request {n}" for n in range(5)]
-    assert caplog.text.count(": rejected") == 10
+    report = job.run()
+
+    # A few more may be under way by the time that the third refusal is counted.
+    assert 150 <= report.rejected < 2_500
+    assert report.rejected + report.failed == 5_000
+    assert "batches were all refused" in (job.engine.given_up or "")
+    assert "more batches)" in next(job.engine.refusals.told())
+    assert caplog.text.count(": rejected") == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_pages_of_a_firewall_put_no_more_than_the_first_batches_in_doubt(sandbox, status):
+    sandbox.fault("html", status=status, times=None)
+    report = Job(5_000).run()
+
+    assert 150 <= report.uncertain < 2_500
+    assert report.uncertain + report.failed == 5_000
+
+
+def test_refusals_after_something_was_accepted_do_not_stop_the_rest(sandbox):
+    sandbox.fault("status", status=400, after=1, times=None)
+
+    assert figures(Job(500).run()) == {"sent": 50, "rejected": 450}
+
+
+def test_more_rejected_people_than_allowed_stop_the_delivery(sandbox):
+    sandbox.fault("status", status=400, after=1, times=None)
+    job = Job(5_000, max_rejected=100)
+
+    assert 150 <= job.run().rejected < 2_500
+    assert "max_rejected allows 100" in (job.engine.given_up or "")
 
 
 @pytest.mark.parametrize(
