@@ -54,8 +54,8 @@ test: $(READY)  ## Run all tests but those that start a whole Airflow
 test-process: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Run the tests that start schedulers and workers, and kill them
 	$(if $(AIRFLOW),.venv-$(AIRFLOW),.venv)/bin/python -m pytest -m 'process and not long' $(ARGS)
 
-attack: $(READY)  ## Try to break the promise, also on whole Airflows, and show what came of it as a table
-	.venv/bin/python -m pytest -m attack $(ARGS)
+attack: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Try to break the promise, also on whole Airflows, and show what came of it as a table
+	$(if $(AIRFLOW),.venv-$(AIRFLOW),.venv)/bin/python -m pytest -m attack $(ARGS)
 
 test-dags:  ## Run the Dag tests on one Airflow: make test-dags AIRFLOW=3.0.6 (pre: the newest pre-release)
 	@test -n '$(AIRFLOW)' || { echo 'Which Airflow? make test-dags AIRFLOW=<one of: $(MATRIX)>' >&2; exit 2; }

@@ -57,7 +57,7 @@ def attacked_cluster(cluster, people, tmp_path_factory) -> Any:
 
 @pytest.fixture
 def start(attacked_cluster, inbox, people) -> Callable[..., AttackedRun]:
-    """Start an attacked run: ``start(people=400, resend="True")``."""
+    """Start an attacked run: ``start(people_count=400, resend="True")``."""
 
     def start(
         dag_id: str = "attacked", *, people_count: int = 100, tasks: Any = LEDGERS, **variables: str
@@ -279,9 +279,7 @@ def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_datab
 @pytest.mark.attack(
     "2", "[state_store] clear_on_success=True: a finished task is cleared three times", before="all 100 twice"
 )
-def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(
-    new_cluster, inbox, people, attack, connections
-):
+def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(new_cluster, inbox, people, attack):
     env = {
         **new_cluster.keywords["env"],
         "AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS": "True",
@@ -307,9 +305,7 @@ def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(
 @pytest.mark.attack(
     "2", "a first try failed before it had opened a ledger; it is mended and cleared", before="100 refused"
 )
-def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(
-    start, attacked_cluster, braze, attack, connections
-):
+def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(start, attacked_cluster, braze, attack):
     tasks = [f"{ledger}_{fault}" for ledger in LEDGERS for fault in ("template", "connection")]
     run = start("attacked_and_mended", tasks=tasks)
     assert {task: one.state for task, one in run.wait().items()} == dict.fromkeys(tasks, "failed")
