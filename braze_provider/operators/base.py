@@ -191,6 +191,8 @@ class BrazeSendOperator(LiquidAwareRendering):
             self._push_dispatch_ids(context, delivery)
         except NobodyError as error:
             if self.on_empty == "skip":
+                # Airflow does not log why a task was skipped.
+                self.log.info(str(error))
                 raise AirflowSkipException(str(error)) from None
             raise
         except LedgerLostError:

@@ -40,7 +40,7 @@ def test_minor_errors_are_logged(sandbox, caplog):
 
     job.run()
 
-    assert "request 0: accepted with minor errors: country is invalid; no such alias, index 3" in caplog.text
+    assert "batch 1: accepted with minor errors: country is invalid; no such alias, index 3" in caplog.text
     assert job.receipts[0].dispatch_id
 
 
@@ -51,7 +51,7 @@ def test_an_acceptance_without_a_dispatch_id_is_logged(sandbox, caplog, fault, s
 
     job.run()
 
-    assert f"request 0: Braze said {said}, without a dispatch id" in caplog.text
+    assert f"batch 1: Braze said {said}, without a dispatch id" in caplog.text
     assert job.receipts[0].dispatch_id is None
 
 

@@ -92,7 +92,7 @@ def test_a_report_is_a_plain_dict_with_the_documented_keys():
             DeliveryReport(recipients=8, requests=4, sent=1, already_sent=2, rejected=3, failed=2, invalid=5),
             "8 recipients in 4 requests: 1 sent, 2 already sent, 3 rejected, 2 failed, 5 invalid",
         ),
-        (DeliveryReport(recipients=None, requests=1, sent=1), "a broadcast in 1 requests: 1 sent"),
+        (DeliveryReport(recipients=None, requests=1, sent=1), "a broadcast in 1 request: 1 sent"),
     ],
 )
 def test_a_report_reads_as_a_sentence_of_what_there_is_to_say(report, text):

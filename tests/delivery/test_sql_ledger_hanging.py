@@ -248,7 +248,9 @@ def test_the_lock_of_a_worker_that_vanished_is_named_for_what_it_is(
     with pytest.raises(LedgerUnavailableError):
         far_ledger.write([], claims(0))
     successor = far_database.ledger("second")
-    with pytest.raises(LedgerUnavailableError, match=r"Another session holds the delivery's record.* \d+ s"):
+    with pytest.raises(
+        LedgerUnavailableError, match=r"Another session holds a lock on the delivery's record.* \d+ s"
+    ):
         successor.open(goes_on)
     network.cut()
     network.go_on()

@@ -93,7 +93,7 @@ def test_a_batch_that_does_not_say_who_was_in_it_is_named(sql_database: Database
     other = sql_database.ledger("other")
     other.open(goes_on)
     other.write([], [of_people(7, 1)])
-    with pytest.raises(BrazeError, match="does not say who was in batch 7"):
+    with pytest.raises(BrazeError, match="does not say who was in batch 8"):
         list(other.settled_people())
 
 

@@ -191,4 +191,4 @@ def test_sources_can_follow_each_other_each_in_its_own_way():
 
     assert read(source) == [ADA, {"braze_id": "5"}]
     assert list(source.rows()) == [ADA, {"BRAZE_ID": 5}]
-    assert source.serialize() == "1 recipients and Table()"
+    assert source.serialize() == "1 recipient and Table()"
