@@ -23,6 +23,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
+from braze_provider.delivery.ledger import sql_transactions
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 
 PEOPLE = 220
@@ -181,7 +182,11 @@ def test_a_database_that_hangs_does_not_outlive_the_execution_timeout(
     "13", "another session holds the lock of the delivery's row", before="10 s, and does not say so"
 )
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def test_a_lock_that_is_held_is_named_with_the_time_waited(sandbox, connect, tmp_path, attack, request, kind):
+def test_a_lock_that_is_held_is_named_with_the_time_waited(
+    sandbox, connect, tmp_path, attack, request, kind, monkeypatch
+):
+    monkeypatch.setattr(sql_transactions, "FIRST_PATIENCE", 1.0)
+    monkeypatch.setattr(sql_transactions, "PATIENCE", 1.0)
     connect("ledger", **_shared_database(kind, request, tmp_path))
     Try(50, ledger_conn_id="ledger").run()
     with _lock_held(kind, request, tmp_path):
