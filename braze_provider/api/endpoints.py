@@ -66,8 +66,12 @@ CAMPAIGNS_TRIGGER_SEND = Endpoint(
     request="CampaignTriggerSend",
 )
 CAMPAIGNS_LIST = Endpoint("campaigns_list", "GET", "/campaigns/list", permission="campaigns.list")
+CAMPAIGNS_DETAILS = Endpoint("campaigns_details", "GET", "/campaigns/details", permission="campaigns.details")
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
-    {endpoint.name: endpoint for endpoint in (MESSAGES_SEND, CAMPAIGNS_TRIGGER_SEND, CAMPAIGNS_LIST)}
+    {
+        endpoint.name: endpoint
+        for endpoint in (MESSAGES_SEND, CAMPAIGNS_TRIGGER_SEND, CAMPAIGNS_LIST, CAMPAIGNS_DETAILS)
+    }
 )
 """Endpoints by name."""

@@ -56,8 +56,11 @@ class Envelope:
     def __init__(self, request: SendRequest) -> None:
         self._model = type(request)
         self._shared = request.to_json()
-        given = request.to_body()
-        purpose = [given.get(name) for name in request.purpose_fields]
+        self.recipient_fields = request.recipient_fields
+        """The fields that name people."""
+        self.given = request.to_body()
+        """Its fields."""
+        purpose = [self.given.get(name) for name in request.purpose_fields]
         self.purpose = _digest(json.dumps(purpose, sort_keys=True).encode())
         """Digest of the campaign, segment or audience: another one makes it another delivery."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from braze_provider.api import requests as models
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
-from braze_provider.api.limits import MAX_BODY_BYTES
+from braze_provider.api.limits import MAX_BODY_BYTES, Bucket
 from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.validation import validate
 from braze_provider.delivery.batches import Batch, Envelope
@@ -22,6 +21,7 @@ from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.opening import Attempt, Trace, decide
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
+from braze_provider.delivery.rehearsal import rehearse
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import (
     Past,
@@ -204,7 +204,10 @@ class Delivery:
         if self._copy is not None and self._head is not None:
             # A kill may have lost lines of what the ledger has noted.
             self._copy.catch_up(ledger.receipts())
-        self._log.info("Ledger: %s", ledger)
+        if ledger.durable:
+            self._log.info("Ledger: %s", ledger)
+        else:
+            self._log.warning("Ledger: %s. ledger_conn_id makes retries possible", ledger)
         if self._head is None and self._options.resend:
             self._log.warning("resend=%r: starting over with everybody", self._options.resend)
 
@@ -224,6 +227,7 @@ class Delivery:
         :raises DeliveryError: If somebody was not sent to, or may not have been; the rest was.
         """
         self.begin()
+        self._log_where(fields, source)
         if source is None:
             request = validate(self._model, fields, subject=self._endpoint.path)
             envelope = Envelope(request)
@@ -268,10 +272,11 @@ class Delivery:
 
         recipients = None if spool is None else prepared.recipients
         if self._options.dry_run:
-            self._log_example(envelope, next(batches(), None))
             self.report = DeliveryReport(recipients=recipients)
             self._complete(prepared)
-            self._log.info("Dry run: %s", self.report)
+            bucket, share = self._budget(is_broadcast=recipients is None)
+            rate = bucket.limit * share / bucket.window
+            rehearse(self._hook, self._endpoint, envelope, batches(), self.report, rate, self._log)
             return self.report
         try:
             past = self._past(batches, recipients)
@@ -353,11 +358,15 @@ class Delivery:
         self.report.invalid = prepared.invalid
         self.report.duplicates_dropped = prepared.duplicates
 
+    def _budget(self, *, is_broadcast: bool) -> tuple[Bucket, float]:
+        """Tell which rate limit holds, and what part of it this task may use."""
+        connection, options = self._hook.connection, self._options
+        bucket = connection.bucket(self._endpoint.bucket_of(broadcast=is_broadcast))
+        return bucket, connection.share(options.pool, options.pool_slots, bucket.name)
+
     def _make_engine(self, recipients: int | None, envelope: Envelope, past: Past) -> Engine:
-        connection = self._hook.connection
         endpoint, options = self._endpoint, self._options
-        bucket = connection.bucket(endpoint.bucket_of(broadcast=recipients is None))
-        share = connection.share(options.pool, options.pool_slots, bucket.name)
+        bucket, share = self._budget(is_broadcast=recipients is None)
         sender = self._sender = Sender(
             hook=self._hook,
             endpoint=endpoint,
@@ -408,14 +417,22 @@ class Delivery:
         for problem in prepared.bad_rows:
             self._log.warning("Skipped %s", problem)
 
-    def _log_example(self, envelope: Envelope, batch: Batch | None) -> None:
-        if batch is None:
-            self._log.info("Dry run: there is nobody to send to")
-            return
-        body = json.loads(envelope.body(batch))
-        for name in self._model.recipient_fields:
-            if name in body:
-                body[name] = f"<{len(body[name])} people>"
+    def _log_where(self, fields: Mapping[str, Any], source: RecipientSource | None) -> None:
+        ids = [
+            f"{name} {fields[name]}" for name in ("campaign_id", "canvas_id", "segment_id") if name in fields
+        ]
+        bucket, share = self._budget(is_broadcast=source is None)
         self._log.info(
-            "Dry run: the first request would be %s %s", self._endpoint, json.dumps(body, indent=2)
+            "%s at %s (connection %r): %s",
+            self._endpoint,
+            self._hook.connection.host,
+            self._hook.braze_conn_id,
+            ", ".join(ids) or "content of this task",
+        )
+        self._log.info(
+            "Pace: at most %.1f requests/s (bucket %s, %.0f %% of it by pool %r)",
+            bucket.limit * share / bucket.window,
+            bucket.name,
+            100 * share,
+            self._options.pool,
         )

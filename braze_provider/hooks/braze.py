@@ -12,6 +12,7 @@ from braze_provider import __version__
 from braze_provider._compat import BaseHook, mask_secret
 from braze_provider.api.answers import Answer, read_answer
 from braze_provider.api.endpoints import (
+    CAMPAIGNS_DETAILS,
     CAMPAIGNS_LIST,
     CAMPAIGNS_TRIGGER_SEND,
     ENDPOINTS,
@@ -248,6 +249,19 @@ class BrazeHook(BaseHook):
                 status=answer.status,
             )
         return campaigns
+
+    def campaigns_details(self, campaign_id: str) -> Mapping[str, Any]:
+        """
+        Describe a campaign.
+
+        :param campaign_id: Id of the campaign.
+        :return: The campaign as Braze describes it: ``name``, ``enabled``, ``archived``, ``draft``,
+            ``channels``, …
+        :raises BrazeRequestError: If Braze did not answer with it, such as for an id that it does not know.
+
+        .. seealso:: https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_details
+        """
+        return self.call(CAMPAIGNS_DETAILS, params={"campaign_id": campaign_id}).body
 
     def test_connection(self) -> tuple[bool, str]:
         """

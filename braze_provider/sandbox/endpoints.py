@@ -8,7 +8,7 @@ from typing import Any
 
 from braze_provider.sandbox.calls import Rule
 from braze_provider.sandbox.limits import Charge, by_target, shared
-from braze_provider.sandbox.rules.reads import campaigns_list
+from braze_provider.sandbox.rules.reads import campaigns_details, campaigns_list
 from braze_provider.sandbox.rules.sends import campaigns_trigger_send, messages_send
 
 
@@ -35,6 +35,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/messages/send", "messages.send", by_target, messages_send),
     Endpoint("POST", "/campaigns/trigger/send", "campaigns.trigger.send", by_target, campaigns_trigger_send),
     Endpoint("GET", "/campaigns/list", "campaigns.list", shared, campaigns_list),
+    Endpoint("GET", "/campaigns/details", "campaigns.details", shared, campaigns_details),
 )
 
 BY_PATH: dict[str, Endpoint] = {endpoint.path: endpoint for endpoint in ENDPOINTS}

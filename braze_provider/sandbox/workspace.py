@@ -52,6 +52,18 @@ class Campaign:
             "tags": list(self.tags),
         }
 
+    def described(self) -> dict[str, Any]:
+        """The campaign as ``/campaigns/details`` shows it."""
+        return {
+            "name": self.name,
+            "created_at": self.last_edited,
+            "updated_at": self.last_edited,
+            "archived": self.archived,
+            "draft": False,
+            "enabled": not self.archived,
+            "tags": list(self.tags),
+        }
+
 
 CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
     Campaign(id="417220e4-5a2a-b634-7f7d-9ec891532368", name="Win back", tags=("retention",)),

@@ -21,6 +21,7 @@ every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lis
             ("POST /campaigns/trigger/send", "campaigns.trigger.send", "shared", "broadcast", True),
         ),
         ("campaigns_list", ("GET /campaigns/list", "campaigns.list", "shared", None, False)),
+        ("campaigns_details", ("GET /campaigns/details", "campaigns.details", "shared", None, False)),
     ],
 )
 def test_each_endpoint_is_as_braze_documents_it(name, row):

@@ -70,6 +70,17 @@ def test_campaigns_list_gives_one_page(hook):
     assert hook.campaigns_list(page=1) == []
 
 
+def test_campaigns_details_describes_one_campaign(hook):
+    details = hook.campaigns_details(CAMPAIGN)
+
+    assert (details["name"], details["archived"], details["draft"], details["enabled"]) == (
+        "Win back",
+        False,
+        False,
+        True,
+    )
+
+
 def test_campaigns_list_that_is_none_is_an_error_and_not_an_empty_list(connect, serve):
     server = serve(lambda peer: (peer.read(), peer.answer(200, b'{"message": "success"}')))
     with pytest.raises(BrazeUncertainError, match=r"is it Braze's REST endpoint\?"):

@@ -246,12 +246,48 @@ def test_a_run_that_is_too_late_is_skipped(run_dag, sandbox):
 def test_a_dry_run_counts_and_shows_a_request_but_sends_nothing(run_dag, sandbox):
     result = run_dag(campaign_dag(dry_run=True))
 
+    log = result.task("t").log
     assert result.state == "success"
     assert result.xcom("t")["recipients"] == 120
     assert result.xcom("t")["sent"] == 0
-    assert '"recipients": "<50 people>"' in result.task("t").log
-    assert "u49" not in result.task("t").log
-    assert sandbox.summary()["requests"] == 0
+    assert '"recipients": "<50 people>"' in log
+    assert "u49" not in log
+    assert "120 recipients in 3 requests" in log
+    assert "knows the API key" in log
+    assert sandbox.recipients() == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"kind": "status", "status": 401}, "does not know this API key"),
+        (
+            {"kind": "status", "status": 400, "message": "Invalid Campaign ID", "after": 1},
+            "Invalid Campaign ID",
+        ),
+    ],
+)
+def test_a_dry_run_fails_where_braze_would_refuse(run_dag, sandbox, fault, said):
+    sandbox.fault(**fault, times=1)
+
+    assert said in failure_of(run_dag(campaign_dag(dry_run=True)))
+
+
+def test_a_dry_run_of_an_archived_campaign_fails(run_dag, sandbox):
+    archived = "f0a94c37-7be1-2d08-5b66-30c1d8e7a245"
+
+    assert "(Summer sale) is archived" in failure_of(
+        run_dag(campaign_dag(dry_run=True, campaign_id=archived))
+    )
+
+
+def test_the_log_says_first_where_it_sends(run_dag, sandbox):
+    log = run_dag(campaign_dag()).task("t").log
+
+    where = "POST /campaigns/trigger/send at 127.0.0.1 (connection 'braze_default'): campaign_id c"
+    assert log.index("Ledger: ") < log.index(where) < log.index("Pace: at most 69.4 requests/s")
+    if not HAS_TASK_STATE:
+        assert "ledger_conn_id makes retries possible" in log
 
 
 def test_an_api_key_is_in_no_log(run_dag, sandbox):

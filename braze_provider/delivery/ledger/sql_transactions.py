@@ -83,8 +83,8 @@ class Transactions:
     def _unavailable(self, error: Exception, waited: float) -> LedgerUnavailableError:
         if is_locked(error):
             return LedgerUnavailableError(
-                f"Another session holds a lock on the delivery's record in the ledger, {self._name}: this one "
-                f"has waited {waited:.0f} s for it. Perhaps it is that of a worker that vanished"
+                f"Another session holds a lock on the delivery's record in the ledger, {self._name}: "
+                f"this one has waited {waited:.0f} s for it. Perhaps it is that of a worker that vanished"
             )
         if isinstance(error, NoAnswerError):
             return LedgerUnavailableError(

@@ -1,4 +1,4 @@
-"""The endpoints that only tell something: ``/campaigns/list``."""
+"""The endpoints that only tell something: ``/campaigns/list`` and ``/campaigns/details``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from braze_provider.sandbox.calls import Accepted, Call
 from braze_provider.sandbox.refusals import refuse
 from braze_provider.sandbox.rules.checks import choice, timestamp
+from braze_provider.sandbox.workspace import Campaign
 
 PAGE_SIZE = 100
 
@@ -43,6 +44,23 @@ def campaigns_list(call: Call) -> Accepted:
         campaigns.reverse()
     listed = [campaign.listed() for campaign in campaigns[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]]
     return Accepted(status=200, answer={"campaigns": listed})
+
+
+def campaigns_details(call: Call) -> Accepted:
+    """
+    Judge ``GET /campaigns/details``: what the workspace knows of one campaign.
+
+    :param call: the request.
+    :raises RefusedError: when there is no such campaign.
+    """
+    campaign_id = call.query.get("campaign_id", "")
+    if not campaign_id:
+        refuse("campaign_id is required")
+    known = {campaign.id: campaign for campaign in call.workspace.campaigns}
+    campaign = call.workspace.campaign(campaign_id) or known.get(campaign_id)
+    if campaign is None:  # One that only the real workspace knows.
+        campaign = Campaign(id=campaign_id, name=campaign_id)
+    return Accepted(status=200, answer=campaign.described())
 
 
 def _page(query: Mapping[str, str]) -> int:

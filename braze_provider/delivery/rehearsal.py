@@ -1,0 +1,84 @@
+"""A dry run: say what a delivery would do, and ask Braze whether key and campaign are good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from braze_provider.api.endpoints import Endpoint
+from braze_provider.api.errors import BrazeError, BrazePermissionError
+from braze_provider.delivery.batches import Batch, Envelope
+from braze_provider.delivery.report import DeliveryReport, counted
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+    from braze_provider.hooks.braze import BrazeHook
+
+
+def rehearse(
+    hook: BrazeHook,
+    endpoint: Endpoint,
+    envelope: Envelope,
+    batches: Iterator[Batch],
+    report: DeliveryReport,
+    rate: float,
+    log: Logger,
+) -> None:
+    """
+    Do everything but the sending.
+
+    :param hook: Reads from Braze; nothing is sent.
+    :param endpoint: Where the requests would go.
+    :param envelope: What all requests share.
+    :param batches: The batches that would be sent.
+    :param report: How many recipients there are.
+    :param rate: Requests a second that the rate limit leaves.
+    :param log: The task's log.
+    :raises BrazeError: If Braze does not know the API key, or the campaign would reach nobody.
+    """
+    first = next(batches, None)
+    if first is None:
+        log.info("Dry run: there is nobody to send to")
+    else:
+        log.info("Dry run: the first request would be %s %s", endpoint, _example(envelope, first))
+    is_good, said = hook.test_connection()
+    if not is_good:
+        raise BrazeError(f"Dry run: {said}")
+    log.info("Dry run: %s", said)
+    if campaign_id := envelope.given.get("campaign_id"):
+        _check_campaign(hook, campaign_id, log)
+    requests = sum(1 for _ in batches) + (first is not None)
+    whom = "a broadcast" if report.recipients is None else counted(report.recipients, "recipient")
+    log.info(
+        "Dry run: %s in %s, which take %.0f s at least by the rate limit",
+        whom,
+        counted(requests, "request"),
+        requests / rate,
+    )
+
+
+def _example(envelope: Envelope, batch: Batch) -> str:
+    body = json.loads(envelope.body(batch))
+    for name in envelope.recipient_fields:
+        if name in body:
+            body[name] = f"<{len(body[name])} people>"
+    return json.dumps(body, indent=2)
+
+
+def _check_campaign(hook: BrazeHook, campaign_id: str, log: Logger) -> None:
+    try:
+        details = hook.campaigns_details(campaign_id)
+    except BrazePermissionError as error:
+        log.warning("Dry run: the campaign can't be checked: %s", error)
+        return
+    states = {
+        "archived": details.get("archived"),
+        "a draft": details.get("draft"),
+        "stopped": details.get("enabled") is False,
+    }
+    for state, is_so in states.items():
+        if is_so:
+            raise BrazeError(f"Dry run: campaign {campaign_id} ({details.get('name')}) is {state}")
+    log.info("Dry run: campaign %s is %r", campaign_id, details.get("name"))
