@@ -10,6 +10,8 @@ from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
 from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper
 
 ROWS_PER_FETCH = 5_000
+MAX_QUERY_SHOWN = 200
+"""Characters of a query in a log line or an error."""
 
 
 class SqlRecipients(RecipientSource):
@@ -61,6 +63,15 @@ class SqlRecipients(RecipientSource):
 
     def __repr__(self) -> str:
         return f"SqlRecipients(conn_id={self.conn_id!r}, sql={' '.join(str(self.sql).split())!r})"
+
+    def __str__(self) -> str:
+        query = " ".join(str(self.sql).split())
+        shown = query if len(query) <= MAX_QUERY_SHOWN else query[: MAX_QUERY_SHOWN - 1] + "…"
+        return f"SqlRecipients(conn_id={self.conn_id!r}, sql={shown!r})"
+
+    def serialize(self) -> str:
+        """Give what Airflow stores of this source as a rendered field: the whole query, never its rows."""
+        return repr(self)
 
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         """Run the query and stream its rows."""

@@ -336,3 +336,12 @@ def test_what_is_shown_and_stored_of_the_source_holds_no_parameter():
 
     shown = "SqlRecipients(conn_id='people', sql='SELECT * FROM people WHERE email = ?')"
     assert (repr(source), str(source), source.serialize()) == (shown, shown, shown)
+
+
+def test_a_long_query_is_shortened_in_logs_and_stored_whole():
+    source = SqlRecipients("people", f"SELECT id FROM people WHERE name IN ({', '.join(['?'] * 500)})")
+
+    assert len(str(source)) < 260
+    assert "…" in str(source)
+    assert source.serialize() == repr(source)
+    assert len(repr(source)) > 1_000
