@@ -76,7 +76,9 @@ def run(task: Any) -> dict[str, Any]:
         xcom_push=lambda key, value: xcoms.update({key: value}),
     )
     try:
-        report: dict[str, Any] = task.execute({"ti": ti, "dag_run": SimpleNamespace(start_date=None)})
+        report: dict[str, Any] = task.execute(
+            {"ti": ti, "dag_run": SimpleNamespace(start_date=None, clear_number=0)}
+        )
     except Exception:
         report = xcoms["return_value"]
         if not report["failed"]:  # else it was stopped, as the benchmark wanted

@@ -322,7 +322,7 @@ class Engine:
                 self._write()
         except BaseException:
             for receipt in self._pending:
-                self._log.error("Not in the ledger: %s", receipt)
+                self._log.error("Perhaps not in the ledger: %s", receipt)
             if self._copy is not None:
                 self._copy.add(self._pending)
             raise

@@ -21,6 +21,7 @@ class Attempt:
     :param max_tries: Airflow's ``max_tries``: ``retries``, to which each clear adds the tries so far.
     :param retries: The task's ``retries``.
     :param run_started_at: When the Dag run started, ISO 8601; empty if Airflow does not say.
+    :param clear_number: How often the Dag run has been cleared, whichever task that was for.
     :param resumed: Whether the task was deferred and comes back.
     :param mapped: Whether it is one of a mapped task's instances, which Airflow tells apart by position.
     """
@@ -29,13 +30,19 @@ class Attempt:
     max_tries: int = 0
     retries: int = 0
     run_started_at: str = ""
+    clear_number: int = 0
     resumed: bool = False
     mapped: bool = False
 
-    @property
-    def counters(self) -> Counters:
-        """What a ledger keeps of it."""
-        return Counters(self.try_number, self.max_tries, self.run_started_at)
+    def opening(self, *, starts_over: bool, resends: tuple[str, ...]) -> Opening:
+        """
+        Make what a ledger notes.
+
+        :param starts_over: Whether the receipts so far are none of this delivery any more.
+        :param resends: The texts given as ``resend`` that have been used.
+        """
+        counters = Counters(self.try_number, self.max_tries, self.run_started_at)
+        return Opening(counters, starts_over, resends, self.clear_number)
 
     @property
     def is_first(self) -> bool:
@@ -98,9 +105,9 @@ def decide(
     if head is None or moved:
         if not _may_begin(attempt, durable=durable, trace=trace) and not (resend and attempt.is_first):
             raise LedgerGoneError(_why_not(moved=moved, durable=durable))
-        return Opening(attempt.counters, starts_over=True, resends=resends)
+        return attempt.opening(starts_over=True, resends=resends)
     is_wanted = not attempt.resumed and (is_new or (resend is True and attempt.is_restart_of(head.counters)))
-    return Opening(attempt.counters, starts_over=is_wanted or _reached_nobody(head), resends=resends)
+    return attempt.opening(starts_over=is_wanted or _reached_nobody(head), resends=resends)
 
 
 def _may_begin(attempt: Attempt, *, durable: bool, trace: Trace) -> bool:

@@ -203,6 +203,8 @@ def check_other_places(ledger: Ledger, attempt: Attempt, first: Batch | None) ->
     if first is None or not attempt.mapped or not attempt.run_started_at:
         return
     if isinstance(ledger, AuditLedger):
-        place = ledger.found_elsewhere(first.fingerprint, before=attempt.run_started_at)
+        place = ledger.found_elsewhere(
+            first.fingerprint, before=attempt.run_started_at, clear_number=attempt.clear_number
+        )
         if place is not None:
             raise SourceChangedError(f"{first} is one that map index {place} of this task has sent")

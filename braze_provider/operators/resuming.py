@@ -90,12 +90,14 @@ def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
     :param retries: The task's ``retries``.
     :param resumed: Whether the task was deferred and comes back.
     """
-    ti, started = context["ti"], getattr(context["dag_run"], "start_date", None)
+    ti, dag_run = context["ti"], context["dag_run"]
+    started = dag_run.start_date
     return Attempt(
         try_number=ti.try_number,
         max_tries=ti.max_tries,
         retries=retries,
         run_started_at="" if started is None else started.astimezone(timezone.utc).isoformat(),
+        clear_number=dag_run.clear_number or 0,
         resumed=resumed,
         mapped=key_of(context).map_index >= 0,
     )

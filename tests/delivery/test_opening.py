@@ -22,12 +22,13 @@ from delivery.attempts import (
 from braze_provider.delivery.ledger.base import Counters, Head, Opening
 from braze_provider.delivery.opening import Attempt, LedgerGoneError, Trace, decide
 
+COUNTERS = Counters(FIRST.try_number, FIRST.max_tries, FIRST.run_started_at)
 NO_STORE = Trace()
 COMPLETE = Trace(is_complete=True)
 HERE, ELSEWHERE = Trace("here", is_complete=True), Trace("elsewhere", is_complete=True)
 
-OPEN = Head(FIRST.counters)
-FINISHED = Head(FIRST.counters, finished=True, report={"recipients": 100})
+OPEN = Head(COUNTERS)
+FINISHED = Head(COUNTERS, finished=True, report={"recipients": 100})
 FINISHED_TO_NOBODY = replace(FINISHED, report={"recipients": 0})
 OF_AN_OLDER_RELEASE = Head(None)
 

@@ -135,14 +135,14 @@ def opened(database: Database, **changes: Any) -> SqlLedger:
 def test_a_batch_is_found_at_another_place_of_the_mapped_task(sql_database: Database, state: State):
     in_state(state, opened(sql_database, map_index=3), 5)
     here = opened(sql_database)
-    assert here.found_elsewhere("fingerprint-5", before=LATER) == 3
-    assert here.found_elsewhere("fingerprint-4", before=LATER) is None
+    assert here.found_elsewhere("fingerprint-5", before=LATER, clear_number=0) == 3
+    assert here.found_elsewhere("fingerprint-4", before=LATER, clear_number=0) is None
 
 
 @pytest.mark.parametrize("state", [State.REJECTED, State.FAILED])
 def test_a_batch_that_was_not_sent_elsewhere_is_not_found(sql_database: Database, state: State):
     in_state(state, opened(sql_database, map_index=3), 5)
-    assert opened(sql_database).found_elsewhere("fingerprint-5", before=LATER) is None
+    assert opened(sql_database).found_elsewhere("fingerprint-5", before=LATER, clear_number=0) is None
 
 
 @pytest.mark.parametrize(
@@ -161,20 +161,28 @@ def test_a_batch_of_another_task_is_not_found(sql_database: Database, other: Del
     there = sql_database.ledger("there", other)
     there.open(goes_on)
     there.write([], claims(5))
-    assert opened(sql_database).found_elsewhere("fingerprint-5", before=LATER) is None
+    assert opened(sql_database).found_elsewhere("fingerprint-5", before=LATER, clear_number=0) is None
 
 
 def test_a_batch_is_found_within_the_same_deployment(sql_database: Database):
     opened(sql_database, map_index=3, deployment="production").write([], claims(5))
     here = opened(sql_database, deployment="production")
-    assert here.found_elsewhere("fingerprint-5", before=LATER) == 3
+    assert here.found_elsewhere("fingerprint-5", before=LATER, clear_number=0) == 3
 
 
 def test_a_batch_of_before_a_new_beginning_is_not_found(sql_database: Database):
     there = opened(sql_database, map_index=3)
     there.write([], claims(5))
     there.open(starts_over)
-    assert opened(sql_database).found_elsewhere("fingerprint-5", before=LATER) is None
+    assert opened(sql_database).found_elsewhere("fingerprint-5", before=LATER, clear_number=0) is None
+
+
+def test_a_delivery_that_began_before_a_clear_of_the_run_is_found(sql_database: Database):
+    opened(sql_database, map_index=3).write([], claims(5))
+    here = opened(sql_database)
+    long_ago = "2000-01-01T00:00:00+00:00"
+    assert here.found_elsewhere("fingerprint-5", before=long_ago, clear_number=1) == 3
+    assert here.found_elsewhere("fingerprint-5", before=long_ago, clear_number=0) is None
 
 
 @pytest.mark.parametrize(
@@ -192,4 +200,4 @@ def test_a_delivery_that_began_too_late_does_not_count(
 ):
     opened(sql_database, map_index=3).write([], claims(5))
     sql_database.query(update(sql_schema.delivery).values(created_at="2026-05-01T12:00:00.000+00:00"))
-    assert opened(sql_database).found_elsewhere("fingerprint-5", before=before) == found
+    assert opened(sql_database).found_elsewhere("fingerprint-5", before=before, clear_number=0) == found

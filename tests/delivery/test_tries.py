@@ -347,6 +347,14 @@ def test_a_place_that_has_moved_is_not_sent_again(sandbox, attempt):
     assert attempt(later, people(*range(100, 150)), map_index=3).run().sent == 50
 
 
+def test_a_place_that_has_moved_in_a_run_that_is_still_running_is_known_as_well(sandbox, attempt):
+    attempt(map_index=0).run()
+
+    with pytest.raises(SourceChangedError, match="map index 0 of this task has sent"):
+        attempt(replace(FIRST, clear_number=1), map_index=1).run()
+    assert sandbox.summary()["duplicates"] == 0
+
+
 def test_places_of_one_expansion_may_send_to_the_same_people(attempt):
     attempt(map_index=0).run()
 

@@ -129,11 +129,14 @@ class Opening:
     :param starts_over: Whether the receipts so far are none of this delivery any more. True for the first
         opening.
     :param resends: The texts given as ``resend`` that have been used, with this try's.
+    :param clear_number: How often the Dag run has been cleared, whichever task that was for. A ledger in SQL
+        keeps it with a delivery that begins.
     """
 
     counters: Counters
     starts_over: bool
     resends: tuple[str, ...] = ()
+    clear_number: int = 0
 
 
 Decide = Callable[["Head | None"], Opening]
@@ -232,11 +235,12 @@ class AuditLedger(Ledger, Protocol):
         :param who: Digest of the person's identity.
         """
 
-    def found_elsewhere(self, fingerprint: str, *, before: str) -> int | None:
+    def found_elsewhere(self, fingerprint: str, *, before: str, clear_number: int) -> int | None:
         """
-        Look for a batch in the other places of the same mapped task.
+        Look for a batch in the other places of the same mapped task, as they were before the last clear.
 
         :param fingerprint: The batch's fingerprint.
-        :param before: Only deliveries that began before this instant count, ISO 8601.
+        :param before: When the Dag run started, ISO 8601: deliveries that began before count.
+        :param clear_number: How often the Dag run has been cleared: those that began at fewer clears count.
         :return: The map index of a delivery that has sent the batch, or may have; None if there is none.
         """

@@ -153,7 +153,12 @@ class SqlLedger:
             changes = row_of_opening(opening)
             if opening.starts_over:
                 self._generation += 1
-                changes.update(generation=self._generation, finished=False, report=None)
+                changes.update(
+                    generation=self._generation,
+                    clear_number=opening.clear_number,
+                    finished=False,
+                    report=None,
+                )
             returned.append(None if opening.starts_over else head)
             connection.execute(
                 statements.change.values(**changes, owner=self._owner, updated_at=now),
@@ -245,17 +250,18 @@ class SqlLedger:
         """
         return hashlib.blake2b(who, key=self._marks.secret, digest_size=DIGEST_SIZE).digest()
 
-    def found_elsewhere(self, fingerprint: str, *, before: str) -> int | None:
+    def found_elsewhere(self, fingerprint: str, *, before: str, clear_number: int) -> int | None:
         """
-        Look for a batch in the other places of the same mapped task.
+        Look for a batch in the other places of the same mapped task, as they were before the last clear.
 
         :param fingerprint: The batch's fingerprint.
-        :param before: Only deliveries that began before this instant count, ISO 8601.
+        :param before: When the Dag run started, ISO 8601: deliveries that began before count.
+        :param clear_number: How often the Dag run has been cleared: those that began at fewer clears count.
         :return: The map index of a delivery that has sent the batch, or may have; None if there is none.
         """
         key = dataclasses.asdict(self._key)
         instant = datetime.fromisoformat(before.replace("Z", "+00:00"))
-        given = {**key, "fingerprint": fingerprint, "before": to_iso(instant)}
+        given = {**key, "fingerprint": fingerprint, "before": to_iso(instant), "clears": clear_number}
         rows = self._transactions.run(
             lambda connection: connection.execute(statements.find_elsewhere, given).all(), writes=False
         )
@@ -296,6 +302,7 @@ class SqlLedger:
             **row_of_opening(opening),
             "key_digest": schema.digest(self._key),
             "generation": 0,
+            "clear_number": opening.clear_number,
             "begun_by": self._owner,
             "owner": self._owner,
             "finished": False,

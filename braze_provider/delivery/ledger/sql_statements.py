@@ -61,7 +61,7 @@ find_elsewhere = (
         delivery.c.task_id == bindparam("task_id"),
         func.coalesce(delivery.c.deployment, "") == bindparam("deployment"),
         delivery.c.map_index != bindparam("map_index"),
-        delivery.c.created_at < bindparam("before"),
+        or_(delivery.c.created_at < bindparam("before"), delivery.c.clear_number < bindparam("clears")),
     )
     .order_by(delivery.c.map_index)
 )
