@@ -87,6 +87,17 @@ class TestSms:
         assert validate(Sms, {**sms, "link_shortening_enabled": True})
 
 
+TEMPLATE_CARD = {"header_media_uri": "u", "header_media_type": "image"}
+FILM_CARD = {**TEMPLATE_CARD, "header_media_type": "video"}
+IMAGE_CARD = {"media_uri": "u", "media_type": "image"}
+REPLY_CARD = {**IMAGE_CARD, "buttons": ["Yes"]}
+LINK_CARD = {**IMAGE_CARD, "cta_url_button": {"display_text": "Look", "url": "https://example.com"}}
+
+
+def carousel(button_type: str, *cards: object) -> dict[str, Any]:
+    return {"body": "b", "carousel_button_type": button_type, "cards": list(cards)}
+
+
 WHATS_APP_MESSAGES: list[tuple[str, dict[str, Any]]] = [
     ("template_message", {"template_name": "t", "template_language_code": "en"}),
     (
@@ -131,6 +142,26 @@ WHATS_APP_MESSAGES: list[tuple[str, dict[str, Any]]] = [
             "generate_custom_attribute": False,
         },
     ),
+    (
+        "template_message",
+        {
+            "template_name": "t",
+            "template_language_code": "en",
+            "carousel_cards": [
+                {**TEMPLATE_CARD, "body_variables": {"0": "a", "1": "b"}, "button_variables": {"1": "/path"}},
+                TEMPLATE_CARD,
+            ],
+        },
+    ),
+    ("carousel_response_message", carousel("url", *[LINK_CARD] * 10)),
+    (
+        "carousel_response_message",
+        carousel(
+            "quick_reply",
+            {"media_uri": "u", "media_type": "video", "body_text": "x" * 160, "buttons": ["Yes", "No"]},
+            {"media_uri": "u", "media_type": "video", "body_text": "{{${a}}}" * 50, "buttons": ["1", "2"]},
+        ),
+    ),
 ]
 
 
@@ -166,6 +197,7 @@ class TestWhatsApp:
             ("quick_reply_response_message", {"body", "buttons"}),
             ("list_response_message", {"body", "list"}),
             ("flow_response_message", {"body", "flow_button"}),
+            ("carousel_response_message", {"body", "carousel_button_type", "cards"}),
         ],
     )
     def test_each_type_names_what_is_missing(self, message_type, required):
@@ -238,10 +270,89 @@ class TestWhatsApp:
                 "message.flow_button.caption",
                 "must be at most 20 characters long",
             ),
+            (
+                "template_message",
+                {**TEMPLATE, "carousel_cards": [TEMPLATE_CARD]},
+                "message.carousel_cards",
+                "must hold 2 to 10 cards, not 1",
+            ),
+            (
+                "template_message",
+                {
+                    **TEMPLATE,
+                    "carousel_cards": [TEMPLATE_CARD, FILM_CARD],
+                },
+                "message.carousel_cards",
+                "must have the same `header_media_type` on every card",
+            ),
+            (
+                "template_message",
+                {**TEMPLATE, "carousel_cards": [TEMPLATE_CARD, {"header_media_type": "image"}]},
+                "message.carousel_cards[1].header_media_uri",
+                "is required",
+            ),
+            ("carousel_response_message", carousel("url"), "message.cards", "must hold 2 to 10 cards, not 0"),
+            (
+                "carousel_response_message",
+                carousel("url", *[LINK_CARD] * 11),
+                "message.cards",
+                "must hold 2 to 10 cards, not 11",
+            ),
+            (
+                "carousel_response_message",
+                carousel("url", LINK_CARD, {**LINK_CARD, "media_type": "video"}),
+                "message.cards",
+                "must have the same `media_type` on every card",
+            ),
+            (
+                "carousel_response_message",
+                carousel("url", LINK_CARD, REPLY_CARD),
+                "message.cards[1].cta_url_button",
+                "is required for `url`",
+            ),
+            (
+                "carousel_response_message",
+                carousel("quick_reply", {**REPLY_CARD, "buttons": []}, REPLY_CARD),
+                "message.cards[0].buttons",
+                "is required for `quick_reply`",
+            ),
+            (
+                "carousel_response_message",
+                carousel("quick_reply", {**REPLY_CARD, "buttons": ["1", "2"]}, REPLY_CARD),
+                "message.cards",
+                "must have the same number of `buttons` on every card",
+            ),
+            (
+                "carousel_response_message",
+                carousel("url", LINK_CARD, {**LINK_CARD, "body_text": "x" * 161}),
+                "message.cards[1].body_text",
+                "must be at most 160 characters long",
+            ),
+            (
+                "carousel_response_message",
+                {**carousel("url"), "cards": "c"},
+                "message.cards",
+                "must be an array, not text",
+            ),
+            (
+                "carousel_response_message",
+                carousel("quick_reply", 5, REPLY_CARD),
+                "message.cards[0]",
+                "must be an object, not a number",
+            ),
         ],
     )
     def test_what_braze_refuses_is_refused_by_name(self, message_type, message, path, reason):
         assert mistakes("whats_app", whats_app(message_type, message)) == {path: reason}
+
+    def test_a_card_of_a_carousel_has_two_buttons_at_most(self):
+        cards = [{**REPLY_CARD, "buttons": ["1", "2", "3"]}] * 2
+        assert mistakes(
+            "whats_app", whats_app("carousel_response_message", carousel("quick_reply", *cards))
+        ) == {
+            "message.cards[0].buttons": "must hold 2 buttons at most",
+            "message.cards[1].buttons": "must hold 2 buttons at most",
+        }
 
     @pytest.mark.parametrize("message_type", ["text_message", None, 5, []])
     def test_with_an_unknown_type_only_the_type_is_blamed(self, message_type):

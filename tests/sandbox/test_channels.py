@@ -17,6 +17,17 @@ WHATS_APP = {
 }
 FLOW = {"caption": "Go", "flow_id": "f"}
 
+TEMPLATE = {"template_name": "t", "template_language_code": "en"}
+TEMPLATE_CARD = {"header_media_uri": "u", "header_media_type": "image"}
+IMAGE = {"media_uri": "u", "media_type": "image"}
+REPLY = {**IMAGE, "buttons": ["Yes"]}
+LINK = {**IMAGE, "cta_url_button": {"display_text": "Look", "url": "https://example.com"}}
+
+
+def carousel(button_type: str, *cards: object) -> dict[str, object]:
+    message = {"body": "?", "carousel_button_type": button_type, "cards": cards}
+    return whats_app("carousel_response_message", **message)
+
 
 def whats_app(message_type: str, **message: object) -> dict[str, object]:
     return {**WHATS_APP, "message_type": message_type, "message": message}
@@ -56,6 +67,9 @@ def without(message: dict[str, object], field: str) -> dict[str, object]:
         ("whats_app", whats_app("quick_reply_response_message", body="?", buttons=[{"text": "Yes"}])),
         ("whats_app", whats_app("list_response_message", body="?", list=rows(10))),
         ("whats_app", whats_app("flow_response_message", body="?", flow_button=FLOW)),
+        ("whats_app", whats_app("template_message", **TEMPLATE, carousel_cards=[TEMPLATE_CARD] * 2)),
+        ("whats_app", carousel("quick_reply", *[REPLY] * 2)),
+        ("whats_app", carousel("url", *[LINK] * 10)),
     ],
 )  # fmt: skip
 def test_a_complete_message_is_accepted(client, channel, message):
@@ -173,6 +187,13 @@ def test_a_push_braze_documents_an_error_for_is_refused_with_that_error(client, 
             whats_app("flow_response_message", body="?", flow_button={"caption": "x" * 21, "flow_id": "f"}),
             "caption exceeds 20 characters",
         ),
+        ("whats_app", carousel("url", LINK), "cards must have 2 to 10 items"),
+        ("whats_app", carousel("url", LINK, {**LINK, "media_type": "video"}), "one media_type for all cards"),
+        ("whats_app", carousel("url", LINK, {**LINK, "body_text": "x" * 161}), "exceeds 160 characters"),
+        ("whats_app", carousel("url", LINK, REPLY), "cards[1].cta_url_button is required"),
+        ("whats_app", carousel("quick_reply", REPLY, LINK), "cards[1].buttons is required"),
+        ("whats_app", carousel("quick_reply", {**REPLY, "buttons": ["1", "2"]}, REPLY), "number of buttons"),
+        ("whats_app", carousel("quick_reply", *[{**REPLY, "buttons": ["1"] * 3}] * 2), "2 items at most"),
     ],
 )
 def test_a_mistaken_message_is_refused_with_the_field_s_path(client, channel, message, text):

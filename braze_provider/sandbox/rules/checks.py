@@ -43,6 +43,11 @@ def child(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
+def has_liquid(text: str) -> bool:
+    """Whether Braze renders the text for each user, so that its length and its meaning are not known yet."""
+    return "{{" in text or "{%" in text
+
+
 def size_in_bytes(value: object) -> int:
     """The length of a value as compact UTF-8 JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
