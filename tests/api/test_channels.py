@@ -181,6 +181,37 @@ class TestEveryChannel:
             assert validate(Messages, messages.to_body()).to_json() == messages.to_json()
 
     @pytest.mark.parametrize("channel", LARGEST)
+    def test_a_field_that_is_null_is_left_out(self, channel):
+        message = {**dict.fromkeys(LARGEST[channel]), **SMALLEST[channel]}
+        sent = validate(Messages, {**dict.fromkeys(SMALLEST), channel: message})
+        assert sent.to_body() == {channel: SMALLEST[channel]}
+        assert sent.to_json() == validate(Messages, {channel: SMALLEST[channel]}).to_json()
+
+    @pytest.mark.parametrize(
+        ("channel", "part"),
+        [
+            ("email", {"attachments": [{"file_name": "f", "url": "u", "basic_auth_credential": None}]}),
+            ("android_push", {"buttons": [{"text": "a", "uri": None}]}),
+            ("apple_push", {"alert": {"body": "b", "title": None}}),
+            ("whats_app", {"message": {"body": "b", "preview_url": None}}),
+        ],
+    )
+    def test_a_null_deep_inside_a_message_is_left_out(self, channel, part):
+        sent = validate(Messages, {channel: {**SMALLEST[channel], **part}}).to_json()
+        assert b"null" not in sent
+
+    @pytest.mark.parametrize(("channel", "field"), [("email", "extras"), ("web_push", "extra")])
+    def test_a_null_in_open_json_stays(self, channel, field):
+        message = {**SMALLEST[channel], field: {"a": None}}
+        assert validate(Messages, {channel: message}).to_body() == {channel: message}
+
+    @pytest.mark.parametrize(
+        ("channel", "field"), [(name, field) for name in REQUIRED for field in REQUIRED[name]]
+    )
+    def test_a_required_field_that_is_null_is_missing(self, channel, field):
+        assert mistakes(channel, {**SMALLEST[channel], field: None})[field].startswith("is required")
+
+    @pytest.mark.parametrize("channel", LARGEST)
     def test_the_example_of_every_field_forgets_none(self, channel):
         model = type(getattr(validate(Messages, {channel: LARGEST[channel]}), channel))
         fields = {field.alias or name for name, field in model.model_fields.items()}
@@ -248,6 +279,10 @@ class TestMessages:
     def test_there_is_at_least_one(self):
         (problem,) = problems(Messages, {})
         assert problem.reason.startswith("holds no message: give at least one of `android_push`, ")
+
+    def test_channels_that_are_all_null_are_no_message(self):
+        (problem,) = problems(Messages, dict.fromkeys(SMALLEST))
+        assert problem.reason.startswith("holds no message")
 
     def test_there_may_be_several(self):
         assert validate(Messages, SMALLEST).to_body() == SMALLEST

@@ -70,6 +70,8 @@ def without(message: dict[str, object], field: str) -> dict[str, object]:
         ("whats_app", whats_app("template_message", **TEMPLATE, carousel_cards=[TEMPLATE_CARD] * 2)),
         ("whats_app", carousel("quick_reply", *[REPLY] * 2)),
         ("whats_app", carousel("url", *[LINK] * 10)),
+        ("email", {**EMAIL, "reply_to": None, "message_variation_id": None}),
+        ("apple_push", {"alert": {"title": None, "body": "Hi"}, "asset_url": None}),
     ],
 )  # fmt: skip
 def test_a_complete_message_is_accepted(client, channel, message):
@@ -138,6 +140,8 @@ def test_a_push_braze_documents_an_error_for_is_refused_with_that_error(client, 
         ("email", {**EMAIL, "attachments": [{"url": "u"}]}, "email.attachments[0].file_name is required"),
         ("apple_push", {**APPLE, "extra": {"aps": {}}}, "extra may not hold the key aps"),
         ("apple_push", {"alert": {"title": "Shop"}}, "messages.apple_push.alert.body is required"),
+        ("apple_push", {"alert": {"body": None}}, "messages.apple_push.alert.body is required"),
+        ("email", {**EMAIL, "body": None}, "messages.email.body is required"),
         ("apple_push", {**APPLE, "badge": True}, "badge must be a whole number, not a boolean"),
         ("apple_push", {**APPLE, "relevance_score": 2}, "relevance_score must be between 0 and 1"),
         ("apple_push", {**APPLE, "relevance_score": "high"}, "relevance_score must be a number"),
@@ -201,6 +205,11 @@ def test_a_mistaken_message_is_refused_with_the_field_s_path(client, channel, me
 
     assert answer.status_code == 400
     assert text in answer.json()["message"]
+
+
+def test_a_channel_that_is_null_is_no_message(client):
+    assert client.send(messages={"email": EMAIL, "sms": None}).json()["message"] == "success"
+    assert client.send(messages={"email": None}).json() == {"message": "No message to send"}
 
 
 def test_a_message_for_several_channels_is_checked_in_each(client):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from braze_provider.api.base import BrazeObject, Breach
+from braze_provider.api.base import Breach, MessagePart
 from braze_provider.api.channels.base import Channel
 from braze_provider.api.channels.push import payload_size
 from braze_provider.api.limits import ANDROID_PUSH_BYTES, MAX_TIME_TO_LIVE_SECONDS
@@ -15,7 +15,7 @@ from braze_provider.api.open_json import JsonObject
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Priority, Text
 
 
-class AndroidButton(BrazeObject):
+class AndroidButton(MessagePart):
     """
     A button of a notification.
 
@@ -31,7 +31,7 @@ class AndroidButton(BrazeObject):
     use_webview: Omittable[bool] = None
 
 
-class ConversationMessage(BrazeObject):
+class ConversationMessage(MessagePart):
     """
     A message of a conversation.
 
@@ -45,7 +45,7 @@ class ConversationMessage(BrazeObject):
     person_id: NonEmptyText
 
 
-class ConversationPerson(BrazeObject):
+class ConversationPerson(MessagePart):
     """
     A person of a conversation.
 
@@ -57,7 +57,7 @@ class ConversationPerson(BrazeObject):
     name: Text
 
 
-class Conversation(BrazeObject):
+class Conversation(MessagePart):
     """
     A notification that shows a conversation.
 

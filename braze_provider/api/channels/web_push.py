@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from braze_provider.api.base import BrazeObject
+from braze_provider.api.base import MessagePart
 from braze_provider.api.channels.base import Channel
 from braze_provider.api.limits import MAX_TIME_TO_LIVE_SECONDS
 from braze_provider.api.open_json import JsonObject
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
 
 
-class WebPushButton(BrazeObject):
+class WebPushButton(MessagePart):
     """
     A button of a notification.
 

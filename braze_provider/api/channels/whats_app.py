@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, PlainValidator, SerializeAsAny, ValidationInfo
 
-from braze_provider.api.base import BrazeObject, Breach, part
+from braze_provider.api.base import Breach, MessagePart, part
 from braze_provider.api.channels.base import Channel
 from braze_provider.api.reasons import kind, refusal
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text, has_liquid, is_empty_array
@@ -57,11 +57,11 @@ def _card_rules(field: str, cards: object, media_type: str) -> Iterator[Breach]:
         yield Breach(f"must have the same `{media_type}` on every card", (field,))
 
 
-class WhatsAppMessage(BrazeObject):
+class WhatsAppMessage(MessagePart):
     """Base of the seven kinds of message."""
 
 
-class TemplateCard(BrazeObject):
+class TemplateCard(MessagePart):
     """
     A card of a template with a carousel.
 
@@ -130,7 +130,7 @@ class ImageResponse(WhatsAppMessage):
     caption: Omittable[Text] = None
 
 
-class QuickReplyButton(BrazeObject):
+class QuickReplyButton(MessagePart):
     """
     An answer that the user can tap.
 
@@ -166,7 +166,7 @@ class QuickReplyResponse(WhatsAppMessage):
             yield Breach("is not allowed with `header_text`", ("header_image_uri",))
 
 
-class ListRow(BrazeObject):
+class ListRow(MessagePart):
     """
     A row of a list.
 
@@ -178,7 +178,7 @@ class ListRow(BrazeObject):
     row_description: Omittable[Text] = None
 
 
-class ListSection(BrazeObject):
+class ListSection(MessagePart):
     """
     A section of a list.
 
@@ -190,7 +190,7 @@ class ListSection(BrazeObject):
     list_rows: Array[ListRow]
 
 
-class ListOfOptions(BrazeObject):
+class ListOfOptions(MessagePart):
     """
     A list to choose from.
 
@@ -231,7 +231,7 @@ class ListResponse(WhatsAppMessage):
     footer: Omittable[Text] = None
 
 
-class FlowButton(BrazeObject):
+class FlowButton(MessagePart):
     """
     The button that starts a flow.
 
@@ -261,7 +261,7 @@ class FlowResponse(WhatsAppMessage):
     generate_custom_attribute: Omittable[bool] = None
 
 
-class LinkButton(BrazeObject):
+class LinkButton(MessagePart):
     """
     A button that opens a web address.
 
@@ -273,7 +273,7 @@ class LinkButton(BrazeObject):
     url: NonEmptyText
 
 
-class CarouselCard(BrazeObject):
+class CarouselCard(MessagePart):
     """
     A card of a carousel.
 

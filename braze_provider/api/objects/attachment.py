@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from braze_provider.api.base import BrazeObject
+from braze_provider.api.base import MessagePart
 from braze_provider.api.values import NonEmptyText, Omittable
 
 
-class Attachment(BrazeObject):
+class Attachment(MessagePart):
     """
     A file that Braze fetches and attaches, at most 2 MB. It keeps a copy for about a day: change the
     address when the file changes.

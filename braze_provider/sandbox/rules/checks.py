@@ -145,9 +145,14 @@ def array(item: Check, *, least: int = 0) -> Check:
     return check
 
 
+def without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an object that say something."""
+    return {name: element for name, element in value.items() if element is not None}
+
+
 def shape(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Check:
     """
-    An object of which every field is known.
+    An object of which every field is known; one that is null counts as left out.
 
     :param fields: the check for each field it may have.
     :param required: the fields it must have.
@@ -159,10 +164,11 @@ def shape(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Che
         for name in value:
             if name not in fields:
                 refuse(f"{child(path, name)} is not a known field")
+        given = without_nulls(value)
         for name in required:
-            if name not in value:
+            if name not in given:
                 refuse(f"{child(path, name)} is required")
-        for name, element in value.items():
+        for name, element in given.items():
             fields[name](element, child(path, name))
 
     return check
@@ -174,7 +180,7 @@ def with_also(check: Check, further: Callable[[dict[str, Any], str], None]) -> C
     def both(value: object, path: str) -> None:
         check(value, path)
         if isinstance(value, dict):
-            further(value, path)
+            further(without_nulls(value), path)
 
     return both
 

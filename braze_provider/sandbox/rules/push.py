@@ -59,7 +59,7 @@ def _apple_together(push: dict[str, Any], path: str) -> None:
     if push.get("content-available") is not True:
         if "alert" not in push:
             refuse(f"{path}.alert is required")
-        if isinstance(push["alert"], dict) and "body" not in push["alert"]:
+        if isinstance(push["alert"], dict) and push["alert"].get("body") is None:
             refuse(f"{path}.alert.body is required")
     for reserved in ("ab", "aps"):
         if reserved in push.get("extra", {}):
