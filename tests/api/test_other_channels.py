@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from api.channel_helpers import SMALLEST, mistakes
@@ -42,6 +46,16 @@ class TestWebhook:
         [
             ({"who": "{{${user_id}}}", "n": 1}, '{"who":"{{${user_id}}}","n":1}'),
             (["é", None, {"a": True}], '["é",null,{"a":true}]'),
+            (
+                {
+                    "at": datetime(2026, 7, 22, 9, tzinfo=timezone.utc),
+                    "day": date(2026, 7, 22),
+                    "n": Decimal("9.5"),
+                },
+                '{"at":"2026-07-22T09:00:00+00:00","day":"2026-07-22","n":9.5}',
+            ),
+            (({"id": UUID(int=1)},), '[{"id":"00000000-0000-0000-0000-000000000001"}]'),
+            (MappingProxyType({"a": (1, 2)}), '{"a":[1,2]}'),
             ('{"a": 1}', '{"a": 1}'),
             ("", ""),
         ],
@@ -49,9 +63,12 @@ class TestWebhook:
     def test_its_body_goes_out_as_text_whatever_json_it_is(self, body, text):
         assert validate(Webhook, {**SMALLEST["webhook"], "body": body}).to_body()["body"] == text
 
-    def test_a_body_that_is_no_json_is_refused(self):
-        webhook = {**SMALLEST["webhook"], "body": {"a": {1, 2}}}
-        assert mistakes("webhook", webhook) == {"body": "must be text, or hold nothing but JSON"}
+    def test_what_is_no_json_in_its_body_is_named_by_its_place(self):
+        webhook = {**SMALLEST["webhook"], "body": {"a": {1, 2}, "b": [float("nan")]}}
+        assert mistakes("webhook", webhook) == {
+            "body.a": "must be JSON, not a Python set",
+            "body.b[0]": "must be a finite number: JSON has no NaN or Infinity",
+        }
 
 
 class TestContentCard:
@@ -78,6 +95,18 @@ class TestContentCard:
     def test_it_lives_for_30_days_at_most(self, seconds, fits):
         card = {"type": "BANNER", "image_url": "u", "time_to_live": seconds}
         assert (problems(ContentCard, card) == []) is fits
+
+    @pytest.mark.parametrize(
+        ("expiry", "text"),
+        [
+            (date(2026, 7, 22), "2026-07-22"),
+            (datetime.fromisoformat("2026-07-22T09:00:00"), "2026-07-22T09:00:00"),
+            (datetime(2026, 7, 22, 9, tzinfo=timezone.utc), "2026-07-22T09:00:00+00:00"),
+        ],
+    )
+    def test_its_expiry_may_be_a_python_date(self, expiry, text):
+        card = {"type": "BANNER", "image_url": "u", "expire_at": expiry, "expire_in_local_time": True}
+        assert validate(ContentCard, card).expire_at == text
 
 
 class TestSms:

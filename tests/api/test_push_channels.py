@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 
 import pytest
 from api.channel_helpers import SMALLEST, mistakes
@@ -70,9 +70,16 @@ class TestApplePush:
         push = {"alert": "a", "category": "ab_cat_yes_no", "buttons": [{"action_id": "ab_pb_yes"}]}
         assert mistakes("apple_push", push) == {}
 
-    def test_an_expiry_may_be_a_datetime(self):
-        push = validate(ApplePush, {"alert": "a", "expiry": datetime(2026, 7, 22, tzinfo=timezone.utc)})
-        assert push.expiry == "2026-07-22T00:00:00+00:00"
+    @pytest.mark.parametrize(
+        ("expiry", "text"),
+        [
+            (datetime(2026, 7, 22, tzinfo=timezone.utc), "2026-07-22T00:00:00+00:00"),
+            (datetime.fromisoformat("2026-07-22T09:00:00"), "2026-07-22T09:00:00+00:00"),
+            (date(2026, 7, 22), "2026-07-22"),
+        ],
+    )
+    def test_an_expiry_may_be_a_python_date_and_is_utc_without_a_zone(self, expiry, text):
+        assert validate(ApplePush, {"alert": "a", "expiry": expiry}).expiry == text
 
     @pytest.mark.parametrize("buttons", ["OK", [5], {}])
     def test_buttons_of_another_type_are_one_mistake(self, buttons):
