@@ -84,10 +84,11 @@ class TestContentCard:
         found = mistakes("content_card", {**card, "time_to_live": 60})
         assert found == dict.fromkeys(missing, f"is required for `{card['type']}`")
 
-    @pytest.mark.parametrize("ends", [{}, {"time_to_live": 60, "expire_at": "2026-07-22"}])
-    def test_it_ends_in_exactly_one_way(self, ends):
-        card = {"type": "BANNER", "image_url": "u", **ends}
-        assert mistakes("content_card", card) == {"": "needs exactly one of `time_to_live` and `expire_at`"}
+    def test_it_ends_in_one_way_or_in_both(self):
+        card = {"type": "BANNER", "image_url": "u"}
+        assert mistakes("content_card", card) == {"": "needs `time_to_live` or `expire_at`"}
+        both = {**card, "time_to_live": 60, "expire_at": "2026-07-22"}
+        assert validate(ContentCard, both).to_body() == both
 
     @pytest.mark.parametrize(
         ("seconds", "fits"), [(0, False), (1, True), (2_592_000, True), (2_592_001, False)]

@@ -92,6 +92,12 @@ class TestApplePush:
         assert list(mistakes("apple_push", push)) == ["category"]
 
 
+@pytest.mark.parametrize("channel", ["android_push", "kindle_push"])
+@pytest.mark.parametrize("priority", [-3, 3])
+def test_a_priority_beyond_minus_2_to_2_is_no_mistake(channel, priority):
+    assert mistakes(channel, {**SMALLEST[channel], "priority": priority}) == {}
+
+
 class TestAndroidPush:
     def test_a_silent_push_has_no_text(self):
         assert validate(AndroidPush, {"send_to_sync": True, "extra": {"a": 1}})
@@ -103,8 +109,7 @@ class TestAndroidPush:
     @pytest.mark.parametrize(
         ("field", "value", "reason"),
         [
-            ("priority", 3, "must be at most 2"),
-            ("priority", -3, "must be at least -2"),
+            ("priority", "high", "must be a whole number, not text"),
             ("time_to_live", 2_419_201, "must be at most 2,419,200"),
             ("accent_color", "#ff0000", "must be a whole number, not text"),
             ("buttons", [{"text": "a", "action": "CLICK"}], None),
@@ -118,6 +123,9 @@ class TestAndroidPush:
 
 
 class TestWebPush:
+    def test_its_time_to_live_has_no_documented_maximum(self):
+        assert mistakes("web_push", {**SMALLEST["web_push"], "time_to_live": 2_419_201}) == {}
+
     def test_a_button_can_not_be_a_deep_link(self):
         push = {**SMALLEST["web_push"], "buttons": [{"text": "a", "action": "DEEP_LINK"}]}
         assert mistakes("web_push", push) == {

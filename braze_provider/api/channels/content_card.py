@@ -24,7 +24,7 @@ class ContentCard(Channel):
     :param title: The title, which may be empty; required except for a banner.
     :param description: The text; required except for a banner.
     :param image_url: Address of the picture; required for a captioned image and a banner.
-    :param time_to_live: Seconds until it expires. Exactly one of this and ``expire_at`` is given.
+    :param time_to_live: Seconds until it expires. This or ``expire_at`` is required.
     :param expire_at: When it expires. Give a ``datetime`` a time zone, unless ``expire_in_local_time`` is
         true. How far off it may be is left to Braze, which knows when it sends.
     :param expire_in_local_time: Default: False. True expires it at that time by each user's own clock.
@@ -68,6 +68,5 @@ class ContentCard(Channel):
         for name in required:
             if given.get(name) is None:
                 yield Breach(f"is required for `{card}`", (name,))
-        ends = [name for name in ("time_to_live", "expire_at") if given.get(name) is not None]
-        if len(ends) != 1:
-            yield Breach("needs exactly one of `time_to_live` and `expire_at`")
+        if given.get("time_to_live") is None and given.get("expire_at") is None:
+            yield Breach("needs `time_to_live` or `expire_at`")

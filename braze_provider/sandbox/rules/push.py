@@ -181,7 +181,7 @@ kindle_push = shape(
         "title": text,
         "extra": mapping,
         "message_variation_id": filled,
-        "priority": integer(-2, 2),
+        "priority": integer(),
         "collapse_key": text,
         "sound": text,
         "custom_uri": text,
@@ -199,7 +199,7 @@ web_push = shape(
         "image_url": text,
         "large_image_url": text,
         "require_interaction": boolean,
-        "time_to_live": integer(0),
+        "time_to_live": integer(),
         "send_to_most_recent_device_only": boolean,
         "buttons": array(
             shape(
