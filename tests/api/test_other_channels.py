@@ -10,7 +10,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from api.channel_helpers import SMALLEST, mistakes
+from api.channel_helpers import (
+    FILM_CARD,
+    LINK_CARD,
+    REPLY_CARD,
+    SMALLEST,
+    TEMPLATE_CARD,
+    WHATS_APP_MESSAGES,
+    carousel,
+    mistakes,
+)
 
 from braze_provider.api.channels.content_card import ContentCard
 from braze_provider.api.channels.email import Email
@@ -115,84 +124,6 @@ class TestSms:
         sms = {**SMALLEST["sms"], "user_click_tracking_enabled": True}
         assert mistakes("sms", sms) == {"user_click_tracking_enabled": "needs `link_shortening_enabled`"}
         assert validate(Sms, {**sms, "link_shortening_enabled": True})
-
-
-TEMPLATE_CARD = {"header_media_uri": "u", "header_media_type": "image"}
-FILM_CARD = {**TEMPLATE_CARD, "header_media_type": "video"}
-IMAGE_CARD = {"media_uri": "u", "media_type": "image"}
-REPLY_CARD = {**IMAGE_CARD, "buttons": ["Yes"]}
-LINK_CARD = {**IMAGE_CARD, "cta_url_button": {"display_text": "Look", "url": "https://example.com"}}
-
-
-def carousel(button_type: str, *cards: object) -> dict[str, Any]:
-    return {"body": "b", "carousel_button_type": button_type, "cards": list(cards)}
-
-
-WHATS_APP_MESSAGES: list[tuple[str, dict[str, Any]]] = [
-    ("template_message", {"template_name": "t", "template_language_code": "en"}),
-    (
-        "template_message",
-        {
-            "template_name": "t",
-            "template_language_code": "en",
-            "header_variables": {"0": "h"},
-            "body_variables": {"0": "a", "1": "{{${first_name}}}"},
-            "button_variables": {"1": "/path"},
-            "header_media_uri": "https://example.com/a.png",
-        },
-    ),
-    ("text_response_message", {"body": "b", "preview_url": True}),
-    ("text_image_response_message", {"image_uri": "https://example.com/a.png", "caption": "c"}),
-    (
-        "quick_reply_response_message",
-        {"body": "b", "buttons": [{"text": "Yes"}], "header_text": "h", "footer": "f"},
-    ),
-    ("quick_reply_response_message", {"body": "b", "buttons": [{"text": "Yes"}], "header_image_uri": "u"}),
-    (
-        "list_response_message",
-        {
-            "body": "b",
-            "header": "h",
-            "footer": "f",
-            "list": {
-                "list_button_text": "Choose",
-                "list_sections": [
-                    {"section_title": "s", "list_rows": [{"row_title": "r", "row_description": "d"}] * 10}
-                ],
-            },
-        },
-    ),
-    (
-        "flow_response_message",
-        {
-            "body": "b",
-            "flow_button": {"caption": "x" * 20, "flow_id": "1"},
-            "header_text": "h",
-            "footer": "f",
-            "generate_custom_attribute": False,
-        },
-    ),
-    (
-        "template_message",
-        {
-            "template_name": "t",
-            "template_language_code": "en",
-            "carousel_cards": [
-                {**TEMPLATE_CARD, "body_variables": {"0": "a", "1": "b"}, "button_variables": {"1": "/path"}},
-                TEMPLATE_CARD,
-            ],
-        },
-    ),
-    ("carousel_response_message", carousel("url", *[LINK_CARD] * 10)),
-    (
-        "carousel_response_message",
-        carousel(
-            "quick_reply",
-            {"media_uri": "u", "media_type": "video", "body_text": "x" * 160, "buttons": ["Yes", "No"]},
-            {"media_uri": "u", "media_type": "video", "body_text": "{{${a}}}" * 50, "buttons": ["1", "2"]},
-        ),
-    ),
-]
 
 
 def whats_app(message_type: Any, message: Any) -> dict[str, Any]:

@@ -87,8 +87,10 @@ def properties(value: object, path: str) -> None:
 
 
 def timestamp(value: object, path: str) -> None:
-    """A datetime in ISO 8601, or a date alone."""
+    """A datetime in ISO 8601, or a date alone; what Liquid makes of one is not known yet."""
     text(value, path)
+    if has_liquid(str(value)):
+        return
     found = _TIMESTAMP.fullmatch(str(value))
     try:
         if found is None:
