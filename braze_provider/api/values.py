@@ -23,7 +23,10 @@ class _NotNull:
 
 
 Omittable = Annotated[T | None, _NotNull()]
-"""A field that may be left out. ``null`` is refused: what Braze makes of one is documented nowhere."""
+"""
+A field that may be left out. ``null`` is refused, as no page says what Braze makes of one; only in messages
+it counts as left out (:class:`~braze_provider.api.base.MessagePart`).
+"""
 
 
 def _list_of_tuple(value: object) -> object:
