@@ -176,8 +176,9 @@ def _refused(
     }
     if status == 401:
         return BrazeAuthenticationError(
-            f"Braze does not know this API key at {host}{quoted}: the key is wrong, was deleted, or belongs "
-            "to another Braze instance",
+            f"Braze does not know this API key at {host}{quoted}: the key is wrong, in quotes or deleted, or "
+            "belongs to another workspace or Braze instance; a proxy changed the Authorization header; "
+            f"this machine's address is not on its IP allow-list; or it lacks the permission {permission}",
             **details,
         )
     if status == 403 and not said:
@@ -194,8 +195,8 @@ def _refused(
         )
     if status == 403:
         return BrazePermissionError(
-            f"The API key is valid but lacks the permission {permission}{quoted}: permissions can't be "
-            "added to an existing key, so create a new one",
+            f"The API key is valid but lacks the permission {permission}{quoted}, or this machine's address "
+            "is not on its IP allow-list: neither can be changed for an existing key, so create a new one",
             **details,
         )
     if status == 404 or status < 400:

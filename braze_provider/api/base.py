@@ -129,6 +129,22 @@ class BrazeObject(BaseModel):
         return InitErrorDetails(type=worded, loc=error["loc"], input=None)
 
 
+class MessagePart(BrazeObject):
+    """
+    Base of every object inside a message: a field that is null counts as left out.
+
+    Content is often built by code that gives each field and null for what it does not use. Inside extras
+    and other open JSON, null stays: it is the user's own.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if value is not None}
+
+
 def _as_error(breach: Breach) -> InitErrorDetails:
     return InitErrorDetails(type=refusal(breach.reason, breach.fields), loc=breach.at, input=None)
 

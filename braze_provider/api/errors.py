@@ -119,11 +119,11 @@ class BrazeConfigurationError(BrazeRequestError):
 
 
 class BrazeAuthenticationError(BrazeConfigurationError):
-    """401: the API key is unknown, or belongs to another Braze instance than the connection's host."""
+    """401: Braze does not know the API key, as that of another workspace or instance, or may not take it."""
 
 
 class BrazePermissionError(BrazeConfigurationError):
-    """403: the API key is valid but lacks the endpoint's permission, or the plan does not include it."""
+    """403: the API key is valid but lacks the endpoint's permission, or plan or IP allow-list forbid it."""
 
 
 class BrazeNotFoundError(BrazeConfigurationError):

@@ -1,9 +1,13 @@
-"""Instants and days: ISO 8601 text, or Python's own dates turned into it."""
+"""
+Instants and days: text in a form that Braze reads, or Python's own dates turned into ISO 8601.
+
+A ``datetime`` without a time zone is UTC, which is also how Braze reads a profile's date without one.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timezone
 from typing import Annotated
 
 from pydantic import PlainValidator
@@ -15,6 +19,10 @@ _ISO_8601 = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
     r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?P<zone>Z|z|[+-]\d{2}(?::?\d{2})?)?)?"
 )
+
+# What Braze reads in profiles beside ISO 8601: with a colon before the milliseconds, American dates, and
+# `ddd MM dd HH:mm:ss.TZD YYYY`.
+_PROFILE_FORMS = ("%Y-%m-%dT%H:%M:%S:%f%z", "%Y-%m-%dT%H:%M:%S:%f", "%m/%d/%Y", "%a %m %d %H:%M:%S.%z %Y")
 
 
 def iso_8601(text: str) -> tuple[str, str, str] | None:
@@ -38,13 +46,11 @@ def iso_8601(text: str) -> tuple[str, str, str] | None:
 
 
 def _instant(value: object, *, local: bool = False) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         if value != value:  # pandas' NaT, a datetime that is none
             raise refusal("must be an ISO 8601 date and time, not NaT")
-        if value.tzinfo is None and not local:
-            raise refusal(
-                "must have a time zone: a datetime without one means another instant on each machine"
-            )
+        if isinstance(value, datetime) and value.tzinfo is None and not local:
+            value = value.replace(tzinfo=timezone.utc)
         return value.isoformat()
     if not isinstance(value, str):
         raise refusal(
@@ -65,9 +71,22 @@ def _local_instant(value: object) -> str:
     return _instant(value, local=True)
 
 
+def _profile_instant(value: object) -> str:
+    if isinstance(value, str) and iso_8601(value) is None:
+        for form in _PROFILE_FORMS:
+            try:
+                datetime.strptime(value, form)  # noqa: DTZ007 - only whether it can be read
+            except ValueError:
+                continue
+            return value
+    return _instant(value)
+
+
 def _day(value: object) -> str:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
+    if isinstance(value, date):
+        if value != value:
+            raise refusal("must be a date as YYYY-MM-DD, not NaT")
+        return (value.date() if isinstance(value, datetime) else value).isoformat()
     if isinstance(value, str):
         parts = iso_8601(value)
         if parts is not None and not parts[1]:
@@ -78,12 +97,16 @@ def _day(value: object) -> str:
 
 Instant = Annotated[str, PlainValidator(_instant)]
 """
-An ISO 8601 date or date and time, as text or as a :class:`~datetime.datetime` with a time zone, which
-becomes text. Text that holds Liquid is left to Braze.
+An ISO 8601 date or date and time, as text, as a :class:`~datetime.date` or as a
+:class:`~datetime.datetime`, which become text. A datetime without a time zone is UTC. Text that holds
+Liquid is left to Braze.
 """
 
 LocalInstant = Annotated[str, PlainValidator(_local_instant)]
 """The same, where a time without a zone is meant: by each user's own clock."""
 
+ProfileInstant = Annotated[str, PlainValidator(_profile_instant)]
+"""An :data:`Instant`, or text in one of the other forms that Braze reads in profiles."""
+
 Day = Annotated[str, PlainValidator(_day)]
-"""A date as ``YYYY-MM-DD`` or as a :class:`~datetime.date`."""
+"""A date as ``YYYY-MM-DD``, as a :class:`~datetime.date`, or as a datetime, of which the date counts."""

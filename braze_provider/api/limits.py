@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
 from types import MappingProxyType
 
 MAX_RECIPIENTS = 50
@@ -80,7 +82,10 @@ class RateLimitState:
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> RateLimitState:
         """
-        Read the headers; one that is missing or is no number counts as not given.
+        Read the headers; one that is missing or can't be read counts as not given.
+
+        ``Retry-After`` may also be a date, as a proxy or a CDN gives it: the seconds from the answer's own
+        ``Date`` until then, or from this machine's time where there is none.
 
         :param headers: The answer's headers, with case-insensitive look-up as ``requests`` gives them.
         """
@@ -92,12 +97,23 @@ class RateLimitState:
                 return None
             return max(value, 0.0) if math.isfinite(value) else None
 
+        def epoch(name: str) -> float | None:
+            try:
+                return parsedate_to_datetime(headers[name]).timestamp()
+            except (KeyError, ValueError, OverflowError):
+                return None
+
         limit, remaining = number("X-RateLimit-Limit"), number("X-RateLimit-Remaining")
         retry_after = number("X-RateLimit-Retry-After")
+        if retry_after is None:
+            retry_after = number("Retry-After")
+        if retry_after is None and (until := epoch("Retry-After")) is not None:
+            now = epoch("Date")
+            retry_after = max(until - (time() if now is None else now), 0.0)
         return cls(
             limit=None if limit is None else int(limit),
             remaining=None if remaining is None else int(remaining),
             reset=number("X-RateLimit-Reset"),
-            retry_after=number("Retry-After") if retry_after is None else retry_after,
+            retry_after=retry_after,
             date=headers.get("Date"),
         )

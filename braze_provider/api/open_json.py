@@ -132,7 +132,13 @@ def _make_plain(found: dict[str, Any]) -> int | None:
     return characters if flat else None
 
 
-def _json_value(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
+    """
+    Turn a value into plain JSON data, with what JSON lacks as :data:`JsonValue` has it.
+
+    :param value: The value.
+    :raises pydantic.ValidationError: With everything in it that can't be JSON.
+    """
     refused: _Refused = []
     plain = _plain(value, (), refused)
     if refused:
@@ -152,7 +158,7 @@ def _properties(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-JsonValue = Annotated[Any, AfterValidator(_json_value)]
+JsonValue = Annotated[Any, AfterValidator(plain_json)]
 """
 Any JSON. Dates, times and UUIDs become text, a :class:`~decimal.Decimal` a number, as JSON has none of
 them; NaN, Infinity, bytes, sets and other objects are refused.

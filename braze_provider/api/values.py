@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema
 
 from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_SEND_ID_LENGTH
@@ -23,7 +23,10 @@ class _NotNull:
 
 
 Omittable = Annotated[T | None, _NotNull()]
-"""A field that may be left out. ``null`` is refused: what Braze makes of one is documented nowhere."""
+"""
+A field that may be left out. ``null`` is refused, as no page says what Braze makes of one; only in messages
+it counts as left out (:class:`~braze_provider.api.base.MessagePart`).
+"""
 
 
 def _list_of_tuple(value: object) -> object:
@@ -77,4 +80,3 @@ ExternalUserId = Annotated[NonEmptyText, max_bytes(MAX_EXTERNAL_ID_BYTES)]
 SendId = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_SEND_ID_LENGTH), AfterValidator(_send_id)
 ]
-Priority = Annotated[int, Field(ge=-2, le=2)]

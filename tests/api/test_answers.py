@@ -155,11 +155,25 @@ def test_a_wrong_key_names_the_host_that_it_may_not_belong_to():
 
 
 @pytest.mark.parametrize(
+    "cause",
+    [
+        "wrong, in quotes or deleted",
+        "another workspace or Braze instance",
+        "changed the Authorization header",
+        "IP allow-list",
+        "lacks the permission messages.send",
+    ],
+)
+def test_a_401_names_every_documented_cause(cause):
+    assert cause in str(refusal(401, {"message": "Unauthorized"}))
+
+
+@pytest.mark.parametrize(
     ("body", "told", "not_told"),
     [
         (
             {"message": "Access Denied"},
-            "valid but lacks the permission messages.send (Access Denied)",
+            "lacks the permission messages.send (Access Denied), or this machine's address is not on its IP",
             "plan",
         ),
         ({"message": "Forbidden"}, "(Forbidden): the plan does not include messages.send", "valid"),

@@ -3,148 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import pytest
-from api.channel_helpers import SMALLEST, mistakes
+from api.channel_helpers import LARGEST, SMALLEST, mistakes
 
 from braze_provider.api.channels.messages import Messages
 from braze_provider.api.channels.whats_app import MESSAGE_TYPES
 from braze_provider.api.validation import problems, validate
-
-LARGEST: dict[str, dict[str, Any]] = {
-    "android_push": {
-        "alert": "a",
-        "title": "t",
-        "extra": {"appboy_image_url": "https://example.com/a.png", "n": 1},
-        "message_variation_id": "v",
-        "notification_channel_id": "c",
-        "priority": -2,
-        "android_priority": "high",
-        "send_to_sync": False,
-        "collapse_key": "k",
-        "sound": "default",
-        "custom_uri": "app://x",
-        "summary_text": "s",
-        "push_icon_image_url": "https://example.com/i.png",
-        "use_webview": True,
-        "time_to_live": 2_419_200,
-        "notification_id": 7,
-        "accent_color": 16_711_680,
-        "send_to_most_recent_device_only": True,
-        "buttons": [{"text": "Go", "action": "DEEP_LINK", "uri": "app://y", "use_webview": False}],
-        "conversation_data": {
-            "shortcut_id": "s",
-            "reply_person_id": "p",
-            "messages": [{"text": "hi", "timestamp": 1_700_000_000, "person_id": "p"}],
-            "persons": [{"id": "p", "name": "P"}],
-        },
-    },
-    "apple_push": {
-        "alert": {
-            "body": "b",
-            "title": "t",
-            "title_loc_key": "k",
-            "title_loc_args": ["a"],
-            "action_loc_key": "k",
-            "loc_key": "k",
-            "loc_args": ["a"],
-            "sound": "s",
-        },
-        "badge": 1,
-        "sound": "default",
-        "extra": {"a": {"b": 1}},
-        "content-available": True,
-        "interruption_level": "time-sensitive",
-        "relevance_score": 0.5,
-        "expiry": "2026-07-22T13:17:55Z",
-        "custom_uri": "app://x",
-        "use_webview": False,
-        "message_variation_id": "v",
-        "notification_group_thread_id": "g",
-        "asset_url": "https://example.com/a.png",
-        "asset_file_type": "png",
-        "collapse_id": "c",
-        "mutable_content": True,
-        "send_to_most_recent_device_only": True,
-        "category": "mine",
-        "buttons": [{"action_id": "b", "action": "URI", "uri": "https://example.com", "use_webview": True}],
-        "apns_priority": 5,
-    },
-    "content_card": {
-        "type": "CAPTIONED_IMAGE",
-        "title": "t",
-        "description": "d",
-        "image_url": "https://example.com/a.png",
-        "expire_at": "2026-07-22T13:17:55Z",
-        "expire_in_local_time": True,
-        "pinned": True,
-        "ios_uri": "app://x",
-        "android_uri": "app://x",
-        "web_uri": "https://example.com",
-        "ios_use_webview": False,
-        "android_use_webview": False,
-        "uri_text": "more",
-        "extra": {"a": 1},
-        "message_variation_id": "v",
-    },
-    "email": {
-        "app_id": "a",
-        "from": "{{${sender}}}",
-        "subject": "{{${first_name}}}",
-        "body": "<p>{% if true %}x{% endif %}</p>",
-        "email_template_id": "t",
-        "reply_to": "NO_REPLY_TO",
-        "bcc": "b@example.com",
-        "plaintext_body": "x",
-        "preheader": "p",
-        "message_variation_id": "v",
-        "extras": {"a": 1},
-        "headers": {"List-Unsubscribe": "<https://example.com>"},
-        "should_inline_css": False,
-        "attachments": [{"file_name": "f", "url": "https://example.com/f.pdf"}],
-    },
-    "kindle_push": {
-        "alert": "a",
-        "title": "t",
-        "extra": {"a": 1},
-        "message_variation_id": "v",
-        "priority": 2,
-        "collapse_key": "k",
-        "sound": "s",
-        "custom_uri": "app://x",
-    },
-    "sms": {
-        "subscription_group_id": "g",
-        "body": "b",
-        "app_id": "a",
-        "message_variation_id": "v",
-        "media_items": ["https://example.com/a.png", {"url": "https://example.com/b.png"}],
-        "link_shortening_enabled": True,
-        "user_click_tracking_enabled": True,
-    },
-    "web_push": {
-        "alert": "a",
-        "title": "t",
-        "extra": {"a": 1},
-        "message_variation_id": "v",
-        "custom_uri": "https://example.com",
-        "image_url": "https://example.com/a.png",
-        "large_image_url": "https://example.com/b.png",
-        "require_interaction": True,
-        "time_to_live": 60,
-        "send_to_most_recent_device_only": True,
-        "buttons": [{"text": "Go", "action": "URI", "uri": "https://example.com"}],
-    },
-    "webhook": {
-        "url": "https://example.com/{{${user_id}}}",
-        "request_method": "PUT",
-        "request_headers": {"Content-Type": "application/json"},
-        "body": '{"a": 1}',
-        "message_variation_id": "v",
-    },
-    "whats_app": {**SMALLEST["whats_app"], "message_variation_id": "v"},
-}
 
 REQUIRED = {
     "android_push": ("alert", "title"),
@@ -181,10 +46,41 @@ class TestEveryChannel:
             assert validate(Messages, messages.to_body()).to_json() == messages.to_json()
 
     @pytest.mark.parametrize("channel", LARGEST)
+    def test_a_field_that_is_null_is_left_out(self, channel):
+        message = {**dict.fromkeys(LARGEST[channel]), **SMALLEST[channel]}
+        sent = validate(Messages, {**dict.fromkeys(SMALLEST), channel: message})
+        assert sent.to_body() == {channel: SMALLEST[channel]}
+        assert sent.to_json() == validate(Messages, {channel: SMALLEST[channel]}).to_json()
+
+    @pytest.mark.parametrize(
+        ("channel", "part"),
+        [
+            ("email", {"attachments": [{"file_name": "f", "url": "u", "basic_auth_credential": None}]}),
+            ("android_push", {"buttons": [{"text": "a", "uri": None}]}),
+            ("apple_push", {"alert": {"body": "b", "title": None}}),
+            ("whats_app", {"message": {"body": "b", "preview_url": None}}),
+        ],
+    )
+    def test_a_null_deep_inside_a_message_is_left_out(self, channel, part):
+        sent = validate(Messages, {channel: {**SMALLEST[channel], **part}}).to_json()
+        assert b"null" not in sent
+
+    @pytest.mark.parametrize(("channel", "field"), [("email", "extras"), ("web_push", "extra")])
+    def test_a_null_in_open_json_stays(self, channel, field):
+        message = {**SMALLEST[channel], field: {"a": None}}
+        assert validate(Messages, {channel: message}).to_body() == {channel: message}
+
+    @pytest.mark.parametrize(
+        ("channel", "field"), [(name, field) for name in REQUIRED for field in REQUIRED[name]]
+    )
+    def test_a_required_field_that_is_null_is_missing(self, channel, field):
+        assert mistakes(channel, {**SMALLEST[channel], field: None})[field].startswith("is required")
+
+    @pytest.mark.parametrize("channel", LARGEST)
     def test_the_example_of_every_field_forgets_none(self, channel):
         model = type(getattr(validate(Messages, {channel: LARGEST[channel]}), channel))
         fields = {field.alias or name for name, field in model.model_fields.items()}
-        assert fields - set(LARGEST[channel]) <= {"time_to_live"}  # a card has this or `expire_at`
+        assert fields == set(LARGEST[channel])
 
     @pytest.mark.parametrize(
         ("channel", "field"), [(name, field) for name in REQUIRED for field in REQUIRED[name]]
@@ -248,6 +144,10 @@ class TestMessages:
     def test_there_is_at_least_one(self):
         (problem,) = problems(Messages, {})
         assert problem.reason.startswith("holds no message: give at least one of `android_push`, ")
+
+    def test_channels_that_are_all_null_are_no_message(self):
+        (problem,) = problems(Messages, dict.fromkeys(SMALLEST))
+        assert problem.reason.startswith("holds no message")
 
     def test_there_may_be_several(self):
         assert validate(Messages, SMALLEST).to_body() == SMALLEST

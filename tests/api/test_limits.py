@@ -8,6 +8,8 @@ from requests.structures import CaseInsensitiveDict
 from braze_provider.api import limits
 from braze_provider.api.limits import BUCKETS, RateLimitState
 
+HUGE_YEAR = f"Sat, 21 Nov {10**30} 08:00:00 GMT"
+
 
 def state(**headers: str) -> RateLimitState:
     return RateLimitState.from_headers(
@@ -74,8 +76,22 @@ def test_the_standard_retry_header_counts_where_there_is_no_other():
     assert state(Retry_After="60").retry_after == 60
 
 
-@pytest.mark.parametrize("value", ["Sat, 21 Nov 2026 08:00:00 GMT", "soon", "", "nan", "inf"])
-def test_a_header_that_is_no_number_counts_as_not_given(value):
+@pytest.mark.parametrize(
+    ("until", "seconds"),
+    [("Sat, 21 Nov 2026 08:01:30 GMT", 90), ("Sat, 21 Nov 2026 07:00:00 GMT", 0)],
+)
+def test_a_retry_header_may_be_a_date_read_by_the_answer_s_own_clock(until, seconds):
+    assert state(Retry_After=until, Date="Sat, 21 Nov 2026 08:00:00 GMT").retry_after == seconds
+
+
+@pytest.mark.parametrize("clock", [{}, {"Date": "today"}])
+def test_without_a_date_of_the_answer_this_machine_s_time_counts(clock):
+    assert state(Retry_After="Fri, 01 Jan 2100 00:00:00 GMT", **clock).retry_after > 365 * 86_400
+    assert state(Retry_After="Thu, 01 Jan 1970 00:00:00 GMT", **clock).retry_after == 0
+
+
+@pytest.mark.parametrize("value", ["soon", "", "nan", "inf", "Sat, 99 Nov 2026 08:00:00 GMT", HUGE_YEAR])
+def test_a_header_that_can_not_be_read_counts_as_not_given(value):
     assert state(Retry_After=value).retry_after is None
     assert state(X_RateLimit_Remaining=value).remaining is None
 

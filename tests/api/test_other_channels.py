@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
-from api.channel_helpers import SMALLEST, mistakes
+from api.channel_helpers import (
+    FILM_CARD,
+    LINK_CARD,
+    REPLY_CARD,
+    SMALLEST,
+    TEMPLATE_CARD,
+    WHATS_APP_MESSAGES,
+    carousel,
+    mistakes,
+)
 
 from braze_provider.api.channels.content_card import ContentCard
 from braze_provider.api.channels.email import Email
@@ -28,7 +41,7 @@ class TestEmail:
         }
 
     def test_a_mistake_in_an_attachment_is_named(self):
-        email = {**SMALLEST["email"], "attachments": [{"file_name": "f", "url": "https://example.com/f.exe"}]}
+        email = {**SMALLEST["email"], "attachments": [{"file_name": "f"}]}
         assert list(mistakes("email", email)) == ["attachments[0].url"]
 
 
@@ -42,6 +55,16 @@ class TestWebhook:
         [
             ({"who": "{{${user_id}}}", "n": 1}, '{"who":"{{${user_id}}}","n":1}'),
             (["é", None, {"a": True}], '["é",null,{"a":true}]'),
+            (
+                {
+                    "at": datetime(2026, 7, 22, 9, tzinfo=timezone.utc),
+                    "day": date(2026, 7, 22),
+                    "n": Decimal("9.5"),
+                },
+                '{"at":"2026-07-22T09:00:00+00:00","day":"2026-07-22","n":9.5}',
+            ),
+            (({"id": UUID(int=1)},), '[{"id":"00000000-0000-0000-0000-000000000001"}]'),
+            (MappingProxyType({"a": (1, 2)}), '{"a":[1,2]}'),
             ('{"a": 1}', '{"a": 1}'),
             ("", ""),
         ],
@@ -49,9 +72,12 @@ class TestWebhook:
     def test_its_body_goes_out_as_text_whatever_json_it_is(self, body, text):
         assert validate(Webhook, {**SMALLEST["webhook"], "body": body}).to_body()["body"] == text
 
-    def test_a_body_that_is_no_json_is_refused(self):
-        webhook = {**SMALLEST["webhook"], "body": {"a": {1, 2}}}
-        assert mistakes("webhook", webhook) == {"body": "must be text, or hold nothing but JSON"}
+    def test_what_is_no_json_in_its_body_is_named_by_its_place(self):
+        webhook = {**SMALLEST["webhook"], "body": {"a": {1, 2}, "b": [float("nan")]}}
+        assert mistakes("webhook", webhook) == {
+            "body.a": "must be JSON, not a Python set",
+            "body.b[0]": "must be a finite number: JSON has no NaN or Infinity",
+        }
 
 
 class TestContentCard:
@@ -67,10 +93,11 @@ class TestContentCard:
         found = mistakes("content_card", {**card, "time_to_live": 60})
         assert found == dict.fromkeys(missing, f"is required for `{card['type']}`")
 
-    @pytest.mark.parametrize("ends", [{}, {"time_to_live": 60, "expire_at": "2026-07-22"}])
-    def test_it_ends_in_exactly_one_way(self, ends):
-        card = {"type": "BANNER", "image_url": "u", **ends}
-        assert mistakes("content_card", card) == {"": "needs exactly one of `time_to_live` and `expire_at`"}
+    def test_it_ends_in_one_way_or_in_both(self):
+        card = {"type": "BANNER", "image_url": "u"}
+        assert mistakes("content_card", card) == {"": "needs `time_to_live` or `expire_at`"}
+        both = {**card, "time_to_live": 60, "expire_at": "2026-07-22"}
+        assert validate(ContentCard, both).to_body() == both
 
     @pytest.mark.parametrize(
         ("seconds", "fits"), [(0, False), (1, True), (2_592_000, True), (2_592_001, False)]
@@ -79,59 +106,24 @@ class TestContentCard:
         card = {"type": "BANNER", "image_url": "u", "time_to_live": seconds}
         assert (problems(ContentCard, card) == []) is fits
 
+    @pytest.mark.parametrize(
+        ("expiry", "text"),
+        [
+            (date(2026, 7, 22), "2026-07-22"),
+            (datetime.fromisoformat("2026-07-22T09:00:00"), "2026-07-22T09:00:00"),
+            (datetime(2026, 7, 22, 9, tzinfo=timezone.utc), "2026-07-22T09:00:00+00:00"),
+        ],
+    )
+    def test_its_expiry_may_be_a_python_date(self, expiry, text):
+        card = {"type": "BANNER", "image_url": "u", "expire_at": expiry, "expire_in_local_time": True}
+        assert validate(ContentCard, card).expire_at == text
+
 
 class TestSms:
     def test_clicks_are_tracked_on_short_links_only(self):
         sms = {**SMALLEST["sms"], "user_click_tracking_enabled": True}
         assert mistakes("sms", sms) == {"user_click_tracking_enabled": "needs `link_shortening_enabled`"}
         assert validate(Sms, {**sms, "link_shortening_enabled": True})
-
-
-WHATS_APP_MESSAGES: list[tuple[str, dict[str, Any]]] = [
-    ("template_message", {"template_name": "t", "template_language_code": "en"}),
-    (
-        "template_message",
-        {
-            "template_name": "t",
-            "template_language_code": "en",
-            "header_variables": {"0": "h"},
-            "body_variables": {"0": "a", "1": "{{${first_name}}}"},
-            "button_variables": {"1": "/path"},
-            "header_media_uri": "https://example.com/a.png",
-        },
-    ),
-    ("text_response_message", {"body": "b", "preview_url": True}),
-    ("text_image_response_message", {"image_uri": "https://example.com/a.png", "caption": "c"}),
-    (
-        "quick_reply_response_message",
-        {"body": "b", "buttons": [{"text": "Yes"}], "header_text": "h", "footer": "f"},
-    ),
-    ("quick_reply_response_message", {"body": "b", "buttons": [{"text": "Yes"}], "header_image_uri": "u"}),
-    (
-        "list_response_message",
-        {
-            "body": "b",
-            "header": "h",
-            "footer": "f",
-            "list": {
-                "list_button_text": "Choose",
-                "list_sections": [
-                    {"section_title": "s", "list_rows": [{"row_title": "r", "row_description": "d"}] * 10}
-                ],
-            },
-        },
-    ),
-    (
-        "flow_response_message",
-        {
-            "body": "b",
-            "flow_button": {"caption": "x" * 20, "flow_id": "1"},
-            "header_text": "h",
-            "footer": "f",
-            "generate_custom_attribute": False,
-        },
-    ),
-]
 
 
 def whats_app(message_type: Any, message: Any) -> dict[str, Any]:
@@ -166,6 +158,7 @@ class TestWhatsApp:
             ("quick_reply_response_message", {"body", "buttons"}),
             ("list_response_message", {"body", "list"}),
             ("flow_response_message", {"body", "flow_button"}),
+            ("carousel_response_message", {"body", "carousel_button_type", "cards"}),
         ],
     )
     def test_each_type_names_what_is_missing(self, message_type, required):
@@ -238,10 +231,89 @@ class TestWhatsApp:
                 "message.flow_button.caption",
                 "must be at most 20 characters long",
             ),
+            (
+                "template_message",
+                {**TEMPLATE, "carousel_cards": [TEMPLATE_CARD]},
+                "message.carousel_cards",
+                "must hold 2 to 10 cards, not 1",
+            ),
+            (
+                "template_message",
+                {
+                    **TEMPLATE,
+                    "carousel_cards": [TEMPLATE_CARD, FILM_CARD],
+                },
+                "message.carousel_cards",
+                "must have the same `header_media_type` on every card",
+            ),
+            (
+                "template_message",
+                {**TEMPLATE, "carousel_cards": [TEMPLATE_CARD, {"header_media_type": "image"}]},
+                "message.carousel_cards[1].header_media_uri",
+                "is required",
+            ),
+            ("carousel_response_message", carousel("url"), "message.cards", "must hold 2 to 10 cards, not 0"),
+            (
+                "carousel_response_message",
+                carousel("url", *[LINK_CARD] * 11),
+                "message.cards",
+                "must hold 2 to 10 cards, not 11",
+            ),
+            (
+                "carousel_response_message",
+                carousel("url", LINK_CARD, {**LINK_CARD, "media_type": "video"}),
+                "message.cards",
+                "must have the same `media_type` on every card",
+            ),
+            (
+                "carousel_response_message",
+                carousel("url", LINK_CARD, REPLY_CARD),
+                "message.cards[1].cta_url_button",
+                "is required for `url`",
+            ),
+            (
+                "carousel_response_message",
+                carousel("quick_reply", {**REPLY_CARD, "buttons": []}, REPLY_CARD),
+                "message.cards[0].buttons",
+                "is required for `quick_reply`",
+            ),
+            (
+                "carousel_response_message",
+                carousel("quick_reply", {**REPLY_CARD, "buttons": ["1", "2"]}, REPLY_CARD),
+                "message.cards",
+                "must have the same number of `buttons` on every card",
+            ),
+            (
+                "carousel_response_message",
+                carousel("url", LINK_CARD, {**LINK_CARD, "body_text": "x" * 161}),
+                "message.cards[1].body_text",
+                "must be at most 160 characters long",
+            ),
+            (
+                "carousel_response_message",
+                {**carousel("url"), "cards": "c"},
+                "message.cards",
+                "must be an array, not text",
+            ),
+            (
+                "carousel_response_message",
+                carousel("quick_reply", 5, REPLY_CARD),
+                "message.cards[0]",
+                "must be an object, not a number",
+            ),
         ],
     )
     def test_what_braze_refuses_is_refused_by_name(self, message_type, message, path, reason):
         assert mistakes("whats_app", whats_app(message_type, message)) == {path: reason}
+
+    def test_a_card_of_a_carousel_has_two_buttons_at_most(self):
+        cards = [{**REPLY_CARD, "buttons": ["1", "2", "3"]}] * 2
+        assert mistakes(
+            "whats_app", whats_app("carousel_response_message", carousel("quick_reply", *cards))
+        ) == {
+            "message.cards[0].buttons": "must hold 2 buttons at most",
+            "message.cards[1].buttons": "must hold 2 buttons at most",
+        }
 
     @pytest.mark.parametrize("message_type", ["text_message", None, 5, []])
     def test_with_an_unknown_type_only_the_type_is_blamed(self, message_type):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 
 import pytest
 from api.channel_helpers import SMALLEST, mistakes
@@ -70,9 +70,16 @@ class TestApplePush:
         push = {"alert": "a", "category": "ab_cat_yes_no", "buttons": [{"action_id": "ab_pb_yes"}]}
         assert mistakes("apple_push", push) == {}
 
-    def test_an_expiry_may_be_a_datetime(self):
-        push = validate(ApplePush, {"alert": "a", "expiry": datetime(2026, 7, 22, tzinfo=timezone.utc)})
-        assert push.expiry == "2026-07-22T00:00:00+00:00"
+    @pytest.mark.parametrize(
+        ("expiry", "text"),
+        [
+            (datetime(2026, 7, 22, tzinfo=timezone.utc), "2026-07-22T00:00:00+00:00"),
+            (datetime.fromisoformat("2026-07-22T09:00:00"), "2026-07-22T09:00:00+00:00"),
+            (date(2026, 7, 22), "2026-07-22"),
+        ],
+    )
+    def test_an_expiry_may_be_a_python_date_and_is_utc_without_a_zone(self, expiry, text):
+        assert validate(ApplePush, {"alert": "a", "expiry": expiry}).expiry == text
 
     @pytest.mark.parametrize("buttons", ["OK", [5], {}])
     def test_buttons_of_another_type_are_one_mistake(self, buttons):
@@ -83,6 +90,12 @@ class TestApplePush:
     def test_a_category_of_another_type_is_one_mistake(self, category):
         push = {"alert": "a", "category": category, "buttons": [{"action_id": "b"}]}
         assert list(mistakes("apple_push", push)) == ["category"]
+
+
+@pytest.mark.parametrize("channel", ["android_push", "kindle_push"])
+@pytest.mark.parametrize("priority", [-3, 3])
+def test_a_priority_beyond_minus_2_to_2_is_no_mistake(channel, priority):
+    assert mistakes(channel, {**SMALLEST[channel], "priority": priority}) == {}
 
 
 class TestAndroidPush:
@@ -96,8 +109,7 @@ class TestAndroidPush:
     @pytest.mark.parametrize(
         ("field", "value", "reason"),
         [
-            ("priority", 3, "must be at most 2"),
-            ("priority", -3, "must be at least -2"),
+            ("priority", "high", "must be a whole number, not text"),
             ("time_to_live", 2_419_201, "must be at most 2,419,200"),
             ("accent_color", "#ff0000", "must be a whole number, not text"),
             ("buttons", [{"text": "a", "action": "CLICK"}], None),
@@ -111,6 +123,9 @@ class TestAndroidPush:
 
 
 class TestWebPush:
+    def test_its_time_to_live_has_no_documented_maximum(self):
+        assert mistakes("web_push", {**SMALLEST["web_push"], "time_to_live": 2_419_201}) == {}
+
     def test_a_button_can_not_be_a_deep_link(self):
         push = {**SMALLEST["web_push"], "buttons": [{"text": "a", "action": "DEEP_LINK"}]}
         assert mistakes("web_push", push) == {

@@ -295,7 +295,7 @@ def test_a_wrong_key_and_a_missing_permission_are_told_apart(guarded_sandbox, co
 
     wrong, forbidden = errors
     assert type(wrong).__name__ == "BrazeAuthenticationError"
-    assert "the key is wrong, was deleted, or belongs to another Braze instance" in str(wrong)
+    assert "belongs to another workspace or Braze instance" in str(wrong)
     assert type(forbidden).__name__ == "BrazePermissionError"
     assert "lacks the permission campaigns.trigger.send" in str(forbidden)
     assert {error.outcome for error in errors} == {Outcome.REJECTED}

@@ -17,6 +17,17 @@ WHATS_APP = {
 }
 FLOW = {"caption": "Go", "flow_id": "f"}
 
+TEMPLATE = {"template_name": "t", "template_language_code": "en"}
+TEMPLATE_CARD = {"header_media_uri": "u", "header_media_type": "image"}
+IMAGE = {"media_uri": "u", "media_type": "image"}
+REPLY = {**IMAGE, "buttons": ["Yes"]}
+LINK = {**IMAGE, "cta_url_button": {"display_text": "Look", "url": "https://example.com"}}
+
+
+def carousel(button_type: str, *cards: object) -> dict[str, object]:
+    message = {"body": "?", "carousel_button_type": button_type, "cards": cards}
+    return whats_app("carousel_response_message", **message)
+
 
 def whats_app(message_type: str, **message: object) -> dict[str, object]:
     return {**WHATS_APP, "message_type": message_type, "message": message}
@@ -44,10 +55,11 @@ def without(message: dict[str, object], field: str) -> dict[str, object]:
         ("android_push", PUSH),
         ("android_push", {"send_to_sync": True, "extra": {"sync": "now"}}),
         ("android_push", {**PUSH, "priority": 9, "buttons": [{"text": "Open"}]}),
-        ("kindle_push", PUSH),
-        ("web_push", {**PUSH, "require_interaction": True}),
+        ("kindle_push", {**PUSH, "priority": 9}),
+        ("web_push", {**PUSH, "require_interaction": True, "time_to_live": 2_419_201}),
         ("webhook", {"url": "https://example.com", "request_method": "POST", "body": "{}"}),
         ("content_card", CARD),
+        ("content_card", {**CARD, "expire_at": "2026-10-01"}),
         ("content_card", {"type": "BANNER", "image_url": "i", "expire_at": "2026-10-01T12:00:00+0000"}),
         ("sms", {**SMS, "link_shortening_enabled": True, "user_click_tracking_enabled": True}),
         ("whats_app", WHATS_APP),
@@ -56,6 +68,11 @@ def without(message: dict[str, object], field: str) -> dict[str, object]:
         ("whats_app", whats_app("quick_reply_response_message", body="?", buttons=[{"text": "Yes"}])),
         ("whats_app", whats_app("list_response_message", body="?", list=rows(10))),
         ("whats_app", whats_app("flow_response_message", body="?", flow_button=FLOW)),
+        ("whats_app", whats_app("template_message", **TEMPLATE, carousel_cards=[TEMPLATE_CARD] * 2)),
+        ("whats_app", carousel("quick_reply", *[REPLY] * 2)),
+        ("whats_app", carousel("url", *[LINK] * 10)),
+        ("email", {**EMAIL, "reply_to": None, "message_variation_id": None}),
+        ("apple_push", {"alert": {"title": None, "body": "Hi"}, "asset_url": None}),
     ],
 )  # fmt: skip
 def test_a_complete_message_is_accepted(client, channel, message):
@@ -124,6 +141,8 @@ def test_a_push_braze_documents_an_error_for_is_refused_with_that_error(client, 
         ("email", {**EMAIL, "attachments": [{"url": "u"}]}, "email.attachments[0].file_name is required"),
         ("apple_push", {**APPLE, "extra": {"aps": {}}}, "extra may not hold the key aps"),
         ("apple_push", {"alert": {"title": "Shop"}}, "messages.apple_push.alert.body is required"),
+        ("apple_push", {"alert": {"body": None}}, "messages.apple_push.alert.body is required"),
+        ("email", {**EMAIL, "body": None}, "messages.email.body is required"),
         ("apple_push", {**APPLE, "badge": True}, "badge must be a whole number, not a boolean"),
         ("apple_push", {**APPLE, "relevance_score": 2}, "relevance_score must be between 0 and 1"),
         ("apple_push", {**APPLE, "relevance_score": "high"}, "relevance_score must be a number"),
@@ -133,12 +152,11 @@ def test_a_push_braze_documents_an_error_for_is_refused_with_that_error(client, 
         ("apple_push", {**APPLE, "buttons": [{}]}, "apple_push.buttons[0].action_id is required"),
         ("android_push", {**PUSH, "send_to_sync": True}, "alert must be absent with send_to_sync"),
         ("android_push", {**PUSH, "time_to_live": 2_419_201}, "time_to_live must be between"),
-        ("kindle_push", {**PUSH, "priority": 3}, "priority must be between -2 and 2"),
-        ("web_push", {**PUSH, "time_to_live": -1}, "web_push.time_to_live is below 0"),
+        ("kindle_push", {**PUSH, "priority": "3"}, "priority must be a whole number, not a string"),
+        ("web_push", {**PUSH, "time_to_live": "60"}, "time_to_live must be a whole number, not a string"),
         ("webhook", {"url": "u", "request_method": "PATCH"}, "request_method must be one of POST"),
         ("webhook", {"url": "u", "request_method": "PUT", "body": {}}, "body must be a string"),
-        ("content_card", without(CARD, "time_to_live"), "exactly one of time_to_live and expire_at"),
-        ("content_card", {**CARD, "expire_at": "2026-10-01"}, "exactly one of time_to_live and expire_at"),
+        ("content_card", without(CARD, "time_to_live"), "must have time_to_live or expire_at"),
         ("content_card", {**CARD, "type": "SQUARE"}, "type must be one of CLASSIC"),
         ("content_card", {**CARD, "time_to_live": 31 * 24 * 3600}, "time_to_live must be between"),
         ("sms", {**SMS, "user_click_tracking_enabled": True}, "needs link_shortening_enabled"),
@@ -173,6 +191,13 @@ def test_a_push_braze_documents_an_error_for_is_refused_with_that_error(client, 
             whats_app("flow_response_message", body="?", flow_button={"caption": "x" * 21, "flow_id": "f"}),
             "caption exceeds 20 characters",
         ),
+        ("whats_app", carousel("url", LINK), "cards must have 2 to 10 items"),
+        ("whats_app", carousel("url", LINK, {**LINK, "media_type": "video"}), "one media_type for all cards"),
+        ("whats_app", carousel("url", LINK, {**LINK, "body_text": "x" * 161}), "exceeds 160 characters"),
+        ("whats_app", carousel("url", LINK, REPLY), "cards[1].cta_url_button is required"),
+        ("whats_app", carousel("quick_reply", REPLY, LINK), "cards[1].buttons is required"),
+        ("whats_app", carousel("quick_reply", {**REPLY, "buttons": ["1", "2"]}, REPLY), "number of buttons"),
+        ("whats_app", carousel("quick_reply", *[{**REPLY, "buttons": ["1"] * 3}] * 2), "2 items at most"),
     ],
 )
 def test_a_mistaken_message_is_refused_with_the_field_s_path(client, channel, message, text):
@@ -180,6 +205,11 @@ def test_a_mistaken_message_is_refused_with_the_field_s_path(client, channel, me
 
     assert answer.status_code == 400
     assert text in answer.json()["message"]
+
+
+def test_a_channel_that_is_null_is_no_message(client):
+    assert client.send(messages={"email": EMAIL, "sms": None}).json()["message"] == "success"
+    assert client.send(messages={"email": None}).json() == {"message": "No message to send"}
 
 
 def test_a_message_for_several_channels_is_checked_in_each(client):

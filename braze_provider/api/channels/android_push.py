@@ -7,15 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from braze_provider.api.base import BrazeObject, Breach
+from braze_provider.api.base import Breach, MessagePart
 from braze_provider.api.channels.base import Channel
 from braze_provider.api.channels.push import payload_size
 from braze_provider.api.limits import ANDROID_PUSH_BYTES, MAX_TIME_TO_LIVE_SECONDS
 from braze_provider.api.open_json import JsonObject
-from braze_provider.api.values import Array, NonEmptyText, Omittable, Priority, Text
+from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
 
 
-class AndroidButton(BrazeObject):
+class AndroidButton(MessagePart):
     """
     A button of a notification.
 
@@ -31,7 +31,7 @@ class AndroidButton(BrazeObject):
     use_webview: Omittable[bool] = None
 
 
-class ConversationMessage(BrazeObject):
+class ConversationMessage(MessagePart):
     """
     A message of a conversation.
 
@@ -45,7 +45,7 @@ class ConversationMessage(BrazeObject):
     person_id: NonEmptyText
 
 
-class ConversationPerson(BrazeObject):
+class ConversationPerson(MessagePart):
     """
     A person of a conversation.
 
@@ -57,7 +57,7 @@ class ConversationPerson(BrazeObject):
     name: Text
 
 
-class Conversation(BrazeObject):
+class Conversation(MessagePart):
     """
     A notification that shows a conversation.
 
@@ -82,7 +82,7 @@ class AndroidPush(Channel):
     :param title: The title; required, but refused with ``send_to_sync``.
     :param extra: Keys and values for the app; ``appboy_image_url`` is a large picture.
     :param notification_channel_id: The notification channel; default: the dashboard's.
-    :param priority: From -2 to 2.
+    :param priority: From -2 to 2; Braze takes any other for 0.
     :param android_priority: ``normal`` or ``high``, for Firebase.
     :param send_to_sync: Default: False. True makes it a silent push.
     :param collapse_key: A later push with the same one takes this one's place; at most three per device.
@@ -105,7 +105,7 @@ class AndroidPush(Channel):
     title: Omittable[Text] = None
     extra: Omittable[JsonObject] = None
     notification_channel_id: Omittable[Text] = None
-    priority: Omittable[Priority] = None
+    priority: Omittable[int] = None
     android_priority: Omittable[Literal["normal", "high"]] = None
     send_to_sync: Omittable[bool] = None
     collapse_key: Omittable[Text] = None

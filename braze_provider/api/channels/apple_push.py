@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from braze_provider.api.base import BrazeObject, Breach, part
+from braze_provider.api.base import Breach, MessagePart, part
 from braze_provider.api.channels.base import Channel
 from braze_provider.api.channels.push import payload_size
 from braze_provider.api.instants import Instant
@@ -21,7 +21,7 @@ BUILT_IN_CATEGORIES = frozenset(
 """Categories whose buttons Braze's SDK brings along; all others are defined by the app."""
 
 
-class AppleAlert(BrazeObject):
+class AppleAlert(MessagePart):
     """
     The text of a notification, with a title and for several languages.
 
@@ -47,7 +47,7 @@ class AppleAlert(BrazeObject):
     sound: Omittable[Text] = None
 
 
-class AppleButton(BrazeObject):
+class AppleButton(MessagePart):
     """
     What a button of a notification does.
 

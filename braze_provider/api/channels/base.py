@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from braze_provider.api.base import BrazeObject
+from braze_provider.api.base import MessagePart
 from braze_provider.api.values import NonEmptyText, Omittable
 
 
-class Channel(BrazeObject):
+class Channel(MessagePart):
     """
     A message in one channel.
 

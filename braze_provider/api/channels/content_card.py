@@ -9,7 +9,7 @@ from pydantic import Field
 
 from braze_provider.api.base import Breach
 from braze_provider.api.channels.base import Channel
-from braze_provider.api.instants import Instant
+from braze_provider.api.instants import LocalInstant
 from braze_provider.api.limits import CONTENT_CARD_MAX_DAYS, DAY
 from braze_provider.api.open_json import JsonObject
 from braze_provider.api.values import NonEmptyText, Omittable, Text
@@ -24,8 +24,9 @@ class ContentCard(Channel):
     :param title: The title, which may be empty; required except for a banner.
     :param description: The text; required except for a banner.
     :param image_url: Address of the picture; required for a captioned image and a banner.
-    :param time_to_live: Seconds until it expires. Exactly one of this and ``expire_at`` is given.
-    :param expire_at: When it expires. How far off that may be is left to Braze, which knows when it sends.
+    :param time_to_live: Seconds until it expires. This or ``expire_at`` is required.
+    :param expire_at: When it expires. Give a ``datetime`` a time zone, unless ``expire_in_local_time`` is
+        true. How far off it may be is left to Braze, which knows when it sends.
     :param expire_in_local_time: Default: False. True expires it at that time by each user's own clock.
     :param pinned: Default: False. Whether it stays on top.
     :param ios_uri: Web address or deep link that it opens on iOS.
@@ -44,7 +45,7 @@ class ContentCard(Channel):
     description: Omittable[NonEmptyText] = None
     image_url: Omittable[NonEmptyText] = None
     time_to_live: Omittable[Annotated[int, Field(ge=1, le=CONTENT_CARD_MAX_DAYS * DAY)]] = None
-    expire_at: Omittable[Instant] = None
+    expire_at: Omittable[LocalInstant] = None
     expire_in_local_time: Omittable[bool] = None
     pinned: Omittable[bool] = None
     ios_uri: Omittable[Text] = None
@@ -67,6 +68,5 @@ class ContentCard(Channel):
         for name in required:
             if given.get(name) is None:
                 yield Breach(f"is required for `{card}`", (name,))
-        ends = [name for name in ("time_to_live", "expire_at") if given.get(name) is not None]
-        if len(ends) != 1:
-            yield Breach("needs exactly one of `time_to_live` and `expire_at`")
+        if given.get("time_to_live") is None and given.get("expire_at") is None:
+            yield Breach("needs `time_to_live` or `expire_at`")

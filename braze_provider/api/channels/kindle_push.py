@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from braze_provider.api.channels.base import Channel
 from braze_provider.api.open_json import JsonObject
-from braze_provider.api.values import NonEmptyText, Omittable, Priority, Text
+from braze_provider.api.values import NonEmptyText, Omittable, Text
 
 
 class KindlePush(Channel):
@@ -26,7 +26,7 @@ class KindlePush(Channel):
     alert: NonEmptyText
     title: NonEmptyText
     extra: Omittable[JsonObject] = None
-    priority: Omittable[Priority] = None
+    priority: Omittable[int] = None
     collapse_key: Omittable[Text] = None
     sound: Omittable[Text] = None
     custom_uri: Omittable[Text] = None

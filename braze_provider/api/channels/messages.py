@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from braze_provider.api.base import BrazeObject, Breach
+from braze_provider.api.base import Breach, MessagePart
 from braze_provider.api.channels.android_push import AndroidPush
 from braze_provider.api.channels.apple_push import ApplePush
 from braze_provider.api.channels.content_card import ContentCard
@@ -19,7 +19,7 @@ from braze_provider.api.reasons import listed, near_miss
 from braze_provider.api.values import Omittable
 
 
-class Messages(BrazeObject):
+class Messages(MessagePart):
     """
     What is sent, in one or more channels.
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from braze_provider.api.base import BrazeObject
+from braze_provider.api.base import MessagePart
 from braze_provider.api.channels.base import Channel
-from braze_provider.api.limits import MAX_TIME_TO_LIVE_SECONDS
 from braze_provider.api.open_json import JsonObject
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
 
 
-class WebPushButton(BrazeObject):
+class WebPushButton(MessagePart):
     """
     A button of a notification.
 
@@ -53,6 +50,6 @@ class WebPush(Channel):
     image_url: Omittable[Text] = None
     large_image_url: Omittable[Text] = None
     require_interaction: Omittable[bool] = None
-    time_to_live: Omittable[Annotated[int, Field(ge=0, le=MAX_TIME_TO_LIVE_SECONDS)]] = None
+    time_to_live: Omittable[int] = None
     send_to_most_recent_device_only: Omittable[bool] = None
     buttons: Omittable[Array[WebPushButton]] = None

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
 from braze_provider.api.channels.base import Channel
-from braze_provider.api.open_json import JsonObject
-from braze_provider.api.reasons import refusal
+from braze_provider.api.open_json import JsonObject, plain_json
 from braze_provider.api.values import NonEmptyText, Omittable, Text
 
 
 def _as_json_text(body: object) -> object:
-    if not isinstance(body, (dict, list, tuple)):
+    if not isinstance(body, (Mapping, list, tuple)):
         return body
-    try:
-        # Not escaped to ASCII: Liquid in it should read as it was written.
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError):
-        raise refusal("must be text, or hold nothing but JSON") from None
+    # Not escaped to ASCII: Liquid in it should read as it was written.
+    return json.dumps(plain_json(body), ensure_ascii=False, separators=(",", ":"))
 
 
 class Webhook(Channel):
@@ -31,7 +28,8 @@ class Webhook(Channel):
     :param url: Where to.
     :param request_method: ``POST``, ``PUT``, ``DELETE`` or ``GET``.
     :param request_headers: Headers; Braze sets no ``Content-Type`` by itself.
-    :param body: The content as text, which is what Braze takes; an object or array is serialised to it.
+    :param body: The content as text, which is what Braze takes; an object or array is serialised to it,
+        with the values of other open JSON: dates, decimals and UUIDs too.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/webhook_object
     """

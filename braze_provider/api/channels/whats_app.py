@@ -1,19 +1,24 @@
-"""WhatsApp messages: one from a template, or five kinds of answer in an open conversation."""
+"""WhatsApp messages: one from a template, or six kinds of answer in an open conversation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, PlainValidator, SerializeAsAny, ValidationInfo
 
-from braze_provider.api.base import BrazeObject, Breach, part
+from braze_provider.api.base import Breach, MessagePart, part
 from braze_provider.api.channels.base import Channel
 from braze_provider.api.reasons import kind, refusal
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text, has_liquid, is_empty_array
 
 MAX_LIST_ROWS = 10
 MAX_CAPTION_LENGTH = 20
+MIN_CARDS, MAX_CARDS = 2, 10
+MAX_CARD_BUTTONS = 2
+MAX_CARD_TEXT_LENGTH = 160
+
+MediaType = Literal["image", "video"]
 
 
 def _by_index(variables: dict[str, str]) -> dict[str, str]:
@@ -32,8 +37,44 @@ Variables = Annotated[dict[str, Text], AfterValidator(_by_index)]
 OneVariable = Annotated[Variables, AfterValidator(_at_most_one)]
 
 
-class WhatsAppMessage(BrazeObject):
-    """Base of the six kinds of message."""
+def _at_most_long(limit: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if len(text) > limit and not has_liquid(text):
+            raise refusal(f"must be at most {limit} characters long")
+        return text
+
+    return check
+
+
+def _card_rules(field: str, cards: object, media_type: str) -> Iterator[Breach]:
+    """Check the number of cards, and that they all show the same kind of media."""
+    if not isinstance(cards, (list, tuple)):
+        return
+    if not MIN_CARDS <= len(cards) <= MAX_CARDS:
+        yield Breach(f"must hold {MIN_CARDS} to {MAX_CARDS} cards, not {len(cards)}", (field,))
+    types = [part(card, media_type) for card in cards]
+    if "image" in types and "video" in types:
+        yield Breach(f"must have the same `{media_type}` on every card", (field,))
+
+
+class WhatsAppMessage(MessagePart):
+    """Base of the seven kinds of message."""
+
+
+class TemplateCard(MessagePart):
+    """
+    A card of a template with a carousel.
+
+    :param header_media_uri: Address of the picture or film, in Braze's media library.
+    :param header_media_type: ``image`` or ``video``, as in the template.
+    :param body_variables: The card's variables, by index from ``"0"``.
+    :param button_variables: The path of a button's link, by the button's index; at most one.
+    """
+
+    header_media_uri: NonEmptyText
+    header_media_type: MediaType
+    body_variables: Omittable[Variables] = None
+    button_variables: Omittable[OneVariable] = None
 
 
 class TemplateMessage(WhatsAppMessage):
@@ -46,6 +87,7 @@ class TemplateMessage(WhatsAppMessage):
     :param body_variables: The body's variables, by index from ``"0"``.
     :param button_variables: The path of a button's link, by the button's index; at most one.
     :param header_media_uri: Address of the picture, for a header that is one.
+    :param carousel_cards: The cards of a template with a carousel, as many as it has: 2 to 10.
     """
 
     hints: ClassVar[Mapping[str, str]] = {"header_image_uri": "Braze has renamed it to `header_media_uri`"}
@@ -56,6 +98,12 @@ class TemplateMessage(WhatsAppMessage):
     body_variables: Omittable[Variables] = None
     button_variables: Omittable[OneVariable] = None
     header_media_uri: Omittable[NonEmptyText] = None
+    carousel_cards: Omittable[Array[TemplateCard]] = None
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check the cards."""
+        yield from _card_rules("carousel_cards", given.get("carousel_cards"), "header_media_type")
 
 
 class TextResponse(WhatsAppMessage):
@@ -82,7 +130,7 @@ class ImageResponse(WhatsAppMessage):
     caption: Omittable[Text] = None
 
 
-class QuickReplyButton(BrazeObject):
+class QuickReplyButton(MessagePart):
     """
     An answer that the user can tap.
 
@@ -118,7 +166,7 @@ class QuickReplyResponse(WhatsAppMessage):
             yield Breach("is not allowed with `header_text`", ("header_image_uri",))
 
 
-class ListRow(BrazeObject):
+class ListRow(MessagePart):
     """
     A row of a list.
 
@@ -130,7 +178,7 @@ class ListRow(BrazeObject):
     row_description: Omittable[Text] = None
 
 
-class ListSection(BrazeObject):
+class ListSection(MessagePart):
     """
     A section of a list.
 
@@ -142,7 +190,7 @@ class ListSection(BrazeObject):
     list_rows: Array[ListRow]
 
 
-class ListOfOptions(BrazeObject):
+class ListOfOptions(MessagePart):
     """
     A list to choose from.
 
@@ -183,13 +231,7 @@ class ListResponse(WhatsAppMessage):
     footer: Omittable[Text] = None
 
 
-def _caption(text: str) -> str:
-    if len(text) > MAX_CAPTION_LENGTH and not has_liquid(text):
-        raise refusal(f"must be at most {MAX_CAPTION_LENGTH} characters long")
-    return text
-
-
-class FlowButton(BrazeObject):
+class FlowButton(MessagePart):
     """
     The button that starts a flow.
 
@@ -197,7 +239,7 @@ class FlowButton(BrazeObject):
     :param flow_id: A published flow.
     """
 
-    caption: Annotated[NonEmptyText, AfterValidator(_caption)]
+    caption: Annotated[NonEmptyText, AfterValidator(_at_most_long(MAX_CAPTION_LENGTH))]
     flow_id: NonEmptyText
 
 
@@ -219,6 +261,77 @@ class FlowResponse(WhatsAppMessage):
     generate_custom_attribute: Omittable[bool] = None
 
 
+class LinkButton(MessagePart):
+    """
+    A button that opens a web address.
+
+    :param display_text: What it says.
+    :param url: The address.
+    """
+
+    display_text: NonEmptyText
+    url: NonEmptyText
+
+
+class CarouselCard(MessagePart):
+    """
+    A card of a carousel.
+
+    :param media_uri: Address of the picture or film.
+    :param media_type: ``image`` or ``video``.
+    :param body_text: A text below it, at most 160 characters.
+    :param buttons: What the answers to tap say; required for ``quick_reply``.
+    :param cta_url_button: A button that opens a web address; required for ``url``.
+    """
+
+    media_uri: NonEmptyText
+    media_type: MediaType
+    body_text: Omittable[Annotated[Text, AfterValidator(_at_most_long(MAX_CARD_TEXT_LENGTH))]] = None
+    buttons: Omittable[Array[NonEmptyText]] = None
+    cta_url_button: Omittable[LinkButton] = None
+
+
+class CarouselResponse(WhatsAppMessage):
+    """
+    A text with cards to swipe through (``carousel_response_message``).
+
+    :param body: The text.
+    :param carousel_button_type: What the cards' buttons are: ``quick_reply`` or ``url``.
+    :param cards: The cards in the order in which they are shown, 2 to 10.
+    """
+
+    body: NonEmptyText
+    carousel_button_type: Literal["quick_reply", "url"]
+    cards: Array[CarouselCard]
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check the cards and their buttons."""
+        cards = given.get("cards")
+        yield from _card_rules("cards", cards, "media_type")
+        if not isinstance(cards, (list, tuple)):
+            return
+        kind_of_button = given.get("carousel_button_type")
+        numbers = set()
+        for index, card in enumerate(cards):
+            if not isinstance(card, (Mapping, CarouselCard)):
+                continue
+            if kind_of_button == "url" and part(card, "cta_url_button") is None:
+                yield Breach("is required for `url`", ("cards", index, "cta_url_button"))
+            if kind_of_button == "quick_reply":
+                buttons = part(card, "buttons")
+                if not buttons:
+                    yield Breach("is required for `quick_reply`", ("cards", index, "buttons"))
+                elif isinstance(buttons, (list, tuple)):
+                    numbers.add(len(buttons))
+                    if len(buttons) > MAX_CARD_BUTTONS:
+                        yield Breach(
+                            f"must hold {MAX_CARD_BUTTONS} buttons at most", ("cards", index, "buttons")
+                        )
+        if len(numbers) > 1:
+            yield Breach("must have the same number of `buttons` on every card", ("cards",))
+
+
 MESSAGE_TYPES: Mapping[str, type[WhatsAppMessage]] = {
     "template_message": TemplateMessage,
     "text_response_message": TextResponse,
@@ -226,12 +339,13 @@ MESSAGE_TYPES: Mapping[str, type[WhatsAppMessage]] = {
     "quick_reply_response_message": QuickReplyResponse,
     "list_response_message": ListResponse,
     "flow_response_message": FlowResponse,
+    "carousel_response_message": CarouselResponse,
 }
 """The kind of message for each ``message_type``."""
 
 
 def _message_of_its_type(value: object, info: ValidationInfo) -> object:
-    # Not a union: pydantic would blame the six kinds in turn, where `message_type` says which one is meant.
+    # Not a union: pydantic would blame the seven kinds in turn, where `message_type` says which one is meant.
     if not isinstance(value, (Mapping, WhatsAppMessage)):
         raise refusal("is required" if value is None else f"must be an object, not {kind(value)}")
     model = MESSAGE_TYPES.get(info.data.get("message_type", ""))
@@ -260,5 +374,6 @@ class WhatsApp(Channel):
         "quick_reply_response_message",
         "list_response_message",
         "flow_response_message",
+        "carousel_response_message",
     ]
     message: Annotated[SerializeAsAny[WhatsAppMessage], PlainValidator(_message_of_its_type)]

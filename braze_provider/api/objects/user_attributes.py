@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from braze_provider.api.base import BrazeObject, Breach
-from braze_provider.api.instants import Day, Instant
+from braze_provider.api.instants import Day, ProfileInstant
 from braze_provider.api.open_json import JsonObject, JsonValue
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
 
@@ -59,11 +59,14 @@ class UserAttributes(BrazeObject):
     """
     Attributes that are written to a profile. ``None`` deletes one; what is not below is a custom attribute.
 
+    A time may be a Python ``date`` or ``datetime``; one without a time zone is UTC. As text, it is ISO 8601
+    or in one of the forms of Braze's page, such as ``07/22/2026``.
+
     :param country: ISO 3166-1 alpha-2 code.
     :param current_location: Longitude and latitude.
     :param date_of_first_session: When the user first used the app.
     :param date_of_last_session: When the user last used the app.
-    :param dob: Date of birth as YYYY-MM-DD.
+    :param dob: Date of birth as YYYY-MM-DD, or a ``date`` or ``datetime``.
     :param email: E-mail address.
     :param email_subscribe: Subscription state of e-mail.
     :param email_open_tracking_disabled: Whether opens of e-mails are not tracked.
@@ -98,8 +101,8 @@ class UserAttributes(BrazeObject):
 
     country: Text | None = None
     current_location: Location | None = None
-    date_of_first_session: Instant | None = None
-    date_of_last_session: Instant | None = None
+    date_of_first_session: ProfileInstant | None = None
+    date_of_last_session: ProfileInstant | None = None
     dob: Day | None = None
     email: Text | None = None
     email_subscribe: SubscriptionState | None = None
@@ -112,7 +115,7 @@ class UserAttributes(BrazeObject):
     home_city: Text | None = None
     language: Text | None = None
     last_name: Text | None = None
-    marked_email_as_spam_at: Instant | None = None
+    marked_email_as_spam_at: ProfileInstant | None = None
     phone: Text | None = None
     push_subscribe: SubscriptionState | None = None
     push_tokens: Array[PushToken] | None = None

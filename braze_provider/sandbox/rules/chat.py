@@ -13,6 +13,7 @@ from braze_provider.sandbox.rules.checks import (
     boolean,
     choice,
     filled,
+    has_liquid,
     json_name,
     mapping,
     shape,
@@ -22,6 +23,9 @@ from braze_provider.sandbox.rules.checks import (
 
 MAX_LIST_ROWS = 10
 MAX_FLOW_CAPTION = 20
+MIN_CARDS, MAX_CARDS = 2, 10
+MAX_CARD_TEXT = 160
+MAX_CARD_BUTTONS = 2
 
 
 def _any_array(value: object, path: str) -> None:
@@ -93,8 +97,81 @@ _LIST = with_also(
 
 def _flow_caption(value: object, path: str) -> None:
     filled(value, path)
-    if isinstance(value, str) and len(value) > MAX_FLOW_CAPTION:
+    if isinstance(value, str) and len(value) > MAX_FLOW_CAPTION and not has_liquid(value):
         refuse(f"{path} exceeds {MAX_FLOW_CAPTION} characters")
+
+
+def _card_text(value: object, path: str) -> None:
+    text(value, path)
+    if isinstance(value, str) and len(value) > MAX_CARD_TEXT and not has_liquid(value):
+        refuse(f"{path} exceeds {MAX_CARD_TEXT} characters")
+
+
+def _cards(card: Check, media_type: str) -> Check:
+    """Two to ten cards, each with the same type of media."""
+    each = array(card)
+
+    def check(value: object, path: str) -> None:
+        each(value, path)
+        if isinstance(value, list):
+            if not MIN_CARDS <= len(value) <= MAX_CARDS:
+                refuse(f"{path} must have {MIN_CARDS} to {MAX_CARDS} items")
+            if len({card[media_type] for card in value}) > 1:
+                refuse(f"{path} must have one {media_type} for all cards")
+
+    return check
+
+
+_CAROUSEL_CARDS = _cards(
+    shape(
+        {
+            "header_media_uri": filled,
+            "header_media_type": choice("image", "video"),
+            "body_variables": mapping,
+            "button_variables": _at_most_one,
+        },
+        required=("header_media_uri", "header_media_type"),
+    ),
+    "header_media_type",
+)
+
+
+def _carousel_together(message: dict[str, Any], path: str) -> None:
+    needed = "cta_url_button" if message["carousel_button_type"] == "url" else "buttons"
+    for index, card in enumerate(message["cards"]):
+        if not card.get(needed):
+            refuse(f"{path}.cards[{index}].{needed} is required")
+        if needed == "buttons" and len(card["buttons"]) > MAX_CARD_BUTTONS:
+            refuse(f"{path}.cards[{index}].buttons may have {MAX_CARD_BUTTONS} items at most")
+    if needed == "buttons" and len({len(card["buttons"]) for card in message["cards"]}) > 1:
+        refuse(f"{path}.cards must have the same number of buttons on every card")
+
+
+_CAROUSEL = with_also(
+    shape(
+        {
+            "body": text,
+            "carousel_button_type": choice("quick_reply", "url"),
+            "cards": _cards(
+                shape(
+                    {
+                        "media_uri": filled,
+                        "media_type": choice("image", "video"),
+                        "body_text": _card_text,
+                        "buttons": array(filled),
+                        "cta_url_button": shape(
+                            {"display_text": filled, "url": filled}, required=("display_text", "url")
+                        ),
+                    },
+                    required=("media_uri", "media_type"),
+                ),
+                "media_type",
+            ),
+        },
+        required=("body", "carousel_button_type", "cards"),
+    ),
+    _carousel_together,
+)
 
 
 _WHATS_APP_MESSAGES: Mapping[str, Check] = MappingProxyType(
@@ -108,6 +185,7 @@ _WHATS_APP_MESSAGES: Mapping[str, Check] = MappingProxyType(
                 "button_variables": _at_most_one,
                 "header_media_uri": text,
                 "header_image_uri": text,  # the older name
+                "carousel_cards": _CAROUSEL_CARDS,
             },
             required=("template_name", "template_language_code"),
         ),
@@ -141,6 +219,7 @@ _WHATS_APP_MESSAGES: Mapping[str, Check] = MappingProxyType(
             },
             required=("body", "flow_button"),
         ),
+        "carousel_response_message": _CAROUSEL,
     }
 )
 

@@ -43,6 +43,11 @@ def child(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
+def has_liquid(text: str) -> bool:
+    """Whether Braze renders the text for each user, so that its length and its meaning are not known yet."""
+    return "{{" in text or "{%" in text
+
+
 def size_in_bytes(value: object) -> int:
     """The length of a value as compact UTF-8 JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -82,8 +87,10 @@ def properties(value: object, path: str) -> None:
 
 
 def timestamp(value: object, path: str) -> None:
-    """A datetime in ISO 8601, or a date alone."""
+    """A datetime in ISO 8601, or a date alone; what Liquid makes of one is not known yet."""
     text(value, path)
+    if has_liquid(str(value)):
+        return
     found = _TIMESTAMP.fullmatch(str(value))
     try:
         if found is None:
@@ -140,9 +147,14 @@ def array(item: Check, *, least: int = 0) -> Check:
     return check
 
 
+def without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an object that say something."""
+    return {name: element for name, element in value.items() if element is not None}
+
+
 def shape(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Check:
     """
-    An object of which every field is known.
+    An object of which every field is known; one that is null counts as left out.
 
     :param fields: the check for each field it may have.
     :param required: the fields it must have.
@@ -154,10 +166,11 @@ def shape(fields: Mapping[str, Check], *, required: Collection[str] = ()) -> Che
         for name in value:
             if name not in fields:
                 refuse(f"{child(path, name)} is not a known field")
+        given = without_nulls(value)
         for name in required:
-            if name not in value:
+            if name not in given:
                 refuse(f"{child(path, name)} is required")
-        for name, element in value.items():
+        for name, element in given.items():
             fields[name](element, child(path, name))
 
     return check
@@ -169,7 +182,7 @@ def with_also(check: Check, further: Callable[[dict[str, Any], str], None]) -> C
     def both(value: object, path: str) -> None:
         check(value, path)
         if isinstance(value, dict):
-            further(value, path)
+            further(without_nulls(value), path)
 
     return both
 

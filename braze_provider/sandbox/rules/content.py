@@ -72,8 +72,8 @@ def _card_together(card: dict[str, Any], path: str) -> None:
     for name in required:
         if name not in card:
             refuse(f"{path}.{name} is required for {card['type']}")
-    if ("time_to_live" in card) == ("expire_at" in card):
-        refuse(f"{path} must have exactly one of time_to_live and expire_at")
+    if "time_to_live" not in card and "expire_at" not in card:
+        refuse(f"{path} must have time_to_live or expire_at")
 
 
 content_card = with_also(

@@ -14,7 +14,7 @@ from braze_provider.sandbox.refusals import (
     refuse,
 )
 from braze_provider.sandbox.rules.chat import sms, whats_app
-from braze_provider.sandbox.rules.checks import Check, mapping
+from braze_provider.sandbox.rules.checks import Check, mapping, without_nulls
 from braze_provider.sandbox.rules.content import content_card, email, webhook
 from braze_provider.sandbox.rules.push import android_push, apple_push, kindle_push, web_push
 from braze_provider.sandbox.workspace import Campaign
@@ -44,10 +44,11 @@ def check_messages(messages: object, *, of_campaign: bool, campaign: Campaign | 
     :returns: the messages by channel.
     :raises RefusedError: when there is no message, or one of them is wrong.
     """
-    if not messages:
+    if messages:
+        mapping(messages, "messages")
+    by_channel: dict[str, Any] = without_nulls(messages) if isinstance(messages, dict) else {}
+    if not by_channel:
         refuse(NO_MESSAGE)
-    mapping(messages, "messages")
-    by_channel: dict[str, Any] = dict(messages) if isinstance(messages, dict) else {}
     for channel, message in by_channel.items():
         if channel not in CHANNELS:
             refuse(f"messages.{channel} is not a known channel")

@@ -59,7 +59,7 @@ def _apple_together(push: dict[str, Any], path: str) -> None:
     if push.get("content-available") is not True:
         if "alert" not in push:
             refuse(f"{path}.alert is required")
-        if isinstance(push["alert"], dict) and "body" not in push["alert"]:
+        if isinstance(push["alert"], dict) and push["alert"].get("body") is None:
             refuse(f"{path}.alert.body is required")
     for reserved in ("ab", "aps"):
         if reserved in push.get("extra", {}):
@@ -181,7 +181,7 @@ kindle_push = shape(
         "title": text,
         "extra": mapping,
         "message_variation_id": filled,
-        "priority": integer(-2, 2),
+        "priority": integer(),
         "collapse_key": text,
         "sound": text,
         "custom_uri": text,
@@ -199,7 +199,7 @@ web_push = shape(
         "image_url": text,
         "large_image_url": text,
         "require_interaction": boolean,
-        "time_to_live": integer(0),
+        "time_to_live": integer(),
         "send_to_most_recent_device_only": boolean,
         "buttons": array(
             shape(
