@@ -48,7 +48,7 @@ class Batch:
     def row_range(self) -> str:
         """The first and last row of the source that it covers, as a text."""
         first, last = self.numbers[0], self.numbers[-1]
-        return f"row {first:,}" if first == last else f"rows {first:,}–{last:,}"  # noqa: RUF001
+        return f"row {first:,}" if first == last else f"rows {first:,}–{last:,}"
 
     @property
     def people(self) -> int:

@@ -23,9 +23,7 @@ LOG = logging.getLogger("test.engine")
 
 
 def people(count: int) -> list[Row]:
-    return [
-        (number + 1, b"p%d" % number, b'{"external_user_id":"p%d"}' % number) for number in range(count)
-    ]
+    return [(number + 1, b"p%d" % number, b'{"external_user_id":"p%d"}' % number) for number in range(count)]
 
 
 class Job:

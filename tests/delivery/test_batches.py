@@ -215,10 +215,10 @@ def test_a_batch_is_called_by_its_number_from_1_and_its_rows_in_the_source():
     rows = [(number, b"%d" % number, b"{}") for number in range(1, 201) if not 50 < number < 61]
 
     assert [str(batch) for batch in envelope.cut(rows, total=4)] == [
-        "batch 1 of 4 (rows 1–50)",  # noqa: RUF001
-        "batch 2 of 4 (rows 61–110)",  # noqa: RUF001
-        "batch 3 of 4 (rows 111–160)",  # noqa: RUF001
-        "batch 4 of 4 (rows 161–200)",  # noqa: RUF001
+        "batch 1 of 4 (rows 1–50)",
+        "batch 2 of 4 (rows 61–110)",
+        "batch 3 of 4 (rows 111–160)",
+        "batch 4 of 4 (rows 161–200)",
     ]
 
 
