@@ -19,13 +19,13 @@ from braze_provider.ledger.reading import RUNNING, Delivery, Wanted
 
 TIMEOUT_SECONDS = 30.0
 
-_ACCESS = (
-    ": --token, or AIRFLOW_CLI_TOKEN, must be valid, and of a user who may read the Dag's task instances"
-)
+_ACCESS = ": --token, or AIRFLOW_CLI_TOKEN, must be valid, and of a user who may read the Dag's tasks"
+_UNKNOWN = ": Airflow has no task state store before 3.3, or does not know this task instance"
 _HINTS = {
     401: _ACCESS,
     403: _ACCESS,  # Which is also what Airflow answers to a token that is none.
-    404: ": Airflow has no task state store before 3.3, or does not know this task instance",
+    404: _UNKNOWN,
+    422: _UNKNOWN,  # Airflow 3.2 takes the path's last part for a map index.
 }
 
 
