@@ -291,7 +291,7 @@ def test_the_table_of_batches_says_why(book: Book, printed: Any):
     assert printed("--state", "uncertain")[-3:] == [
         f"welcome {RUN} send[3]: batches",
         "   BATCH  PEOPLE  STATE      NOTED AT              DISPATCH ID, REASON",
-        "       1      50  uncertain  2026-01-01T06:00:01Z  502: Bad Gateway",
+        "       2      50  uncertain  2026-01-01T06:00:01Z  502: Bad Gateway",
     ]
 
 
@@ -300,8 +300,8 @@ def test_the_table_of_dispatch_ids_says_which_batch(book: Book, printed: Any):
     assert printed("--dispatch-ids")[-4:] == [
         f"welcome {RUN} send: dispatch ids",
         "   BATCH  PEOPLE  DISPATCH ID",
-        "       0      50  dispatch-welcome-0",
-        "       1       7  dispatch-welcome-1",
+        "       1      50  dispatch-welcome-0",
+        "       2       7  dispatch-welcome-1",
     ]
 
 

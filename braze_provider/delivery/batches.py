@@ -10,6 +10,9 @@ from hashlib import blake2b
 from braze_provider.api.limits import MAX_BODY_BYTES, MAX_RECIPIENTS
 from braze_provider.api.requests.base import SendRequest
 
+Row = tuple[int, bytes, bytes]
+"""A recipient: the number of its row, who it is (a digest of the identity), and the recipient as JSON."""
+
 JOIN_BYTES = 64
 """What joining recipients to the rest of a request adds at most: the names of its arrays and brackets."""
 
@@ -25,15 +28,27 @@ class Batch:
         that changed between two tries is noticed. What is said to them is not part of it: a voucher that is
         drawn anew does not make it another delivery.
     :param who: The digests behind the fingerprint: of the campaign, segment or audience, then of each person.
+    :param numbers: The number of each recipient's row in the source, from 1.
+    :param total: Number of batches in the delivery. Default: not known.
     """
 
     index: int
     rows: tuple[bytes, ...] = field(repr=False)
     fingerprint: str = field(default="", repr=False)
     who: tuple[bytes, ...] = field(default=(), repr=False)
+    numbers: tuple[int, ...] = field(default=(), repr=False)
+    total: int | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return f"batch {self.index + 1}"
+        total = "" if self.total is None else f" of {self.total:,}"
+        rows = f" ({self.row_range})" if self.numbers else ""
+        return f"batch {self.index + 1:,}{total}{rows}"
+
+    @property
+    def row_range(self) -> str:
+        """The first and last row of the source that it covers, as a text."""
+        first, last = self.numbers[0], self.numbers[-1]
+        return f"row {first:,}" if first == last else f"rows {first:,}–{last:,}"
 
     @property
     def people(self) -> int:
@@ -77,36 +92,61 @@ class Envelope:
         """
         return self._model.fill(self._shared, batch.rows) if batch.rows else self._shared
 
-    def cut(self, recipients: Iterable[tuple[bytes, bytes]], *, first: int = 0) -> Iterator[Batch]:
+    @property
+    def _room(self) -> int:
+        return MAX_BODY_BYTES - self.size - JOIN_BYTES
+
+    def count(self, recipients: int, largest: int) -> int | None:
+        """
+        Tell how many batches there will be; None if only cutting them can tell, for some people are large.
+
+        :param recipients: Number of people.
+        :param largest: No person takes more bytes than this.
+        """
+        fits = MAX_RECIPIENTS * (largest + 1) <= self._room
+        return -(-recipients // MAX_RECIPIENTS) if fits else None
+
+    def cut(self, recipients: Iterable[Row], *, first: int = 0, total: int | None = None) -> Iterator[Batch]:
         """
         Cut a stream of recipients into batches.
 
-        :param recipients: Of each, in order: who it is (a digest of the identity), and it as JSON.
+        :param recipients: The recipients, in order.
         :param first: Index of the first batch. Default 0.
+        :param total: Number of batches, for their names. Default: not known.
         """
-        room = MAX_BODY_BYTES - self.size - JOIN_BYTES
+        room = self._room
         index, size = first, 0
         who: list[bytes] = []
         rows: list[bytes] = []
-        for digest, row in recipients:
+        numbers: list[int] = []
+        for number, digest, row in recipients:
             if rows and (len(rows) == MAX_RECIPIENTS or size + len(row) + 1 > room):
-                yield self._batch(index, who, rows)
+                yield self._batch(index, who, rows, numbers, total)
                 index += 1
                 size = 0
-                who, rows = [], []
+                who, rows, numbers = [], [], []
+            numbers.append(number)
             who.append(digest)
             rows.append(row)
             size += len(row) + 1
         if rows:
-            yield self._batch(index, who, rows)
+            yield self._batch(index, who, rows, numbers, total)
 
     def whole(self) -> Batch:
         """Make the one batch of a request that names nobody."""
         return self._batch(0, (), ())
 
-    def _batch(self, index: int, who: Iterable[bytes], rows: Iterable[bytes]) -> Batch:
+    def _batch(
+        self,
+        index: int,
+        who: Iterable[bytes],
+        rows: Iterable[bytes],
+        numbers: Iterable[int] = (),
+        total: int | None = None,
+    ) -> Batch:
         digests = (self.purpose, *who)
-        return Batch(index, tuple(rows), _digest(b"".join(digests)).hex(), digests)
+        fingerprint = _digest(b"".join(digests)).hex()
+        return Batch(index, tuple(rows), fingerprint, digests, tuple(numbers), total)
 
 
 def _digest(content: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Literal
 
 from braze_provider.api import requests as models
@@ -16,7 +16,7 @@ from braze_provider.api.validation import validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
-from braze_provider.delivery.ledger.base import Head, Ledger, Opening
+from braze_provider.delivery.ledger.base import Head, Ledger, LedgerLostError, Opening, State
 from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.opening import Attempt, Trace, decide
 from braze_provider.delivery.pacing import Pacer
@@ -24,6 +24,7 @@ from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
 from braze_provider.delivery.rehearsal import rehearse
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import (
+    IN_DOUBT,
     Past,
     Planned,
     SourceChangedError,
@@ -42,8 +43,11 @@ if TYPE_CHECKING:
 
     from braze_provider.delivery.ledger.mark import OpenedMark
     from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
+    from braze_provider.delivery.unsent import Left, UnsentFile
     from braze_provider.hooks.braze import BrazeHook
     from braze_provider.recipients.base import RecipientSource
+
+MAX_HELD_NAMED = 5
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 OnSourceChange = Literal["fail", "send_rest"]
@@ -102,6 +106,7 @@ class Delivery:
     :param attempt: Which run of the task's code this is. Default: the first.
     :param mark: Where it is noted that there was a delivery, and in which ledger. Default: nowhere.
     :param copy: Where receipts are written for people to read besides. Default: nowhere.
+    :param unsent: Where it is written who was not sent to. Default: nowhere.
     """
 
     def __init__(
@@ -114,6 +119,7 @@ class Delivery:
         attempt: Attempt | None = None,
         mark: OpenedMark | None = None,
         copy: ReceiptsFile | None = None,
+        unsent: UnsentFile | None = None,
     ) -> None:
         self._hook = hook
         self._endpoint = endpoint
@@ -122,6 +128,7 @@ class Delivery:
         self._attempt = attempt or Attempt()
         self._mark = mark
         self._copy = copy
+        self._unsent = None if options.dry_run else unsent
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
         self._stop = StopSignal()
         self._opened = False
@@ -238,16 +245,20 @@ class Delivery:
             size = f"{envelope.size:,} bytes without anybody, and Braze takes at most {MAX_BODY_BYTES:,}"
             raise BrazeValidationError(self._endpoint.path, [Problem("", size)])
         with Spool() as spool:
-            prepared = prepare(
-                source,
-                spool,
-                self._model.recipient_model,
-                on_invalid=self._options.on_invalid,
-                max_recipients=self._options.max_recipients,
-                allow_duplicates=self._options.allow_duplicates,
-                envelope_size=envelope.size,
-                stop=self._stop,
-            )
+            try:
+                prepared = prepare(
+                    source,
+                    spool,
+                    self._model.recipient_model,
+                    on_invalid=self._options.on_invalid,
+                    max_recipients=self._options.max_recipients,
+                    allow_duplicates=self._options.allow_duplicates,
+                    envelope_size=envelope.size,
+                    stop=self._stop,
+                )
+            except BrazeValidationError:
+                self._write_invalid(spool)
+                raise
             self._log_prepared(source, prepared)
             if not prepared.recipients and not self._options.dry_run:
                 self._check_empty(source)
@@ -267,8 +278,13 @@ class Delivery:
         return first, len(first) + sum(1 for _ in ids)
 
     def _deliver(self, envelope: Envelope, spool: Spool | None, prepared: Prepared) -> DeliveryReport:
+        total = envelope.count(prepared.recipients, prepared.largest)
+        first = 0
+
         def batches() -> Iterator[Batch]:
-            return iter([envelope.whole()]) if spool is None else envelope.cut(spool)
+            if spool is None:
+                return iter([envelope.whole()])
+            return envelope.cut(spool, first=first, total=None if first else total)
 
         recipients = None if spool is None else prepared.recipients
         if self._options.dry_run:
@@ -284,10 +300,11 @@ class Delivery:
         except SourceChangedError:
             if spool is None or self._options.on_source_change != "send_rest":
                 raise
-            past, planned = self._rest(envelope, spool)
+            past, planned, first = self._rest(envelope, spool)
             recipients = past.sent + past.in_doubt + len(spool)
         else:
             if self._is_finished:
+                self._write_unsent(spool, batches, first)
                 return self._end_as_finished()
         if any(past):
             self._log.info("Earlier tries: %s sent, %s in doubt", f"{past.sent:,}", f"{past.in_doubt:,}")
@@ -296,6 +313,11 @@ class Delivery:
         self._complete(prepared)
         try:
             engine.run(planned)
+        except LedgerLostError:
+            raise  # Whoever has taken over says who was not sent to.
+        except BaseException:
+            self._write_unsent(spool, batches, first)
+            raise
         finally:
             self._hook.close()
         self._log.info("%s", self.report)
@@ -305,7 +327,8 @@ class Delivery:
                 engine.minor_errors,
             )
         if self.resume_in is None or engine.fatal is not None:
-            self._raise_for(engine, self.report)
+            where = self._write_unsent(spool, batches, first)
+            self._raise_for(engine, self.report, where)
             self.ledger.finish(self.report.to_dict())
         return self.report
 
@@ -335,17 +358,17 @@ class Delivery:
             check_other_places(self.ledger, self._attempt, next(batches(), None))
         return past
 
-    def _rest(self, envelope: Envelope, spool: Spool) -> tuple[Past, Iterator[Planned]]:
+    def _rest(self, envelope: Envelope, spool: Spool) -> tuple[Past, Iterator[Planned], int]:
         """Leave what is on record as it is, and plan for whoever is in none of it."""
         before = len(spool)
-        past, planned = plan_rest(self.ledger, envelope, spool, self._options.on_uncertain)
+        past, planned, first = plan_rest(self.ledger, envelope, spool, self._options.on_uncertain)
         self._log.warning(
             "The source has changed: %s of its recipients are on record as sent or in doubt, %s are sent to "
             "now",
             f"{before - len(spool):,}",
             f"{len(spool):,}",
         )
-        return past, planned
+        return past, planned, first
 
     def _end_as_finished(self) -> DeliveryReport:
         self._log.info(
@@ -394,13 +417,60 @@ class Delivery:
         is_share = isinstance(limit, float) and limit < 1
         return limit * (recipients or 1) if limit is not None and is_share else limit
 
-    def _raise_for(self, engine: Engine, report: DeliveryReport) -> None:
+    def _left(self, batches: Callable[[], Iterator[Batch]]) -> Iterator[Left]:
+        from braze_provider.delivery.unsent import left
+
+        report = self.report
+        if report.rejected or report.uncertain or report.failed:
+            yield from left(batches(), self.ledger.receipts())
+
+    def _write_unsent(
+        self, spool: Spool | None, batches: Callable[[], Iterator[Batch]], first: int
+    ) -> str | None:
+        """
+        Write who was not sent to, if it is wanted.
+
+        :param spool: The people; None for a broadcast.
+        :param batches: Cuts them into the batches of this try.
+        :param first: Index of the first of these batches; those before it are of another source.
+        :return: Where a person finds who they are, as a sentence; None if nowhere.
+        """
+        if spool is None:
+            return None
+        if self._unsent is not None:
+
+            def of_another_source() -> set[int]:
+                before = takewhile(lambda one: one.index < first, self.ledger.receipts())
+                return {one.index for one in before if one.state in IN_DOUBT}
+
+            if self._unsent.rewrite(self._left(batches), spool.invalid(), kept=of_another_source):
+                return f"Who they are, with row, state and reason: {self._unsent}"
+        try:
+            held = (one.batch for one in self._left(batches) if one.state is State.UNCERTAIN)
+            named = ", ".join(str(batch) for batch in islice(held, MAX_HELD_NAMED))
+        except Exception:  # noqa: BLE001 - it only says where to look
+            return None
+        return named and f"In doubt: {named}"
+
+    def _write_invalid(self, spool: Spool) -> None:
+        """Write which rows are no recipients, where nothing else can be said yet."""
+        if self._unsent is None:
+            return
+        try:
+            is_on_record = next(self.ledger.receipts(), None) is not None
+        except Exception:  # noqa: BLE001 - what is to be raised are the invalid rows
+            is_on_record = True
+        # What an earlier try wrote about its people counts for more than this.
+        if not is_on_record and next(spool.invalid(), None):
+            self._unsent.rewrite((), spool.invalid())
+
+    def _raise_for(self, engine: Engine, report: DeliveryReport, where: str | None) -> None:
         fatal = engine.fatal
         if fatal is None and not report.rejected and not report.uncertain and not report.failed:
             return
         if fatal is not None and not engine.touched:
             raise fatal
-        message = describe(engine, durable=self.ledger.durable, stopped=self._stop.requested)
+        message = describe(engine, durable=self.ledger.durable, stopped=self._stop.requested, where=where)
         retry_in = None if self._sender is None else self._sender.closed_for or None
         # What Braze said is in the text already. Anything else keeps its traceback.
         cause = None if isinstance(fatal, BrazeError) else fatal

@@ -28,22 +28,23 @@ class DeliveryError(BrazeError):
         self.retry_in = retry_in
 
 
-def describe(engine: Engine, *, durable: bool, stopped: bool) -> str:
+def describe(engine: Engine, *, durable: bool, stopped: bool, where: str | None = None) -> str:
     """
     Tell what happened, with the failure itself in the first line.
 
     :param engine: What has delivered.
     :param durable: Whether a later try finds the receipts again.
     :param stopped: Whether the task was told to stop.
+    :param where: Where a person finds who they are. Default: nowhere.
     """
     return "\n".join(
         line
-        for text in _texts(engine, durable=durable, stopped=stopped)
+        for text in _texts(engine, durable=durable, stopped=stopped, where=where)
         for line in textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     )
 
 
-def _texts(engine: Engine, *, durable: bool, stopped: bool) -> Iterator[str]:
+def _texts(engine: Engine, *, durable: bool, stopped: bool, where: str | None) -> Iterator[str]:
     report, fatal = engine.report, engine.fatal
     yield _headline(report)
     yield str(report)
@@ -53,6 +54,8 @@ def _texts(engine: Engine, *, durable: bool, stopped: bool) -> Iterator[str]:
         yield "The task was stopped before the end."
     if fatal is not None and not isinstance(fatal, BrazeError):
         yield f"{type(fatal).__name__} stopped it before the end."
+    if where:
+        yield where
     if report.uncertain:
         yield "Braze may have accepted what is in doubt: it is held and not sent again."
     if report.uncertain and durable:

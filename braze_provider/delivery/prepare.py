@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from braze_provider.delivery.stop import StoppedError
 from braze_provider.recipients.base import BadRow, RecipientSource
 
 if TYPE_CHECKING:
+    from braze_provider.delivery.batches import Row
     from braze_provider.delivery.spool import Spool
     from braze_provider.delivery.stop import StopSignal
 
@@ -40,12 +42,14 @@ class Prepared:
     :param invalid: Rows that are no recipients.
     :param duplicates: Rows of people who had been there before.
     :param bad_rows: The first of the invalid rows, by number and reason.
+    :param largest: No recipient takes more bytes than this.
     """
 
     recipients: int = 0
     invalid: int = 0
     duplicates: int = 0
     bad_rows: list[Problem] = field(default_factory=list)
+    largest: int = field(default=0, compare=False)
 
 
 def prepare(
@@ -89,7 +93,7 @@ def prepare(
             )
 
     # Closed at once when reading stops early: the exception would keep the source's cursor open.
-    with closing(_serialised(source, recipient_model, max_size, result)) as rows:
+    with closing(_serialised(source, recipient_model, max_size, result, spool)) as rows:
         while chunk := list(islice(rows, ROWS_PER_INSERT)):
             if stop is not None and stop.requested:
                 raise StoppedError
@@ -106,31 +110,44 @@ def prepare(
 
 
 def _serialised(
-    source: RecipientSource, model: Any, max_size: int, result: Prepared
-) -> Generator[tuple[bytes, bytes], None, None]:
+    source: RecipientSource, model: Any, max_size: int, result: Prepared, spool: Spool
+) -> Generator[Row, None, None]:
     from pydantic import ValidationError
 
     # The validator and the serialiser themselves: what is around them costs, a million times.
     validate = model.__pydantic_validator__.validate_python
     to_json = model.__pydantic_serializer__.to_json
+    largest = 0
     for number, row in enumerate(source.recipients(tuple(model.model_fields)), start=1):
         if type(row) is BadRow:
-            _note(result, number, [Problem("", row.reason)])
+            _note(result, spool, number, [Problem("", row.reason)], None)
             continue
         try:
             recipient = validate(row)
         except ValidationError:
-            _note(result, number, problems(model, row))
+            _note(result, spool, number, problems(model, row), row)
             continue
         body = to_json(recipient, by_alias=True, exclude_unset=True)
-        if len(body) > max_size:
-            _note(result, number, [Problem("", f"{len(body):,} bytes are too many for one request")])
-            continue
-        yield blake2b(recipient.identity().encode(), digest_size=16).digest(), body
+        if len(body) > largest:
+            if len(body) > max_size:
+                problem = Problem("", f"{len(body):,} bytes are too many for one request")
+                _note(result, spool, number, [problem], row)
+                continue
+            largest = result.largest = len(body)
+        yield number, blake2b(recipient.identity().encode(), digest_size=16).digest(), body
 
 
-def _note(result: Prepared, number: int, found: Sequence[Problem]) -> None:
+def _note(result: Prepared, spool: Spool, number: int, found: Sequence[Problem], row: Any) -> None:
     result.invalid += 1
+    reasons = "; ".join(str(problem) for problem in found)
     if result.invalid <= MAX_BAD_ROWS_NAMED:
-        reasons = "; ".join(str(problem) for problem in found)
         result.bad_rows.append(Problem(f"row {number:,}", reasons))
+    spool.add_invalid(number, reasons, _as_json(row))
+
+
+def _as_json(row: Any) -> bytes | None:
+    # An invalid row may hold anything: dates will do as text, and what can't be written is left out.
+    try:
+        return json.dumps(row, default=str).encode() if isinstance(row, dict) else None
+    except (ValueError, TypeError, RecursionError):
+        return None

@@ -157,7 +157,7 @@ def tally(receipts: Iterable[Receipt]) -> tuple[Past, int]:
 
 def plan_rest(
     ledger: Ledger, envelope: Envelope, spool: Spool, on_uncertain: OnUncertain
-) -> tuple[Past, Iterator[Planned]]:
+) -> tuple[Past, Iterator[Planned], int]:
     """
     Plan for a source that has changed: what is on record stays, whoever is in none of it is sent to.
 
@@ -165,7 +165,7 @@ def plan_rest(
     :param envelope: What the batches share.
     :param spool: This try's recipients; those who are on record are taken out of it.
     :param on_uncertain: What the user wants done about those in doubt.
-    :return: What is settled, and the batches of this try.
+    :return: What is settled, the batches of this try, and the index of the first one that is new.
     :raises SourceChangedError: If the campaign or audience is another one, or the people in doubt can't be
         found.
     """
@@ -180,7 +180,7 @@ def plan_rest(
     if not spool.drop_settled(ledger.settled_people(), ledger.keyed, marker=purpose) and any(past):
         raise SourceChangedError("The campaign, segment or audience is another one")
     in_doubt = _accepted(ledger.receipts()) if on_uncertain == "accept" else ()
-    return past, chain(in_doubt, map(Planned, envelope.cut(spool, first=following)))
+    return past, chain(in_doubt, map(Planned, envelope.cut(spool, first=following))), following
 
 
 def _accepted(receipts: Iterable[Receipt]) -> Iterator[Planned]:

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 
+from braze_provider.delivery.batches import Row
 from braze_provider.delivery.stop import StoppedError, StopSignal
 
 ROWS_PER_FETCH = 5_000
@@ -17,17 +18,17 @@ ROWS_PER_STATEMENT = 100
 STEPS_BETWEEN_LOOKS = 100_000
 
 _DROP_REPEATS = """
-    DELETE FROM recipient WHERE position IN (
-        SELECT repeat.position
-        FROM (SELECT who, min(position) AS position FROM recipient GROUP BY who HAVING count(*) > 1) AS first
-        JOIN recipient AS repeat ON repeat.who = first.who AND repeat.position > first.position
+    DELETE FROM recipient WHERE row IN (
+        SELECT repeat.row
+        FROM (SELECT who, min(row) AS row FROM recipient GROUP BY who HAVING count(*) > 1) AS first
+        JOIN recipient AS repeat ON repeat.who = first.who AND repeat.row > first.row
     )
 """
 
 
 class Spool:
     """
-    Validated recipients in the order of their source, on local disk.
+    Validated recipients in the order of their source, on local disk, each with the number of its row there.
 
     The file is a SQLite database. It loses its name as soon as it is open, so that nobody else can open it,
     and that it is gone when the task's process ends, also by SIGKILL.
@@ -43,7 +44,8 @@ class Spool:
         (journal,) = self._db.execute("PRAGMA journal_mode=OFF").fetchone()
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("CREATE TABLE recipient (position INTEGER PRIMARY KEY, who BLOB, body BLOB)")
+        self._db.execute("CREATE TABLE recipient (row INTEGER PRIMARY KEY, who BLOB, body BLOB)")
+        self._db.execute("CREATE TABLE invalid (row INTEGER PRIMARY KEY, reason TEXT, body BLOB)")
         # SQLite writes to a file without a name only if it needs no journal. Where an open file keeps its
         # name (Windows), or SQLite its journal (Apple's own build), close() removes it.
         if journal == "off":
@@ -57,20 +59,34 @@ class Spool:
     ) -> None:
         self.close()
 
-    def add(self, recipients: Iterable[tuple[bytes, bytes]]) -> None:
+    def add(self, recipients: Iterable[Row]) -> None:
         """
-        Append recipients.
+        Add recipients.
 
-        :param recipients: Pairs of who it is (a digest of the identity) and the recipient as JSON.
+        :param recipients: The rows.
         """
         rows = iter(recipients)
         self._db.execute("BEGIN")
         # Many at once, since a statement costs SQLite as much as the row does.
         while some := list(islice(rows, ROWS_PER_STATEMENT)):
-            places = ",".join(["(?,?)"] * len(some))
-            insert = f"INSERT INTO recipient (who, body) VALUES {places}"  # noqa: S608 - only places
+            places = ",".join(["(?,?,?)"] * len(some))
+            insert = f"INSERT INTO recipient VALUES {places}"  # noqa: S608 - only places
             self._db.execute(insert, list(chain.from_iterable(some)))
         self._db.execute("COMMIT")
+
+    def add_invalid(self, row: int, reason: str, body: bytes | None) -> None:
+        """
+        Add a row that is no recipient.
+
+        :param row: Its number.
+        :param reason: Why it is none.
+        :param body: What it holds, as JSON; None if that can't be told.
+        """
+        self._db.execute("INSERT INTO invalid VALUES (?,?,?)", (row, reason, body))
+
+    def invalid(self) -> Iterator[tuple[int, str, bytes | None]]:
+        """Read the rows that are no recipients, in order: number, reason, and what it holds as JSON."""
+        yield from self._db.execute("SELECT row, reason, body FROM invalid ORDER BY row")
 
     def drop_repeats(self, stop: StopSignal | None = None) -> int:
         """
@@ -119,9 +135,9 @@ class Spool:
         count: int = self._db.execute("SELECT count(*) FROM recipient").fetchone()[0]
         return count
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        """Read the recipients in order, as they were added, a few thousand at a time."""
-        cursor = self._db.execute("SELECT who, body FROM recipient ORDER BY position")
+    def __iter__(self) -> Iterator[Row]:
+        """Read the recipients in the order of their rows, a few thousand at a time."""
+        cursor = self._db.execute("SELECT row, who, body FROM recipient ORDER BY row")
         while rows := cursor.fetchmany(ROWS_PER_FETCH):
             yield from rows
 

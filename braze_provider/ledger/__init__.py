@@ -1,1 +1,1 @@
-"""``python -m braze_provider.ledger``: who was sent what, from the ledger of ``ledger_conn_id``."""
+"""``python -m braze_provider.ledger``: who was sent what, from a ledger in SQL or in task state."""

@@ -16,6 +16,9 @@ from braze_provider.delivery.ledger.base import Receipt, State
 
 if TYPE_CHECKING:
     from braze_provider.ledger.reading import Delivery, LedgerReader
+    from braze_provider.ledger.task_state import TaskStateReader
+
+    Reader = LedgerReader | TaskStateReader
 
 FOUND, NOTHING_FOUND, FAILED = 0, 1, 2
 
@@ -29,9 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: Command-line arguments. Default: those of the process.
     :return: The exit status: 0 if something was found, 1 if nothing was, 2 if the ledger can't be read.
     """
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    needed = {"--airflow-url": given.airflow_url, "--dag-id": given.dag_id}
+    needed |= {"--run-id": given.run_id, "--task-id": given.task_id}
+    if given.task_state and (missing := [name for name, value in needed.items() if not value]):
+        parser.error(f"--task-state needs {', '.join(missing)}")
     try:
-        with _connect(given.conn_id) as ledger:
+        with _ask_airflow(given) if given.task_state else _connect(given.conn_id) as ledger:
             found = _print(ledger, given)
     except BrazeError as error:
         print(error, file=sys.stderr)
@@ -43,6 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not found:
         print("Nothing found.", file=sys.stderr)
     return FOUND if found else NOTHING_FOUND
+
+
+@contextlib.contextmanager
+def _ask_airflow(given: argparse.Namespace) -> Iterator[TaskStateReader]:
+    """Have Airflow's API server show the task's state."""
+    from braze_provider.delivery.ledger.base import DeliveryKey
+    from braze_provider.ledger.task_state import RestStore, TaskStateReader
+
+    map_index = -1 if given.map_index is None else given.map_index
+    key = DeliveryKey(given.dag_id, given.run_id, given.task_id, map_index)
+    token = given.token or os.environ.get("AIRFLOW_CLI_TOKEN", "")
+    with contextlib.closing(RestStore(given.airflow_url, token, key)) as store:
+        store.check()
+        yield TaskStateReader(store, key)
 
 
 @contextlib.contextmanager
@@ -74,7 +96,7 @@ def _connect(conn_id: str) -> Iterator[LedgerReader]:
         engine.dispose()
 
 
-def _print(ledger: LedgerReader, given: argparse.Namespace) -> bool:
+def _print(ledger: Reader, given: argparse.Namespace) -> bool:
     """Print what is there, and say whether it is anything."""
     from braze_provider.ledger.reading import Wanted
 
@@ -94,7 +116,7 @@ def _print(ledger: LedgerReader, given: argparse.Namespace) -> bool:
 
 
 def _print_json(
-    ledger: LedgerReader,
+    ledger: Reader,
     found: Iterable[Delivery],
     states: Collection[State],
     *,
@@ -149,7 +171,7 @@ def _batch_as_json(receipt: Receipt) -> dict[str, Any]:
 
 
 def _print_table(
-    ledger: LedgerReader,
+    ledger: Reader,
     found: Sequence[Delivery],
     states: Collection[State],
     *,
@@ -196,16 +218,14 @@ def _print_batches(one: Delivery, receipts: Iterable[Receipt]) -> None:
     print(f"\n{_name(one)}: batches\n   BATCH  PEOPLE  STATE      NOTED AT              DISPATCH ID, REASON")
     for receipt in receipts:
         rest = ", ".join(filter(None, (receipt.dispatch_id, receipt.reason))) or "-"
-        print(
-            f"{receipt.index:>8}  {receipt.recipients:>6}  {receipt.state.value:<9}  {receipt.at[:19]}Z  "
-            + " ".join(rest.split())
-        )
+        batch = f"{receipt.index + 1:>8,}  {receipt.recipients:>6}  {receipt.state.value:<9}"
+        print(f"{batch}  {receipt.at[:19]}Z  " + " ".join(rest.split()))
 
 
 def _print_dispatch_ids(one: Delivery, receipts: Iterable[Receipt]) -> None:
     print(f"\n{_name(one)}: dispatch ids\n   BATCH  PEOPLE  DISPATCH ID")
     for receipt in receipts:
-        print(f"{receipt.index:>8}  {receipt.recipients:>6}  {receipt.dispatch_id}")
+        print(f"{receipt.index + 1:>8,}  {receipt.recipients:>6}  {receipt.dispatch_id}")
 
 
 def _name(one: Delivery) -> str:
@@ -230,12 +250,22 @@ def _people_and_batches(one: Delivery, state: State) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m braze_provider.ledger",
-        description="List deliveries and what became of their batches, from a SQL ledger. Only reads.",
+        description="List deliveries and what became of their batches, from a SQL ledger or from the "
+        "task state store of Airflow 3.3 or newer. Only reads.",
         epilog="A delivery is finished, running (written to in the last two minutes), or open. The exit "
         "status is 0 if something was found, 1 if nothing was, 2 if the ledger can't be read.",
     )
     option = parser.add_argument
-    option("--conn-id", required=True, help="the Airflow connection that tasks name as ledger_conn_id")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--conn-id", help="the Airflow connection that tasks name as ledger_conn_id")
+    where.add_argument(
+        "--task-state",
+        action="store_true",
+        help="one task instance's ledger in Airflow's task state store, asked of Airflow's REST API; needs "
+        "--airflow-url, --dag-id, --run-id and --task-id, and --map-index for a mapped one",
+    )
+    option("--airflow-url", help="where Airflow is, such as https://airflow.example.com")
+    option("--token", help="a token for its API. Default: the environment's AIRFLOW_CLI_TOKEN")
     option("--dag-id", help="only deliveries of this Dag")
     option("--run-id", help="only deliveries of this Dag run")
     option("--task-id", help="only deliveries of this task, named with its task groups")

@@ -65,6 +65,12 @@ class BrazeSendOperator(LiquidAwareRendering):
     :param receipts_path: Path or URL, as ``ObjectStoragePath`` takes it, of a file to which each settled
         batch adds a JSON line with its dispatch id. On object storage, which can't append, files are made
         whose names begin like it. Default: none. (templated)
+    :param unsent_path: Path or URL of a file that is to end in ``.jsonl``, one for each task instance. A try
+        that leaves somebody in doubt, rejected, not sent to or invalid writes a JSON line for each of them,
+        and a later try that settles them all removes it. A line is the recipient **in clear**, with row,
+        batch, state and reason in ``_unsent``. ``FileRecipients`` reads it, so that another task can send to
+        all that are in it, those in doubt included. A local file is made private to the task's user.
+        Default: none. (templated)
     :param allow_duplicates: Send to a person once for each row that names them. Braze itself sends once for
         each request. Default False: the first row counts.
     :param resend: Start over with everybody, also with those who were sent to. True does so once for each
@@ -86,6 +92,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         "ledger_conn_id",
         "receipts_path",
         "resend",
+        "unsent_path",
     )
     template_fields: Collection[str] = id_fields
     ui_color = "#f9e1d2"
@@ -96,6 +103,7 @@ class BrazeSendOperator(LiquidAwareRendering):
     on_uncertain: Any
     receipts_path: Any
     resend: Any
+    unsent_path: Any
 
     endpoint: ClassVar[Endpoint]
     request_fields: ClassVar[tuple[str, ...]] = ()
@@ -114,6 +122,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         max_lateness: timedelta | None = None,
         ledger_conn_id: Templated | None = None,
         receipts_path: Templated | None = None,
+        unsent_path: Templated | None = None,
         allow_duplicates: bool = False,
         resend: bool | Templated = False,
         on_source_change: Literal["fail", "send_rest"] = "fail",
@@ -133,6 +142,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         self.max_lateness = max_lateness
         self.ledger_conn_id = ledger_conn_id
         self.receipts_path = receipts_path
+        self.unsent_path = unsent_path
         self.allow_duplicates = allow_duplicates
         self.resend = resend
         self.on_source_change = on_source_change
@@ -225,6 +235,7 @@ class BrazeSendOperator(LiquidAwareRendering):
             context,
             self.ledger_conn_id,
             self.receipts_path,
+            self.unsent_path,
             keeps_people=self.on_source_change == "send_rest",
         )
         ledger = records.ledger
@@ -253,6 +264,7 @@ class BrazeSendOperator(LiquidAwareRendering):
             attempt=attempt_of(context, retries=self.retries or 0, resumed=resumed),
             mark=records.mark,
             copy=records.copy,
+            unsent=records.unsent,
         )
 
     def on_kill(self) -> None:

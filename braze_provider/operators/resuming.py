@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from braze_provider._compat import Context
     from braze_provider.delivery.ledger.mark import OpenedMark
     from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
+    from braze_provider.delivery.unsent import UnsentFile
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,22 @@ class Records:
     :param ledger: Decides what may be sent.
     :param mark: Where Airflow keeps that there was a delivery; None before Airflow 3.3.
     :param copy: Receipts for people to read, if they are wanted.
+    :param unsent: Who was not sent to, if that is wanted.
     """
 
     ledger: Ledger
     mark: OpenedMark | None = None
     copy: ReceiptsFile | None = None
+    unsent: UnsentFile | None = None
 
 
 def records_of(
-    context: Context, ledger_conn_id: str | None, receipts_path: str | None, *, keeps_people: bool = False
+    context: Context,
+    ledger_conn_id: str | None,
+    receipts_path: str | None,
+    unsent_path: str | None = None,
+    *,
+    keeps_people: bool = False,
 ) -> Records:
     """
     Choose where receipts are kept: in SQL if a connection is named, else in Airflow's task state store.
@@ -43,6 +51,7 @@ def records_of(
     :param context: Airflow's context of the running task.
     :param ledger_conn_id: Id of a connection to a SQL database.
     :param receipts_path: Where receipts are written as JSON lines besides.
+    :param unsent_path: Where it is written who was not sent to.
     :param keeps_people: Whether a ledger in SQL notes who is in each batch. Default False.
     :return: The ledger, which is one in memory on an Airflow that has no task state store; and what goes with
         it.
@@ -50,7 +59,7 @@ def records_of(
     owner, key = uuid.uuid4().hex, key_of(context)
     store = context.get("task_state_store")  # Airflow 3.3
     ledger: Ledger = MemoryLedger()
-    mark = copy = None
+    mark = copy = unsent = None
     if store is not None:
         from braze_provider.delivery.ledger.mark import OpenedMark
 
@@ -60,6 +69,11 @@ def records_of(
         from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
 
         copy = ReceiptsFile(ObjectStoragePath(receipts_path), key, owner)
+    if unsent_path:
+        from braze_provider._compat import ObjectStoragePath
+        from braze_provider.delivery.unsent import UnsentFile
+
+        unsent = UnsentFile(ObjectStoragePath(unsent_path), key)
     if ledger_conn_id:
         from braze_provider.delivery.ledger.sql import open_sql_ledger
 
@@ -68,7 +82,7 @@ def records_of(
         from braze_provider.delivery.ledger.task_state import TaskStateLedger
 
         ledger = TaskStateLedger(store, owner)
-    return Records(ledger, mark, copy)
+    return Records(ledger, mark, copy, unsent)
 
 
 def key_of(context: Context) -> DeliveryKey:

@@ -127,3 +127,4 @@ class SendArguments(OperatorArguments, total=False):
     on_uncertain: Literal["hold", "resend", "accept"] | Templated
     receipts_path: Templated | None
     resend: bool | Templated
+    unsent_path: Templated | None

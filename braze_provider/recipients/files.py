@@ -16,12 +16,14 @@ from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper
 from braze_provider.recipients.columns import without_nulls
 
 ROWS_PER_FETCH = 5_000
+UNSENT_KEY = "_unsent"
+"""What the file of ``unsent_path`` has beside each recipient. No recipient has a field of this name."""
 Format = Literal["jsonl", "csv", "parquet"]
 
 
 class FileRecipients(RecipientSource):
     """
-    The rows of a file.
+    The rows of a file. It also reads what a sending operator has written to its ``unsent_path``.
 
     :param path: Path or URL of the file, as ``ObjectStoragePath`` takes it: ``/data/people.csv``,
         ``s3://conn_id@bucket/people.parquet``. (templated)
@@ -132,7 +134,11 @@ def _read_jsonl(file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | Bad
         except (ValueError, RecursionError):
             yield BadRow("the line is no JSON")
         else:
-            yield row if isinstance(row, dict) else BadRow("the line is no JSON object")
+            if isinstance(row, dict):
+                row.pop(UNSENT_KEY, None)
+                yield row
+            else:
+                yield BadRow("the line is no JSON object")
 
 
 def _read_csv_text(

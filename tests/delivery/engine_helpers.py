@@ -8,7 +8,7 @@ from typing import Any
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.requests import CampaignTriggerSend
-from braze_provider.delivery.batches import Batch, Envelope
+from braze_provider.delivery.batches import Batch, Envelope, Row
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.ledger.base import Receipt
 from braze_provider.delivery.ledger.memory import MemoryLedger
@@ -22,8 +22,8 @@ from braze_provider.hooks.braze import BrazeHook
 LOG = logging.getLogger("test.engine")
 
 
-def people(count: int) -> list[tuple[bytes, bytes]]:
-    return [(b"p%d" % number, b'{"external_user_id":"p%d"}' % number) for number in range(count)]
+def people(count: int) -> list[Row]:
+    return [(number + 1, b"p%d" % number, b'{"external_user_id":"p%d"}' % number) for number in range(count)]
 
 
 class Job:

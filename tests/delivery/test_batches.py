@@ -31,7 +31,7 @@ def rows_of(model: Any, *recipients: dict[str, Any]) -> tuple[bytes, ...]:
 
 def cut(envelope: Envelope, rows: Iterable[bytes]) -> Iterator[Batch]:
     """Cut rows that stand for themselves: who somebody is, is what their row says."""
-    return envelope.cut((row, row) for row in rows)
+    return envelope.cut((number, row, row) for number, row in enumerate(rows, start=1))
 
 
 def people(count: int) -> list[bytes]:
@@ -174,8 +174,8 @@ def test_other_people_have_another_fingerprint(others):
 
 def test_what_is_said_to_people_does_not_make_them_other_people():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
-    (first,) = envelope.cut([(b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":1}}')])
-    (second,) = envelope.cut([(b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":2}}')])
+    (first,) = envelope.cut([(1, b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":1}}')])
+    (second,) = envelope.cut([(7, b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":2}}')])
 
     assert first.fingerprint == second.fingerprint
 
@@ -205,3 +205,37 @@ def test_another_campaign_or_audience_has_another_fingerprint(changes, broadcast
 
 def test_a_batch_shows_nobody():
     assert repr(Batch(3, tuple(people(1)))) == "Batch(index=3)"
+
+
+# What a batch is called -----------------------------------------------------------------------------------
+
+
+def test_a_batch_is_called_by_its_number_from_1_and_its_rows_in_the_source():
+    envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
+    rows = [(number, b"%d" % number, b"{}") for number in range(1, 201) if not 50 < number < 61]
+
+    assert [str(batch) for batch in envelope.cut(rows, total=4)] == [
+        "batch 1 of 4 (rows 1–50)",
+        "batch 2 of 4 (rows 61–110)",
+        "batch 3 of 4 (rows 111–160)",
+        "batch 4 of 4 (rows 161–200)",
+    ]
+
+
+def test_a_batch_of_one_names_one_row_and_no_total_that_is_not_known():
+    envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
+    assert [str(batch) for batch in envelope.cut([(1_017, b"ada", b"{}")])] == ["batch 1 (row 1,017)"]
+
+
+@pytest.mark.parametrize(("people", "batches"), [(0, 0), (1, 1), (50, 1), (51, 2), (1_000_000, 20_000)])
+def test_the_number_of_batches_is_known_before_they_are_cut(people, batches):
+    assert envelope_of(CampaignTriggerSend, CAMPAIGN).count(people, largest=1_000) == batches
+
+
+def test_the_number_of_batches_is_open_where_fifty_people_may_not_fit():
+    envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
+    largest = (MAX_BODY_BYTES - envelope.size - JOIN_BYTES) // MAX_RECIPIENTS - 1
+    assert envelope.count(100, largest) == 2
+    assert envelope.count(100, largest + 1) is None
+    assert len(list(cut(envelope, [b"x" * largest] * 100))) == 2
+    assert len(list(cut(envelope, [b"x" * (largest + 1)] * 100))) == 3

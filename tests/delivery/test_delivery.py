@@ -277,7 +277,7 @@ def test_held_recipients_fail_the_delivery_with_their_number(sandbox):
     assert first == "50 recipients in doubt"
     assert second == "120 recipients in 3 requests: 70 sent, 50 uncertain"
     assert "Without a ledger there is no retry" in " ".join(others)
-    assert "- batch 2: No answer from 127.0.0.1" in "\n".join(others)
+    assert "- batch 2 of 3 (rows 51–100): No answer from 127.0.0.1" in "\n".join(others)
     assert all(len(line) <= 120 for line in (first, second, *others))
     assert caught.value.report is delivery.report
     assert delivery.may_have_sent
@@ -288,7 +288,7 @@ def test_rejected_recipients_fail_the_delivery_with_the_reasons(sandbox):
 
     with pytest.raises(DeliveryError, match="120 recipients in 3 requests: 70 sent, 50 rejected") as caught:
         delivery_of(ids(120)).run()
-    assert "batch 2: Braze refused the request with 400 (Draft)" in str(caught.value)
+    assert "batch 2 of 3 (rows 51–100): Braze refused the request with 400 (Draft)" in str(caught.value)
     assert "in doubt" not in str(caught.value)
 
 

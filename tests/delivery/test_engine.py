@@ -77,7 +77,7 @@ def test_a_broadcast_is_one_request_and_counts_as_one(sandbox):
 def test_ids_and_aliases_go_into_the_arrays_of_a_message(sandbox):
     email = {"app_id": "a", "from": "Shop <s@example.com>", "subject": "Hi {{${first_name}}}", "body": "x"}
     envelope = Envelope(MessagesSend.validate_envelope({"messages": {"email": email}}))
-    rows = [*people(2), (b"l:a", b'{"user_alias":{"alias_name":"a","alias_label":"l"}}')]
+    rows = [*people(2), (3, b"l:a", b'{"user_alias":{"alias_name":"a","alias_label":"l"}}')]
     job = Job(recipients=3, endpoint=MESSAGES_SEND, envelope=envelope)
     job.batches = envelope.cut(rows)
 

@@ -40,7 +40,10 @@ def test_minor_errors_are_logged(sandbox, caplog):
 
     job.run()
 
-    assert "batch 1: accepted with minor errors: country is invalid; no such alias, index 3" in caplog.text
+    assert (
+        "batch 1 (rows 1–50): accepted with minor errors: country is invalid; no such alias, index 3"
+        in caplog.text
+    )
     assert job.receipts[0].dispatch_id
 
 

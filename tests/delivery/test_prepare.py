@@ -61,7 +61,7 @@ def test_valid_people_are_spooled_as_json_in_order_and_counted(spool):
     ]
 
     assert prepare(People(*rows), spool, CampaignRecipient) == Prepared(recipients=3)
-    assert [body for _, body in spool] == [
+    assert [body for _, _, body in spool] == [
         '{"external_user_id":"7","trigger_properties":{"name":"Zoë"}}'.encode(),
         b'{"user_alias":{"alias_name":"ada","alias_label":"shop"}}',
         b'{"email":"a@b.c","prioritization":["identified"]}',
@@ -214,7 +214,7 @@ def test_of_rows_of_the_same_person_the_first_counts(spool):
     result = prepare(People(*rows), spool, CampaignRecipient)
 
     assert (result.recipients, result.duplicates) == (2, 2)
-    assert [body for _, body in spool] == [
+    assert [body for _, _, body in spool] == [
         b'{"external_user_id":"1","trigger_properties":{"n":0}}',
         b'{"external_user_id":"2","trigger_properties":{"n":2}}',
     ]

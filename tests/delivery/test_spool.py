@@ -12,11 +12,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from braze_provider.delivery.batches import Row
 from braze_provider.delivery.spool import ROWS_PER_FETCH, Spool
 from braze_provider.delivery.stop import StoppedError, StopSignal
 
@@ -28,12 +30,15 @@ def temporary(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def person(number: int, body: bytes = b"") -> tuple[bytes, bytes]:
-    return b"who-%d" % number, body or b"body-%d" % number
+rows = count(1)
+
+
+def person(number: int, body: bytes = b"") -> Row:
+    return next(rows), b"who-%d" % number, body or b"body-%d" % number
 
 
 def bodies(spool: Spool) -> list[bytes]:
-    return [body for _, body in spool]
+    return [body for _, _, body in spool]
 
 
 def open_spools() -> int:
@@ -52,6 +57,14 @@ def test_recipients_come_back_in_the_order_in_which_they_were_added():
         spool.add([person(0)])
 
         assert bodies(spool) == [b"body-%d" % number for number in [*numbers, 0]]
+
+
+def test_each_keeps_the_number_of_its_row_whoever_is_dropped():
+    with Spool() as spool:
+        spool.add([(2, b"ada", b"first"), (3, b"bob", b""), (5, b"ada", b"second"), (9, b"eve", b"")])
+        spool.drop_repeats()
+
+        assert [(row, who) for row, who, _ in spool] == [(2, b"ada"), (3, b"bob"), (9, b"eve")]
 
 
 def test_of_the_entries_of_a_person_the_first_is_kept():
@@ -98,11 +111,11 @@ def test_a_spool_of_nobody_is_empty():
 
 
 def test_more_people_than_one_fetch_come_back_and_can_be_read_again():
-    count = 2 * ROWS_PER_FETCH + 1
+    number_of_people = 2 * ROWS_PER_FETCH + 1
     with Spool() as spool:
-        spool.add(map(person, range(count)))
+        spool.add(map(person, range(number_of_people)))
 
-        assert bodies(spool) == bodies(spool) == [b"body-%d" % number for number in range(count)]
+        assert bodies(spool) == bodies(spool) == [b"body-%d" % n for n in range(number_of_people)]
 
 
 def test_another_thread_may_read():
@@ -125,7 +138,7 @@ def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
         import os, signal
         from braze_provider.delivery.spool import Spool
         spool = Spool()
-        spool.add((b"who-%d" % number, b"private" * 10) for number in range(200_000))
+        spool.add((number, b"who-%d" % number, b"private" * 10) for number in range(200_000))
         spool._db.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 2_000_000)
         spool.drop_repeats()
     """

@@ -138,6 +138,23 @@ def test_each_settled_batch_adds_a_line_to_the_receipts(run_dag, sandbox, tmp_pa
     assert {(line["dag_id"], line["task_id"], line["map_index"]) for line in lines} == {("d", "t", -1)}
 
 
+def test_who_is_left_is_in_a_file_that_the_next_task_takes_up(run_dag, sandbox, tmp_path):
+    sandbox.fault("status", status=400, message="Bad Request", after=1, times=1)
+    with campaign_dag(unsent_path=f"{tmp_path}/{{{{ task.task_id }}}}.jsonl") as dag:
+        again = FileRecipients(f"{tmp_path}/t.jsonl")
+        rest = CampaignTriggerOperator(
+            task_id="again", campaign_id="mended", recipients=again, trigger_rule="all_failed"
+        )
+    dag.get_task("t") >> rest
+
+    result = run_dag(dag)
+
+    assert result.state == "success"
+    assert f"{tmp_path}/t.jsonl" in str(result.task("t").error)
+    assert result.xcom("again")["sent"] == 50
+    assert len(sandbox.recipients()) == 120
+
+
 @pytest.mark.parametrize(
     ("on_uncertain", "duplicates", "sent"),
     [("resend", 50, 120), ("accept", 0, 120), ("{{ params.c }}", 0, 0)],

@@ -64,6 +64,8 @@ LOOK_SECONDS = 1.0
 
 _PREFIX = "braze-ledger"
 HEAD = f"{_PREFIX}.head"
+FIRST_KEY = f"{_PREFIX}.0.door"
+"""Written when the delivery is opened for the first time, and never again."""
 
 
 class TaskStateLedger:
@@ -136,12 +138,7 @@ class TaskStateLedger:
         :return: What this delivery goes on from; None if it begins or starts over.
         :raises LedgerLostError: If a later try of the same task instance has opened it before.
         """
-        # Only a hint, for two copies may write it in any order: from there on, each number is tried.
-        hint = self._read_format(self._cells.get(HEAD))
-        known = -1 if hint is None else int(hint["session"])
-        latest = known
-        while self._cells.get(_taken(latest + 1)) is not None:
-            latest += 1
+        known, latest = self._find_sessions()
         # Whoever is refused already here takes the delivery from nobody, and leaves nothing behind.
         _decide(decide, self._last_record(before=latest + 1, known=known))
         number = self._take_number(latest + 1)
@@ -164,6 +161,36 @@ class TaskStateLedger:
         if self._generation != generation:
             self._discard(before, generation)
         return head if self._generation == generation else None
+
+    def look(self) -> Head | None:
+        """
+        Read what there is, for :meth:`receipts_seen`, without becoming the owner: nothing is written.
+
+        A ledger that was looked at is not opened any more, nor written to.
+
+        :return: What is known of the delivery; None if nothing is.
+        """
+        known, latest = self._find_sessions()
+        record = self._last_record(before=latest + 1, known=known)
+        if record is None:
+            return None
+        self._number, self._generation = record["session"], record["generation"]
+        self._before = _pages_of(record)
+        return _head_of(record)
+
+    @property
+    def generation(self) -> int:
+        """How often the delivery was started over."""
+        return self._generation
+
+    def _find_sessions(self) -> tuple[int, int]:
+        """Return the session that is known to have a record, -1 if none is, and the latest one."""
+        # Only a hint, for two copies may write it in any order: from there on, each number is tried.
+        hint = self._read_format(self._cells.get(HEAD))
+        known = latest = -1 if hint is None else int(hint["session"])
+        while self._cells.get(_taken(latest + 1)) is not None:
+            latest += 1
+        return known, latest
 
     def _discard(self, pages_of_sessions: Sequence[tuple[int, set[int]]], generation: int) -> None:
         # A copy that opened in the meantime may go on from these receipts: then they have to stay.
@@ -305,6 +332,14 @@ class TaskStateLedger:
         :param start: Index to begin with. Default 0.
         """
         self._check_owner()
+        yield from self.receipts_seen(start)
+
+    def receipts_seen(self, start: int = 0) -> Iterator[Receipt]:
+        """
+        Read the receipts as :meth:`receipts` does, whoever is the owner by now.
+
+        :param start: Index to begin with. Default 0.
+        """
         pages = self._own.union(*(pages for _, pages in self._before))
         for number in sorted(page for page in pages if page >= page_of(start)):
             merged = self._read_before(number)
