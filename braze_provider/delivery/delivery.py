@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from braze_provider.api import requests as models
@@ -16,7 +16,7 @@ from braze_provider.api.validation import validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
-from braze_provider.delivery.ledger.base import Head, Ledger, LedgerLostError, Opening, State
+from braze_provider.delivery.ledger.base import Head, Ledger, LedgerLostError, Opening
 from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.opening import Attempt, Trace, decide
 from braze_provider.delivery.pacing import Pacer
@@ -24,7 +24,6 @@ from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
 from braze_provider.delivery.rehearsal import rehearse
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import (
-    IN_DOUBT,
     Past,
     Planned,
     SourceChangedError,
@@ -37,17 +36,17 @@ from braze_provider.delivery.resume import (
 from braze_provider.delivery.sender import OnUncertain, Sender
 from braze_provider.delivery.spool import Spool
 from braze_provider.delivery.stop import StopSignal
+from braze_provider.delivery.unsent import Unsent
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
     from braze_provider.delivery.ledger.mark import OpenedMark
     from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
-    from braze_provider.delivery.unsent import Left, UnsentFile
+    from braze_provider.delivery.unsent import UnsentFile
     from braze_provider.hooks.braze import BrazeHook
     from braze_provider.recipients.base import RecipientSource
 
-MAX_HELD_NAMED = 5
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 OnSourceChange = Literal["fail", "send_rest"]
@@ -128,7 +127,6 @@ class Delivery:
         self._attempt = attempt or Attempt()
         self._mark = mark
         self._copy = copy
-        self._unsent = None if options.dry_run else unsent
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
         self._stop = StopSignal()
         self._opened = False
@@ -136,6 +134,7 @@ class Delivery:
         self._engine: Engine | None = None
         self._sender: Sender | None = None
         self.ledger: Ledger = MemoryLedger() if ledger is None else ledger
+        self._unsent = Unsent(self.ledger, None if options.dry_run else unsent)
         self.report = DeliveryReport()
         """The figures so far, also of a delivery that failed."""
 
@@ -257,7 +256,7 @@ class Delivery:
                     stop=self._stop,
                 )
             except BrazeValidationError:
-                self._write_invalid(spool)
+                self._unsent.write_invalid(spool)
                 raise
             self._log_prepared(source, prepared)
             if not prepared.recipients and not self._options.dry_run:
@@ -304,7 +303,7 @@ class Delivery:
             recipients = past.sent + past.in_doubt + len(spool)
         else:
             if self._is_finished:
-                self._write_unsent(spool, batches, first)
+                self._unsent.write(self.report, spool, batches, first=first)
                 return self._end_as_finished()
         if any(past):
             self._log.info("Earlier tries: %s sent, %s in doubt", f"{past.sent:,}", f"{past.in_doubt:,}")
@@ -316,7 +315,7 @@ class Delivery:
         except LedgerLostError:
             raise  # Whoever has taken over says who was not sent to.
         except BaseException:
-            self._write_unsent(spool, batches, first)
+            self._unsent.write(self.report, spool, batches, first=first)
             raise
         finally:
             self._hook.close()
@@ -327,7 +326,7 @@ class Delivery:
                 engine.minor_errors,
             )
         if self.resume_in is None or engine.fatal is not None:
-            where = self._write_unsent(spool, batches, first)
+            where = self._unsent.write(self.report, spool, batches, first=first)
             self._raise_for(engine, self.report, where)
             self.ledger.finish(self.report.to_dict())
         return self.report
@@ -416,53 +415,6 @@ class Delivery:
         limit = self._options.max_rejected
         is_share = isinstance(limit, float) and limit < 1
         return limit * (recipients or 1) if limit is not None and is_share else limit
-
-    def _left(self, batches: Callable[[], Iterator[Batch]]) -> Iterator[Left]:
-        from braze_provider.delivery.unsent import left
-
-        report = self.report
-        if report.rejected or report.uncertain or report.failed:
-            yield from left(batches(), self.ledger.receipts())
-
-    def _write_unsent(
-        self, spool: Spool | None, batches: Callable[[], Iterator[Batch]], first: int
-    ) -> str | None:
-        """
-        Write who was not sent to, if it is wanted.
-
-        :param spool: The people; None for a broadcast.
-        :param batches: Cuts them into the batches of this try.
-        :param first: Index of the first of these batches; those before it are of another source.
-        :return: Where a person finds who they are, as a sentence; None if nowhere.
-        """
-        if spool is None:
-            return None
-        if self._unsent is not None:
-
-            def of_another_source() -> set[int]:
-                before = takewhile(lambda one: one.index < first, self.ledger.receipts())
-                return {one.index for one in before if one.state in IN_DOUBT}
-
-            if self._unsent.rewrite(self._left(batches), spool.invalid(), kept=of_another_source):
-                return f"Who they are, with row, state and reason: {self._unsent}"
-        try:
-            held = (one.batch for one in self._left(batches) if one.state is State.UNCERTAIN)
-            named = ", ".join(str(batch) for batch in islice(held, MAX_HELD_NAMED))
-        except Exception:  # noqa: BLE001 - it only says where to look
-            return None
-        return named and f"In doubt: {named}"
-
-    def _write_invalid(self, spool: Spool) -> None:
-        """Write which rows are no recipients, where nothing else can be said yet."""
-        if self._unsent is None:
-            return
-        try:
-            is_on_record = next(self.ledger.receipts(), None) is not None
-        except Exception:  # noqa: BLE001 - what is to be raised are the invalid rows
-            is_on_record = True
-        # What an earlier try wrote about its people counts for more than this.
-        if not is_on_record and next(spool.invalid(), None):
-            self._unsent.rewrite((), spool.invalid())
 
     def _raise_for(self, engine: Engine, report: DeliveryReport, where: str | None) -> None:
         fatal = engine.fatal

@@ -203,7 +203,7 @@ class Pacer:
         if state.date:
             try:
                 ahead = _epoch(state.date) - now
-            except ValueError:
+            except (ValueError, OverflowError):
                 return self._wall_clock()
             # Dates are whole seconds, rounded down, and take a while to get here: of those that can be one
             # clock's, the one furthest ahead is the nearest to the truth.

@@ -8,20 +8,23 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import chain
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.batches import Batch
-from braze_provider.delivery.ledger.base import DeliveryKey, Receipt, State
+from braze_provider.delivery.ledger.base import DeliveryKey, Ledger, Receipt, State
+from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import IN_DOUBT
 from braze_provider.recipients.files import UNSENT_KEY
 
 if TYPE_CHECKING:
     from braze_provider._compat import ObjectStoragePath
+    from braze_provider.delivery.spool import Spool
 
+MAX_HELD_NAMED = 5
 NOT_REACHED = "the delivery ended before it came to this batch"
 NO_OUTCOME = "its outcome is not known: the try that was to send it was cut off"
 
@@ -60,6 +63,72 @@ def left(batches: Iterable[Batch], receipts: Iterator[Receipt]) -> Iterator[Left
             state = State.UNCERTAIN if receipt.state in IN_DOUBT else receipt.state
             reason = receipt.reason or (NO_OUTCOME if state is State.UNCERTAIN else NOT_REACHED)
             yield Left(batch, state, reason.removeprefix(f"{batch}: "))
+
+
+class Unsent:
+    """
+    Tells at the end of a try who was not sent to.
+
+    :param ledger: The ledger of the delivery.
+    :param file: Where each of these people gets a line; None where that is not wanted.
+    """
+
+    def __init__(self, ledger: Ledger, file: UnsentFile | None) -> None:
+        self._ledger = ledger
+        self._file = file
+
+    def write(
+        self,
+        report: DeliveryReport,
+        spool: Spool | None,
+        batches: Callable[[], Iterator[Batch]],
+        *,
+        first: int = 0,
+    ) -> str | None:
+        """
+        Write who was not sent to, if it is wanted.
+
+        :param report: The figures of the try.
+        :param spool: The people; None for a broadcast.
+        :param batches: Cuts them into the batches of this try.
+        :param first: Index of the first of these batches; those before it are of another source.
+        :return: Where a person finds who they are, as a sentence; None if nowhere.
+        """
+        if spool is None:
+            return None
+
+        def unsent() -> Iterator[Left]:
+            if report.rejected or report.uncertain or report.failed:
+                yield from left(batches(), self._ledger.receipts())
+
+        def of_another_source() -> set[int]:
+            before = takewhile(lambda one: one.index < first, self._ledger.receipts())
+            return {one.index for one in before if one.state in IN_DOUBT}
+
+        if self._file is not None and self._file.rewrite(unsent(), spool.invalid(), kept=of_another_source):
+            return f"Who they are, with row, state and reason: {self._file}"
+        try:
+            held = (one.batch for one in unsent() if one.state is State.UNCERTAIN)
+            named = ", ".join(str(batch) for batch in islice(held, MAX_HELD_NAMED))
+        except Exception:  # noqa: BLE001 - it only says where to look
+            return None
+        return f"In doubt: {named}" if named else None
+
+    def write_invalid(self, spool: Spool) -> None:
+        """
+        Write which rows are no recipients, where nothing else can be said yet.
+
+        :param spool: Holds the invalid rows.
+        """
+        if self._file is None:
+            return
+        try:
+            is_on_record = next(self._ledger.receipts(), None) is not None
+        except Exception:  # noqa: BLE001 - what is to be raised are the invalid rows
+            is_on_record = True
+        # What an earlier try wrote about its people counts for more than this.
+        if not is_on_record and next(spool.invalid(), None):
+            self._file.rewrite((), spool.invalid())
 
 
 class UnsentFile:

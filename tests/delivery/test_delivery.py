@@ -230,7 +230,7 @@ def test_a_dry_run_counts_everybody_shows_the_request_and_sends_nothing(sandbox,
     report = delivery.run()
 
     assert (report.recipients, report.requests, report.sent) == (120, 0, 0)
-    assert sandbox.requests() == []
+    assert sandbox.recipients() == {}
     assert not delivery.may_have_sent
     assert "the first request would be POST /campaigns/trigger/send" in log.text
     assert '"x": 7' in log.text

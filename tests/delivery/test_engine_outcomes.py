@@ -54,7 +54,7 @@ def test_an_acceptance_without_a_dispatch_id_is_logged(sandbox, caplog, fault, s
 
     job.run()
 
-    assert f"batch 1: Braze said {said}, without a dispatch id" in caplog.text
+    assert f"batch 1 (rows 1–50): Braze said {said}, without a dispatch id" in caplog.text
     assert job.receipts[0].dispatch_id is None
 
 
@@ -157,7 +157,7 @@ def test_what_braze_refuses_is_not_repeated_and_the_rest_goes_on(sandbox, fault,
     assert job.states == ["sent", "rejected", "sent"]
     (reason,) = job.engine.refusals.told()
     assert reason == job.receipts[1].reason
-    assert reason.startswith("batch 2: ")
+    assert reason.startswith("batch 2 (rows 51–100): ")
     assert "The campaign is a draft" in reason
 
 
