@@ -10,12 +10,13 @@ from statistics import median
 
 LOOK_SECONDS = 0.02
 """How often the engine looks whether there is anything to do."""
-WRITING_SHARE = 0.05
-"""What part of the time writing takes at most, as long as that leaves few enough in doubt."""
-MIN_PAUSE = 0.1
-"""Seconds between two writes at least: less would hardly claim less than what is under way."""
-MAX_PAUSE = 0.2
-"""Seconds between two writes at most, if a write does not take longer itself."""
+PAUSE = 0.1
+"""
+Seconds between two writes, if a write does not take longer itself.
+
+A write of 5 ms takes a twentieth of the time then. A shorter pause would cost more than it spares: what is
+under way at the same time is in doubt anyway.
+"""
 MAX_SECONDS = 1.0
 """How far ahead is claimed at most, however slow the ledger is."""
 MAX_AHEAD = 1_000
@@ -26,8 +27,8 @@ WRITES = 5
 class Window:
     """
     What is claimed ahead is in doubt after a kill, and so is what is not settled yet. So batches are claimed
-    for no longer than until the next write is done, and a write follows soon upon the last one: by a pause of
-    nineteen times what a write takes, so that writing takes a twentieth of the time, but within bounds.
+    for no longer than until the next write is done, and a write follows soon upon the last one: by a short
+    pause, or by as long as a write takes, so that writing takes half of the time at most.
 
     :param concurrency: Requests under way at the same time.
     :param admits: Tells how many requests the rate limit admits in so many seconds.
@@ -84,6 +85,4 @@ class Window:
 
     @property
     def _pause(self) -> float:
-        cost = self._cost
-        pause = cost / WRITING_SHARE - cost
-        return max(min(max(pause, MIN_PAUSE), MAX_PAUSE), cost)
+        return max(PAUSE, self._cost)

@@ -162,7 +162,7 @@ def impatience() -> Iterator[None]:
     """Let no try wait longer than it must."""
     patch = pytest.MonkeyPatch()
     patch.setattr(engine_module, "LOOK_SECONDS", 0.0005)
-    patch.setattr(window, "MIN_PAUSE", 0.0)
+    patch.setattr(window, "PAUSE", 0.0)
     patch.setitem(Sender.__init__.__kwdefaults__, "first_backoff", 0.0)
     patch.setitem(Sender.__init__.__kwdefaults__, "max_attempts", 3)
     patch.setattr("braze_provider.delivery.delivery.Pacer", lambda *args, **kwargs: Unlimited())

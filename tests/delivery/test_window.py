@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from braze_provider.delivery.pacing import Pacer
-from braze_provider.delivery.window import MAX_AHEAD, MAX_SECONDS, WRITES, WRITING_SHARE, Window
+from braze_provider.delivery.window import MAX_AHEAD, MAX_SECONDS, WRITES, Window
 
 CONCURRENCY = 8
 LATENCY = 0.1
@@ -47,7 +47,7 @@ def pause(window: Window, clock: Clock) -> float:
 
 @pytest.mark.parametrize(
     ("cost", "people"),
-    [(0.0005, 1_000), (0.003, 1_000), (0.015, 1_500), (0.02, 1_500), (0.04, 1_500), (0.2, 3_500)],
+    [(0.0005, 1_000), (0.003, 1_000), (0.01, 1_000), (0.02, 1_100), (0.04, 1_200), (0.2, 3_500)],
 )
 def test_what_is_ahead_and_under_way_is_as_little_as_the_ledger_is_fast(clock, cost, people):
     assert (ahead(window_of(clock, cost)) + CONCURRENCY) * PER_BATCH <= people
@@ -61,9 +61,9 @@ def test_a_very_slow_ledger_has_the_work_of_a_second_claimed_ahead(clock, cost):
     assert ahead(window) == 70
 
 
-@pytest.mark.parametrize("cost", [0.0005, 0.003, 0.005, 0.01])
+@pytest.mark.parametrize("cost", [0.0005, 0.003, 0.005])
 def test_a_fast_ledger_is_written_a_twentieth_of_the_time_at_most(clock, cost):
-    assert cost / (cost + pause(window_of(clock, cost), clock)) <= WRITING_SHARE + 0.001
+    assert cost / (cost + pause(window_of(clock, cost), clock)) <= 0.05
 
 
 @pytest.mark.parametrize("cost", [0.04, 0.2, 1.0, 10.0])
