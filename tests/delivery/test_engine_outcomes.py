@@ -54,7 +54,7 @@ def test_an_acceptance_without_a_dispatch_id_is_logged(sandbox, caplog, fault, s
 
     job.run()
 
-    assert f"request 0: Braze said {said}, without a dispatch id" in caplog.text
+    assert f"batch 1 (rows 1–50): Braze said {said}, without a dispatch id" in caplog.text
     assert job.receipts[0].dispatch_id is None
 
 
@@ -157,7 +157,7 @@ def test_what_braze_refuses_is_not_repeated_and_the_rest_goes_on(sandbox, fault,
     assert job.states == ["sent", "rejected", "sent"]
     (reason,) = job.engine.reasons
     assert reason == job.receipts[1].reason
-    assert reason.startswith("request 1: ")
+    assert reason.startswith("batch 2 (rows 51–100): ")
     assert "The campaign is a draft" in reason
 
 
@@ -175,7 +175,8 @@ def test_the_first_reasons_are_kept_and_all_are_logged(sandbox, caplog):
     job = Job(500)
 
     assert figures(job.run()) == {"rejected": 500}
-    assert [reason.split(":")[0] for reason in job.engine.reasons] == [f"request {n}" for n in range(5)]
+    named = [reason.split(" (rows")[0] for reason in job.engine.reasons]
+    assert named == [f"batch {number}" for number in range(1, 6)]
     assert caplog.text.count(": rejected") == 10
 
 
