@@ -14,7 +14,6 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -486,8 +485,8 @@ def test_few_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, att
             process.kill()
         return run.wait()[ledger]
 
-    with ThreadPoolExecutor(2) as threads:
-        outcomes = list(threads.map(kill, plans))
+    # One at a time: a machine that is busy with another run's processes writes its ledger more slowly.
+    outcomes = [kill(plan) for plan in plans]
 
     held = [outcome.uncertain for outcome in outcomes]
     print(f"seed {seed}; in doubt after each kill: {held}")  # noqa: T201 - shown when the test fails
