@@ -235,7 +235,8 @@ def test_a_request_that_ends_in_an_error_nobody_expected_may_have_been_sent(sand
     assert job.states[:2] == ["sent", "uncertain"]
     assert set(job.states[2:]) <= {"failed"}
     assert job.receipts[1].reason == (
-        f"batch 2 (rows 51–100): {type(error).__name__} while the request was under way: Braze may have accepted it"
+        f"batch 2 (rows 51–100): {type(error).__name__} while the request was under way: "
+        "Braze may have accepted it"
     )
     assert sandbox.summary()["messages"] == 100
 
