@@ -16,7 +16,7 @@ from braze_provider.api.validation import validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
-from braze_provider.delivery.ledger.base import Head, Ledger, LedgerLostError, Opening
+from braze_provider.delivery.ledger.base import Head, Ledger, Opening
 from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.opening import Attempt, Trace, decide
 from braze_provider.delivery.pacing import Pacer
@@ -312,10 +312,11 @@ class Delivery:
         self._complete(prepared)
         try:
             engine.run(planned)
-        except LedgerLostError:
-            raise  # Whoever has taken over says who was not sent to.
-        except BaseException:
-            self._unsent.write(self.report, spool, batches, first=first)
+        except Exception:
+            raise  # The ledger can't be used, or is another copy's: it is not asked who was not sent to.
+        except BaseException:  # An interruption, with every outcome in the ledger.
+            if self._unsent.is_wanted:
+                self._unsent.write(self.report, spool, batches, first=first)
             raise
         finally:
             self._hook.close()

@@ -77,6 +77,11 @@ class Unsent:
         self._ledger = ledger
         self._file = file
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is a file to write."""
+        return self._file is not None
+
     def write(
         self,
         report: DeliveryReport,

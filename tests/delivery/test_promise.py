@@ -80,6 +80,7 @@ class Braze:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.braze_conn_id = "braze_default"
         self.connection = BrazeConnection("https://example.com", "key")
 
     def call(self, endpoint: Any, body: bytes, *, before_write: Callable[[], bool]) -> Answer:

@@ -18,7 +18,7 @@ from delivery.attempts import CLEARED, FIRST, RETRY
 from fsspec.implementations.memory import MemoryFileSystem
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
-from braze_provider.api.errors import BrazeValidationError
+from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
@@ -282,6 +282,22 @@ def test_a_copy_that_has_lost_the_ledger_writes_nothing(attempt, path, monkeypat
 
     with pytest.raises(LedgerLostError):
         delivery.run()
+    assert not path.exists()
+
+
+def test_a_ledger_that_can_not_be_used_is_not_asked_again(attempt, path, monkeypatch):
+    delivery = attempt()
+    asked: list[int] = []
+
+    def broken(*_: object) -> None:
+        monkeypatch.setattr(delivery.ledger, "receipts", lambda *_: asked.append(1) or iter(()))
+        raise BrazeError("the database gives no answer")
+
+    monkeypatch.setattr(delivery.ledger, "write", broken)
+
+    with pytest.raises(BrazeError, match="no answer"):
+        delivery.run()
+    assert asked == []
     assert not path.exists()
 
 

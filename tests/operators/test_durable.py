@@ -109,7 +109,7 @@ def test_a_source_that_changed_between_tries_stops_the_second_one(run_dag, sandb
     result = run_dag(campaign_dag(on_retry_callback=change, **ledger))
 
     assert result.state == "failed"
-    assert "Batch 2 is not the one of an earlier try" in str(result.task("t").error)
+    assert "Batch 2 of 5 (rows 51–100) is not the one of an earlier try" in str(result.task("t").error)
     assert sandbox.summary()["duplicates"] == 0
 
 
