@@ -130,6 +130,7 @@ class Delivery:
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
         self._stop = StopSignal()
         self._opened = False
+        self._is_ledger_usable = True
         self._head: Head | None = None
         self._engine: Engine | None = None
         self._sender: Sender | None = None
@@ -269,9 +270,12 @@ class Delivery:
 
         :param limit: Number of them to list at most.
         :return: The first ones, and how many there are in all.
+        :raises BrazeError: If the ledger can't be used any more.
         """
         if not self._opened:
             return [], 0
+        if not self._is_ledger_usable:
+            raise BrazeError("the ledger can't be used, and only it knows the dispatch ids")
         ids = (receipt.dispatch_id for receipt in self.ledger.receipts() if receipt.dispatch_id)
         first = list(islice(ids, limit))
         return first, len(first) + sum(1 for _ in ids)
@@ -313,7 +317,9 @@ class Delivery:
         try:
             engine.run(planned)
         except Exception:
-            raise  # The ledger can't be used, or is another copy's: it is not asked who was not sent to.
+            # The ledger can't be used, or is another copy's: it is asked nothing more.
+            self._is_ledger_usable = False
+            raise
         except BaseException:  # An interruption, with every outcome in the ledger.
             if self._unsent.is_wanted:
                 self._unsent.write(self.report, spool, batches, first=first)
