@@ -62,14 +62,8 @@ def test_a_run_in_time_is_not_skipped(moments):
     ("on_empty", "state"), [("succeed", "success"), ("skip", "skipped"), ("fail", "failed")]
 )
 def test_a_source_that_names_nobody_is_a_decision(run_dag, sandbox, on_empty, state):
-    with DAG("d", schedule=None) as dag:
-        CampaignTriggerOperator(
-            task_id="t",
-            campaign_id="c",
-            recipients="{{ [] }}",
-            on_empty=on_empty,
-            render_template_as_native_obj=True,
-        )
+    with DAG("d", schedule=None, render_template_as_native_obj=True) as dag:
+        CampaignTriggerOperator(task_id="t", campaign_id="c", recipients="{{ [] }}", on_empty=on_empty)
 
     result = run_dag(dag)
 
