@@ -80,6 +80,8 @@ class UserIdentity(Addressee):
     .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
     """
 
+    # A row is no object of Braze's, and the request's arrays have no place for another field.
+    other_fields = "none"
     hints: ClassVar[Mapping[str, str]] = {
         **_HINTS,
         **dict.fromkeys(("email", "braze_id"), "this endpoint knows ids and aliases only"),

@@ -105,33 +105,42 @@ class SendRequest(BrazeObject):
         return [*purpose, others] if others else purpose
 
     @classmethod
-    def envelope_problems(cls, fields: Mapping[str, Any]) -> list[Problem]:
+    def envelope_problems(
+        cls, fields: Mapping[str, Any], *, allow_unknown_fields: bool = False
+    ) -> list[Problem]:
         """
         List the mistakes in all fields of a request but the people, who come later.
 
         Rules that ask whether anybody is named count the people as named.
 
         :param fields: The fields; those that name people are mistakes.
+        :param allow_unknown_fields: As in :func:`~braze_provider.api.validation.validate`.
         """
         named_twice = [
             Problem(name, "must be left out: the recipients come from their source", (name,))
             for name in cls.endpoint.arrays
             if fields.get(name) is not None
         ]
-        return named_twice + validation.problems(cls, cls._with_stand_in(fields))
+        whole = cls._with_stand_in(fields)
+        return named_twice + validation.problems(cls, whole, allow_unknown_fields=allow_unknown_fields)
 
     @classmethod
-    def validate_envelope(cls, fields: Mapping[str, Any], subject: str | None = None) -> Self:
+    def validate_envelope(
+        cls, fields: Mapping[str, Any], subject: str | None = None, *, allow_unknown_fields: bool = False
+    ) -> Self:
         """
         Make an envelope: a request without its people, who come later.
 
         :param fields: The fields; those that name people are mistakes.
         :param subject: What errors call the request, such as ``/messages/send``.
+        :param allow_unknown_fields: As in :func:`~braze_provider.api.validation.validate`.
         :raises BrazeValidationError: With every mistake.
         """
-        if problems := cls.envelope_problems(fields):
+        if problems := cls.envelope_problems(fields, allow_unknown_fields=allow_unknown_fields):
             raise BrazeValidationError(subject or cls.__name__, problems)
-        whole = validation.validate(cls, cls._with_stand_in(fields), subject)
+        whole = validation.validate(
+            cls, cls._with_stand_in(fields), allow_unknown_fields=allow_unknown_fields
+        )
         envelope = whole.model_copy(update=dict.fromkeys(cls.endpoint.arrays))
         envelope.model_fields_set.difference_update(cls.endpoint.arrays)
         return envelope
