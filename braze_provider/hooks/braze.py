@@ -322,9 +322,10 @@ class BrazeHook(BaseHook):
             from braze_provider.api.validation import unknown_fields, validate
 
             model = getattr(models, endpoint.request or "")
-            request = validate(model, request, endpoint.path, allow_unknown_fields=allow_unknown_fields)
-            if names := unknown_fields(request):
+            made = validate(model, request, endpoint.path, allow_unknown_fields=allow_unknown_fields)
+            if names := unknown_fields(made):
                 self.log.warning("Not known to this package, and sent as they are: %s", ", ".join(names))
+            request = made
         return self.call(endpoint, request)
 
 
