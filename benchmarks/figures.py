@@ -124,7 +124,7 @@ class Bench:
                     braze,
                     RATE / PROCESSES * (seconds + 2 * SPARE_SECONDS),
                     concurrency=DEFAULT_CONCURRENCY,
-                    pools={"braze": {"slots": PROCESSES, "bucket": "shared"}},
+                    pools={"braze": {"slots": PROCESSES, "bucket": "default"}},
                     pool="braze",
                     campaign=f"ours-{number}",
                 )

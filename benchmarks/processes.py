@@ -46,7 +46,7 @@ class Braze:
     @contextlib.contextmanager
     def run(cls, limit: tuple[int, int] = NO_LIMIT, latency: float = LATENCY) -> Iterator[Braze]:
         """Run one on any free port; ``limit`` is requests and seconds, ``latency`` what an answer takes."""
-        choices = ["--port", "0", "--latency", str(latency), "--limit", f"shared={limit[0]}/{limit[1]}"]
+        choices = ["--port", "0", "--latency", str(latency), "--limit", f"default={limit[0]}/{limit[1]}"]
         process = subprocess.Popen(
             [sys.executable, "-m", "braze_provider.sandbox", "--no-bodies", *choices],
             stdout=subprocess.PIPE,
@@ -77,7 +77,7 @@ class Braze:
     def connection(self, pools: dict[str, Any] | None = None) -> str:
         """The Airflow connection that leads here, with the limit as a user would write it down."""
         count, window = self.limit
-        extra = {"rate_limits": {"shared": {"limit": count, "window": window}}, "pools": pools or {}}
+        extra = {"rate_limits": {"default": {"limit": count, "window": window}}, "pools": pools or {}}
         settings = {"conn_type": "braze", "host": self.url, "password": self.api_key, "extra": extra}
         return json.dumps(settings)
 

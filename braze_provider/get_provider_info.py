@@ -77,13 +77,13 @@ def get_provider_info() -> dict[str, Any]:
                     "rate_limits": {
                         "label": "Rate limits",
                         "description": "Requests in each window by bucket, where your contract differs from "
-                        'Braze\'s defaults: {"shared": 500000}.',
+                        'Braze\'s defaults: {"default": 500000}.',
                         "schema": {"type": ["object", "null"]},
                     },
                     "pools": {
                         "label": "Pools",
                         "description": "Airflow pools that are a share of a rate limit: "
-                        '{"braze": {"slots": 10, "bucket": "shared"}}.',
+                        '{"braze": {"slots": 10, "bucket": "default"}}.',
                         "schema": {"type": ["object", "null"]},
                     },
                 },

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
     BrazeInertError,
+    BrazeNoAnswerError,
     BrazeNotFoundError,
     BrazePermissionError,
     BrazeRateLimitError,
@@ -23,7 +25,7 @@ from braze_provider.api.errors import (
     BrazeUncertainError,
 )
 from braze_provider.api.limits import RateLimitState
-from braze_provider.api.outcomes import Outcome, outcome_of_answer
+from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_answer
 from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
@@ -70,9 +72,8 @@ def read_answer(
     content: bytes,
     headers: Mapping[str, str],
     *,
-    permission: str,
+    endpoint: Endpoint,
     host: str,
-    sends: bool = True,
     hide: Hide = str,
 ) -> Answer:
     """
@@ -81,25 +82,46 @@ def read_answer(
     :param status: HTTP status.
     :param content: Body as received: JSON, HTML from an edge server, or empty.
     :param headers: The answer's headers.
-    :param permission: The permission that the endpoint needs, to be named when it is missing.
+    :param endpoint: What was called. It says what a repeat does, which ids an answer carries, and the
+        permission to be named when it is missing.
     :param host: The REST endpoint's host, to be named when it may be the wrong one.
-    :param sends: Whether the endpoint sends something, so that accepting means a dispatch id, and an answer
-        that is not Braze's may hide an acceptance.
     :param hide: Hides the API key, which Braze's 401 repeats, in whatever the server says.
     :raises BrazeRequestError: The member of the family that the answer stands for.
     """
     body = _json_object(content, hide)
     rate_limit = RateLimitState.from_headers(_Shown(headers, hide))
-    is_brazes = body is not None and (200 <= status < 300 or bool(_said(status, body)))
-    outcome = outcome_of_answer(status, is_brazes=is_brazes or not sends)
+    outcome = outcome_of_answer(
+        status, is_brazes=_is_brazes(status, content, body, endpoint), repeat=endpoint.repeat
+    )
+    if outcome is Outcome.SENT and not (notice := _shorten((body or {}).get("notice"))):
+        return Answer(status, body or {}, rate_limit)
     if outcome is Outcome.SENT:
-        return _accepted(status, body, rate_limit, host=host, sends=sends)
-    if sends and outcome is Outcome.UNCERTAIN:
-        error: BrazeRequestError = _uncertain(status, body, content, host=host, is_brazes=is_brazes)
+        error: BrazeRequestError = BrazeInertError(
+            f"Braze accepted the request but nobody is reached: {notice}",
+            outcome=Outcome.REJECTED,
+            status=status,
+            braze_message=notice,
+            errors=_errors(body or {}),
+            dispatch_id=_text_or_none((body or {}).get("dispatch_id")),
+        )
+    elif outcome in (Outcome.UNCERTAIN, Outcome.REPEATABLE):
+        error = _unknown(status, outcome, body, content, host=host)
     else:
-        error = _refused(status, outcome, body, content, permission=permission, host=host)
+        error = _refused(status, outcome, body, content, permission=endpoint.permission, host=host)
     error.rate_limit = rate_limit
     raise error
+
+
+def _is_brazes(status: int, content: bytes, body: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
+    """Tell whether an answer has a shape that Braze documents."""
+    if body is None:
+        # Braze documents no body for some requests that it accepts.
+        return 200 <= status < 300 and not content.strip() and not endpoint.ids and endpoint.method != "GET"
+    if not 200 <= status < 300:
+        return bool(_said(status, body))
+    if endpoint.repeat is Repeat.SAFE:
+        return True
+    return body.get("message") in _ACCEPTED or any(_text_or_none(body.get(name)) for name in endpoint.ids)
 
 
 def _said(status: int, body: Mapping[str, Any]) -> str:
@@ -108,53 +130,33 @@ def _said(status: int, body: Mapping[str, Any]) -> str:
     return _shorten(said) if isinstance(said, str) else ""
 
 
-def _accepted(
-    status: int, body: Mapping[str, Any] | None, rate_limit: RateLimitState, *, host: str, sends: bool
-) -> Answer:
-    answer = Answer(status, body or {}, rate_limit)
-    if body is None or (sends and answer.dispatch_id is None and answer.message not in _ACCEPTED):
-        doubt = "so the request may have been accepted" if sends else f"is {host} a REST endpoint of Braze's?"
-        said = _said(status, answer.body)
-        words = "; ".join(filter(None, (said, *answer.errors)))
-        lacks = f"without a dispatch id ({words})" if words else "with a body that can't be read"
-        unreadable = BrazeUncertainError(
-            f"{host} answered {status} {lacks}: {doubt}",
-            outcome=Outcome.UNCERTAIN,
-            status=status,
-            braze_message=said,
-            errors=answer.errors,
+def _unknown(
+    status: int, outcome: Outcome, body: Mapping[str, Any] | None, content: bytes, *, host: str
+) -> BrazeRequestError:
+    """Make the error for an answer that does not tell what Braze did."""
+    said, errors = _said(status, body or {}), _errors(body or {})
+    is_harmless = outcome is Outcome.REPEATABLE
+    follows = "So the request may have been accepted"
+    if is_harmless:
+        follows = (
+            f"Is {host} a REST endpoint of Braze's?" if status < 300 else "It is safe to repeat the request"
         )
-        unreadable.rate_limit = rate_limit
-        raise unreadable
-    if notice := _shorten(body.get("notice")):
-        inert = BrazeInertError(
-            f"Braze accepted the request but nobody is reached: {notice}",
-            outcome=Outcome.REJECTED,
-            status=status,
-            braze_message=notice,
-            errors=answer.errors,
-            dispatch_id=answer.dispatch_id,
-        )
-        inert.rate_limit = rate_limit
-        raise inert
-    return answer
-
-
-def _uncertain(
-    status: int, body: Mapping[str, Any] | None, content: bytes, *, host: str, is_brazes: bool
-) -> BrazeUncertainError:
-    said = _said(status, body or {})
-    if is_brazes:
-        what = f"{host} answered {status} ({said}): the request may have been accepted"
+    if 200 <= status < 300 and body is not None:
+        words = "; ".join(filter(None, (said, *errors)))
+        what = f"{host} answered {status} without an id or a success of Braze's"
+        what += f" ({words})" if words else ""
+    elif said:
+        what = f"{host} answered {status} ({said})"
     else:
         what = (
             f"{host} answered {status} with a body that can't be read as Braze's ({len(content):,} bytes): a "
-            "CDN, proxy or firewall on the way may have answered after it passed the request on, so the "
-            "request may have been accepted"
+            "CDN, proxy or firewall on the way may have answered"
         )
-    return BrazeUncertainError(
-        what, outcome=Outcome.UNCERTAIN, status=status, braze_message=said, errors=_errors(body or {})
-    )
+        what += "" if is_harmless else " after it passed the request on"
+    kind: type[BrazeRequestError] = BrazeUncertainError
+    if is_harmless:
+        kind = BrazeServerError if status >= 500 and said else BrazeNoAnswerError
+    return kind(f"{what}. {follows}", outcome=outcome, status=status, braze_message=said, errors=errors)
 
 
 def _refused(
@@ -207,8 +209,6 @@ def _refused(
         return BrazeRateLimitError(f"Over Braze's rate limit{quoted}: nothing was sent", **details)
     if outcome is Outcome.NOT_SENT:
         return BrazeServerError(f"Braze failed with {status}{quoted}: nothing was sent", **details)
-    if outcome is Outcome.UNCERTAIN:
-        return BrazeUncertainError(f"{host} answered {status}{quoted}", **details)
     errors = "".join(f"; {error}" for error in details["errors"])
     return BrazeRejectedError(f"Braze refused the request with {status}{quoted}{errors}", **details)
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple
+from contextvars import ContextVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails
 
+from braze_provider.api.open_json import plain_json
 from braze_provider.api.reasons import REFUSED, near_miss, reason_for, refusal
+
+ALLOW_UNKNOWN_FIELDS: ContextVar[bool] = ContextVar("allow_unknown_fields", default=False)
+"""
+Whether the validation that runs takes fields that the models don't know;
+:func:`~braze_provider.api.validation.validate` sets it.
+"""
 
 
 class Breach(NamedTuple):
@@ -30,7 +38,8 @@ class BrazeObject(BaseModel):
     Base of every object that is sent to Braze.
 
     - **Strict**: ``"false"`` is no Boolean, ``5`` is no text, and nothing is coerced.
-    - **Closed**: an unknown field is a mistake. Where Braze takes anything, the field's type says so.
+    - **Closed**: an unknown field is a mistake, unless :data:`ALLOW_UNKNOWN_FIELDS` is set; it is then kept,
+      and sent as it is.
     - **Literal**: :meth:`to_body` gives exactly what was given. Nothing is added, not even a default.
     - **Thorough**: wrong fields and broken :meth:`rules` are reported together, at every level.
 
@@ -39,7 +48,8 @@ class BrazeObject(BaseModel):
 
     model_config = ConfigDict(
         strict=True,
-        extra="forbid",
+        # Kept for the check below, which refuses them, and for the JSON where they are allowed.
+        extra="allow",
         frozen=True,
         hide_input_in_errors=True,
         # A Dag that triggers a campaign never pays for the schemas of nine message channels.
@@ -49,13 +59,21 @@ class BrazeObject(BaseModel):
     hints: ClassVar[Mapping[str, str]] = {}
     """What to say about a field or a choice that this object does not have, and that people try."""
 
+    other_fields: ClassVar[Literal["unknown", "custom", "none"]] = "unknown"
+    """
+    What a field is that this object does not have: ``unknown``, so a mistake unless unknown fields are
+    allowed; ``custom``, a name of the user's own; or, with ``none``, always a mistake.
+    """
+
     _wire_names: ClassVar[Mapping[str, str]] = {}
+    _known_names: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Note the fields whose names in Python differ from Braze's."""
+        """Note the fields' names, and those in Python that differ from Braze's."""
         super().__pydantic_init_subclass__(**kwargs)
         cls._wire_names = {name: field.alias for name, field in cls.model_fields.items() if field.alias}
+        cls._known_names = frozenset(cls._wire_names.get(name, name) for name in cls.model_fields)
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
@@ -74,6 +92,10 @@ class BrazeObject(BaseModel):
             return f"unknown field; {cls.hints[name]}"
         known = (field.alias or python_name for python_name, field in cls.model_fields.items())
         return f"unknown field{near_miss(name, known)}"
+
+    def by_wire_name(self) -> dict[str, Any]:
+        """Give the values of the fields that the object has, by Braze's names; None for one left out."""
+        return {self._wire_names.get(name, name): value for name, value in self.__dict__.items()}
 
     def to_body(self) -> dict[str, Any]:
         """Give the object as plain JSON data, under Braze's names: what was given and nothing else."""
@@ -101,23 +123,43 @@ class BrazeObject(BaseModel):
         except ValidationError as error:
             mistakes = [cls._worded(mistake) for mistake in error.errors(include_url=False)]
             if isinstance(data, dict):
+                mistakes += cls._refused_names(data)
                 mistakes += map(_as_error, cls.rules(data))
             raise ValidationError.from_exception_data(cls.__name__, mistakes, hide_input=True) from None
-        fields: Mapping[str, Any] = made.__dict__
-        if cls._wire_names:
-            fields = {cls._wire_names.get(name, name): value for name, value in fields.items()}
-        if breaches := list(cls.rules(fields)):
-            mistakes = [*map(_as_error, breaches)]
+        fields = made.by_wire_name() if cls._wire_names else made.__dict__
+        mistakes = []
+        if (others := made.__pydantic_extra__) and cls.other_fields != "custom":
+            mistakes = cls._refused_names(others) or cls._made_plain(others)
+            fields = {**fields, **others}
+        if (breaches := list(cls.rules(fields))) or mistakes:
+            mistakes += map(_as_error, breaches)
             raise ValidationError.from_exception_data(cls.__name__, mistakes, hide_input=True)
         return made
+
+    @classmethod
+    def _refused_names(cls, given: Mapping[Any, Any]) -> list[InitErrorDetails]:
+        if cls.other_fields == "custom" or (cls.other_fields == "unknown" and ALLOW_UNKNOWN_FIELDS.get()):
+            return []
+        unknown = (name for name in given if isinstance(name, str) and name not in cls._known_names)
+        return [
+            InitErrorDetails(type=refusal(cls.unknown_field(name)), loc=(name,), input=None)
+            for name in unknown
+        ]
+
+    @classmethod
+    def _made_plain(cls, others: dict[str, Any]) -> list[InitErrorDetails]:
+        """Make the values of unknown fields plain JSON in place; gives what can't be."""
+        try:
+            others.update(plain_json(others))
+        except ValidationError as error:
+            return [cls._worded(mistake) for mistake in error.errors(include_url=False)]
+        return []
 
     @classmethod
     def _worded(cls, error: ErrorDetails) -> InitErrorDetails:
         if error["type"] == REFUSED:  # worded by an object or a value further down
             context = error["ctx"]
             worded = refusal(context["reason"], context["fields"])
-        elif error["type"] == "extra_forbidden":
-            worded = refusal(cls.unknown_field(str(error["loc"][-1])))
         elif (
             error["type"] == "literal_error"
             and isinstance(error["input"], str)

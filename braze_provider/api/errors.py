@@ -127,7 +127,7 @@ class BrazePermissionError(BrazeConfigurationError):
 
 
 class BrazeNotFoundError(BrazeConfigurationError):
-    """404, or a redirect of a read: there is no such endpoint at the connection's host."""
+    """404, or a redirect where a repeat does no harm: no such endpoint, or no such thing, at that host."""
 
 
 class BrazeRejectedError(BrazeRequestError):
@@ -144,6 +144,10 @@ class BrazeRateLimitError(BrazeRequestError):
 
 class BrazeServerError(BrazeRequestError):
     """500, 502 or 503 of Braze's: it failed, and documents that nothing was sent."""
+
+
+class BrazeNoAnswerError(BrazeRequestError):
+    """A read timeout, a lost connection, or an answer that is not Braze's, where a repeat does no harm."""
 
 
 class BrazeUnreachableError(BrazeRequestError):

@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from time import time
 from types import MappingProxyType
 
-MAX_RECIPIENTS = 50
-"""Recipients, or external user ids and user aliases together, in one request."""
-MAX_BODY_BYTES = 4 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+MAX_BODY_BYTES = 4 * MEGABYTE
+"""Bytes of a request's body, where its endpoint has no limit of its own."""
 MAX_PROPERTIES_BYTES = 50 * 1024
 """Serialised size of one ``trigger_properties`` or ``context`` object."""
 MAX_EXTERNAL_ID_BYTES = 987
@@ -55,8 +55,29 @@ BUCKETS: Mapping[str, Bucket] = MappingProxyType(
     {
         bucket.name: bucket
         for bucket in (
-            Bucket("shared", limit=250_000, window=HOUR),
+            Bucket("default", limit=250_000, window=HOUR),
             Bucket("broadcast", limit=250, window=MINUTE, per_audience=10),
+            Bucket("send_ids", limit=100, window=DAY),
+            Bucket("campaign_series", limit=50_000, window=MINUTE),
+            Bucket("duplicate_campaign", limit=100, window=MINUTE),
+            Bucket("duplicate_canvas", limit=100, window=MINUTE),
+            Bucket("cdi_list", limit=50, window=MINUTE),
+            Bucket("cdi_sync", limit=20, window=MINUTE),
+            Bucket("cdi_status", limit=100, window=MINUTE),
+            Bucket("users_track", limit=3_000, window=3 * SECOND),
+            Bucket("users_track_sync", limit=500, window=MINUTE),
+            Bucket("users_track_bulk", limit=50, window=SECOND),
+            Bucket("identity", limit=20_000, window=MINUTE),
+            Bucket("external_ids_rename", limit=1_000, window=MINUTE),
+            Bucket("external_ids_remove", limit=1_000, window=MINUTE),
+            Bucket("export_ids", limit=250, window=MINUTE),
+            Bucket("lists", limit=1_000, window=HOUR),
+            Bucket("subscription_set", limit=5_000, window=MINUTE),
+            Bucket("preference_center", limit=1_000, window=MINUTE),
+            Bucket("catalogs", limit=50, window=MINUTE),
+            Bucket("catalog_items_async", limit=16_000, window=MINUTE),
+            Bucket("catalog_items_sync", limit=50, window=MINUTE),
+            Bucket("catalog_schema", limit=50, window=MINUTE),
         )
     }
 )

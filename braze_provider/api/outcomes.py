@@ -1,8 +1,8 @@
 """
 The outcome table: what became of an attempted request, and what may follow.
 
-Braze's send endpoints have no idempotency key, so whether a request may be repeated depends on one
-question only: can Braze have accepted it? This module is the one place that answers it.
+What may follow depends on two questions only: can Braze have accepted the request, and what does a repeat
+of it do? This module is the one place that answers the first; each endpoint's row answers the second.
 
 .. seealso:: https://www.braze.com/docs/api/errors
 """
@@ -10,6 +10,17 @@ question only: can Braze have accepted it? This module is the one place that ans
 from __future__ import annotations
 
 from enum import Enum
+
+
+class Repeat(str, Enum):
+    """What the same request does a second time. Nothing else decides how a failure is handled."""
+
+    SAFE = "safe"
+    """The state is the same as after one request."""
+    KEYED = "keyed"
+    """Braze refuses or absorbs a second request with the same key."""
+    DUPLICATES = "duplicates"
+    """It acts again."""
 
 
 class Outcome(str, Enum):
@@ -23,6 +34,8 @@ class Outcome(str, Enum):
     """Braze refused it, or took it and reaches nobody with it: a repeat would end the same way."""
     UNCERTAIN = "uncertain"
     """Braze may have accepted it. Whether to repeat it is the user's decision (``on_uncertain``)."""
+    REPEATABLE = "repeatable"
+    """Braze may have accepted it, and a repeat does no harm: it is safe to try again."""
 
 
 # Braze documents each of them as "no messages sent".
@@ -30,20 +43,27 @@ _NOT_SENT = frozenset({500, 502, 503})
 _TIMED_OUT = 408
 
 
-def outcome_of_answer(status: int, *, is_brazes: bool) -> Outcome:
+def outcome_of_answer(status: int, *, is_brazes: bool, repeat: Repeat) -> Outcome:
     """
-    Classify an answer to a request that sends.
+    Classify an answer.
 
     Only Braze's own answers are believed. A page of a CDN, a proxy or a firewall says nothing about what
-    Braze did: the request may have been passed on before.
+    Braze did: the request may have been passed on before. Where a repeat does no harm, this matters less: a
+    refusal is then believed whoever wrote it, and everything that is no answer may be tried again.
 
     :param status: HTTP status of the answer.
     :param is_brazes: Whether the body is one that Braze writes.
+    :param repeat: What a repeat of the request does.
     :return: SENT for every 2xx of Braze's; its body may still say otherwise. 429 is NOT_SENT whoever says
         it: whoever counts requests refuses those above the limit before they are passed on.
     """
     if status == 429:
         return Outcome.NOT_SENT
+    if repeat is Repeat.SAFE:
+        if 200 <= status < 300 and is_brazes:
+            return Outcome.SENT
+        is_refusal = 300 <= status < 500 and status != _TIMED_OUT
+        return Outcome.REJECTED if is_refusal else Outcome.REPEATABLE
     if not is_brazes:
         return Outcome.UNCERTAIN
     if 200 <= status < 300:
@@ -54,12 +74,16 @@ def outcome_of_answer(status: int, *, is_brazes: bool) -> Outcome:
     return Outcome.REJECTED if 400 <= status < 500 and status != _TIMED_OUT else Outcome.UNCERTAIN
 
 
-def outcome_of_failure(*, writing_began: bool) -> Outcome:
+def outcome_of_failure(*, writing_began: bool, repeat: Repeat) -> Outcome:
     """
     Classify an attempt that ended without an answer.
 
     :param writing_began: Whether any byte of the request had been handed to the network.
+    :param repeat: What a repeat of the request does.
     :return: NOT_SENT for a failure before the request was written (DNS, refused connection, TLS
-        handshake), UNCERTAIN for a read timeout or a connection lost from then on.
+        handshake). For a read timeout or a connection lost from then on, REPEATABLE where a repeat does no
+        harm, else UNCERTAIN.
     """
-    return Outcome.UNCERTAIN if writing_began else Outcome.NOT_SENT
+    if not writing_began:
+        return Outcome.NOT_SENT
+    return Outcome.REPEATABLE if repeat is Repeat.SAFE else Outcome.UNCERTAIN

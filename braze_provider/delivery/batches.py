@@ -1,4 +1,4 @@
-"""Recipients cut into requests: at most fifty people and four megabytes in each."""
+"""Recipients cut into requests, as large as the endpoint takes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from braze_provider.api.limits import MAX_BODY_BYTES, MAX_RECIPIENTS
 from braze_provider.api.requests.base import SendRequest
 
 Row = tuple[int, bytes, bytes]
@@ -71,13 +70,12 @@ class Envelope:
     def __init__(self, request: SendRequest) -> None:
         self._model = type(request)
         self._shared = request.to_json()
-        self.recipient_fields = request.recipient_fields
-        """The fields that name people."""
+        self.endpoint = request.endpoint
+        """Where it goes."""
         self.given = request.to_body()
         """Its fields."""
-        purpose = [self.given.get(name) for name in request.purpose_fields]
-        self.purpose = _digest(json.dumps(purpose, sort_keys=True).encode())
-        """Digest of the campaign, segment or audience: another one makes it another delivery."""
+        self.purpose = _digest(json.dumps(request.purpose(), sort_keys=True).encode())
+        """Digest of all fields but content: another one makes it another delivery."""
 
     @property
     def size(self) -> int:
@@ -93,8 +91,13 @@ class Envelope:
         return self._model.fill(self._shared, batch.rows) if batch.rows else self._shared
 
     @property
-    def _room(self) -> int:
-        return MAX_BODY_BYTES - self.size - JOIN_BYTES
+    def room(self) -> int:
+        """Bytes that are left in a request for its recipients."""
+        return self.endpoint.max_bytes - self.size - JOIN_BYTES
+
+    @property
+    def _rows(self) -> int:
+        return self.endpoint.rows or 1
 
     def count(self, recipients: int, largest: int) -> int | None:
         """
@@ -103,8 +106,8 @@ class Envelope:
         :param recipients: Number of people.
         :param largest: No person takes more bytes than this.
         """
-        fits = MAX_RECIPIENTS * (largest + 1) <= self._room
-        return -(-recipients // MAX_RECIPIENTS) if fits else None
+        fits = self._rows * (largest + 1) <= self.room
+        return -(-recipients // self._rows) if fits else None
 
     def cut(self, recipients: Iterable[Row], *, first: int = 0, total: int | None = None) -> Iterator[Batch]:
         """
@@ -114,13 +117,13 @@ class Envelope:
         :param first: Index of the first batch. Default 0.
         :param total: Number of batches, for their names. Default: not known.
         """
-        room = self._room
+        room, most = self.room, self._rows
         index, size = first, 0
         who: list[bytes] = []
         rows: list[bytes] = []
         numbers: list[int] = []
         for number, digest, row in recipients:
-            if rows and (len(rows) == MAX_RECIPIENTS or size + len(row) + 1 > room):
+            if rows and (len(rows) == most or size + len(row) + 1 > room):
                 yield self._batch(index, who, rows, numbers, total)
                 index += 1
                 size = 0

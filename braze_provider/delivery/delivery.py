@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from braze_provider.api import requests as models
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
-from braze_provider.api.limits import MAX_BODY_BYTES, Bucket
+from braze_provider.api.limits import Bucket
+from braze_provider.api.outcomes import Repeat
 from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.validation import validate
 from braze_provider.delivery.batches import Batch, Envelope
@@ -123,6 +124,10 @@ class Delivery:
         self._hook = hook
         self._endpoint = endpoint
         self._options = options
+        # Where a repeat does no harm, nothing has to be held back for a person to decide.
+        self._on_uncertain: OnUncertain = (
+            options.on_uncertain if endpoint.repeat is Repeat.DUPLICATES else "resend"
+        )
         self._log = log
         self._attempt = attempt or Attempt()
         self._mark = mark
@@ -241,8 +246,9 @@ class Delivery:
             return self._deliver(envelope, None, Prepared())
         request = self._model.validate_envelope(fields, subject=self._endpoint.path)
         envelope = Envelope(request)
-        if envelope.size > MAX_BODY_BYTES:
-            size = f"{envelope.size:,} bytes without anybody, and Braze takes at most {MAX_BODY_BYTES:,}"
+        if envelope.size > self._endpoint.max_bytes:
+            most = self._endpoint.max_bytes
+            size = f"{envelope.size:,} bytes without any recipient, and Braze takes at most {most:,}"
             raise BrazeValidationError(self._endpoint.path, [Problem("", size)])
         with Spool() as spool:
             try:
@@ -253,7 +259,7 @@ class Delivery:
                     on_invalid=self._options.on_invalid,
                     max_recipients=self._options.max_recipients,
                     allow_duplicates=self._options.allow_duplicates,
-                    envelope_size=envelope.size,
+                    max_size=envelope.room,
                     stop=self._stop,
                 )
             except BrazeValidationError:
@@ -299,7 +305,7 @@ class Delivery:
             return self.report
         try:
             past = self._past(batches, recipients)
-            planned = plan(batches(), self.ledger.receipts(), self._options.on_uncertain)
+            planned = plan(batches(), self.ledger.receipts(), self._on_uncertain)
         except SourceChangedError:
             if spool is None or self._options.on_source_change != "send_rest":
                 raise
@@ -367,7 +373,7 @@ class Delivery:
     def _rest(self, envelope: Envelope, spool: Spool) -> tuple[Past, Iterator[Planned], int]:
         """Leave what is on record as it is, and plan for whoever is in none of it."""
         before = len(spool)
-        past, planned, first = plan_rest(self.ledger, envelope, spool, self._options.on_uncertain)
+        past, planned, first = plan_rest(self.ledger, envelope, spool, self._on_uncertain)
         self._log.warning(
             "The source has changed: %s of its recipients are on record as sent or in doubt, %s are sent to "
             "now",
@@ -407,7 +413,7 @@ class Delivery:
                 after_refusal=self._paces_of_broadcasts(envelope.given, recipients),
             ),
             stop=self._stop,
-            on_uncertain=options.on_uncertain,
+            on_uncertain=self._on_uncertain,
             max_slot_wait=options.max_slot_wait,
         )
         return Engine(
@@ -420,7 +426,7 @@ class Delivery:
             max_rejected=self._max_rejected(recipients),
             past=past,
             concurrency=1 if recipients is None else options.concurrency,
-            accept_uncertain=options.on_uncertain == "accept",
+            accept_uncertain=self._on_uncertain == "accept",
         )
 
     def _paces_of_broadcasts(self, fields: Mapping[str, Any], recipients: int | None) -> dict[int, float]:

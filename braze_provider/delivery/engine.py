@@ -43,6 +43,7 @@ _STATES = {
     Outcome.NOT_SENT: State.FAILED,
     Outcome.REJECTED: State.REJECTED,
     Outcome.UNCERTAIN: State.UNCERTAIN,
+    Outcome.REPEATABLE: State.FAILED,
 }
 
 

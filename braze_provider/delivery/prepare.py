@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,9 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeError, BrazeValidationError, Problem
-from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.validation import problems
-from braze_provider.delivery.batches import JOIN_BYTES
 from braze_provider.delivery.stop import StoppedError
 from braze_provider.recipients.base import BadRow, RecipientSource
 
@@ -60,7 +59,7 @@ def prepare(
     on_invalid: OnInvalid = "fail",
     max_recipients: int | None = None,
     allow_duplicates: bool = False,
-    envelope_size: int = 0,
+    max_size: int | None = None,
     stop: StopSignal | None = None,
 ) -> Prepared:
     """
@@ -72,14 +71,13 @@ def prepare(
     :param on_invalid: ``fail`` (default) after the whole source has been read, or ``skip`` bad rows.
     :param max_recipients: The brake: more recipients than this fail. Default: no limit.
     :param allow_duplicates: Keep each row of a person instead of only the first. Default False.
-    :param envelope_size: Bytes of a request without its recipients, so that one too large to send is found.
+    :param max_size: Bytes of one recipient at most, which is what a request has room for. Default: no limit.
     :param stop: Ends the reading early, with an error.
     :raises BrazeValidationError: For bad rows, all of them named up to fifty.
     :raises TooManyRecipientsError: If there are more than ``max_recipients``; reading does not go on then.
     :raises StoppedError: If it was stopped.
     """
     result = Prepared()
-    max_size = MAX_BODY_BYTES - envelope_size - JOIN_BYTES
     brake = look = math.inf if max_recipients is None else max_recipients
 
     def count_people() -> None:
@@ -93,7 +91,7 @@ def prepare(
             )
 
     # Closed at once when reading stops early: the exception would keep the source's cursor open.
-    with closing(_serialised(source, recipient_model, max_size, result, spool)) as rows:
+    with closing(_serialised(source, recipient_model, max_size or sys.maxsize, result, spool)) as rows:
         while chunk := list(islice(rows, ROWS_PER_INSERT)):
             if stop is not None and stop.requested:
                 raise StoppedError

@@ -61,7 +61,7 @@ def rehearse(
 
 def _example(envelope: Envelope, batch: Batch) -> str:
     body = json.loads(envelope.body(batch))
-    for name in envelope.recipient_fields:
+    for name in envelope.endpoint.arrays:
         if name in body:
             body[name] = f"<{len(body[name])} people>"
     return json.dumps(body, indent=2)

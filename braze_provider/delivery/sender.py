@@ -229,7 +229,7 @@ class Sender:
             return False
         if settled.outcome is Outcome.UNCERTAIN:
             return self._on_uncertain == "resend"
-        return settled.outcome is Outcome.NOT_SENT
+        return settled.outcome in (Outcome.NOT_SENT, Outcome.REPEATABLE)
 
 
 def _interrupted(batch: Batch, error: BaseException) -> BrazeUncertainError:

@@ -15,12 +15,14 @@ from braze_provider.api.endpoints import (
     CAMPAIGNS_DETAILS,
     CAMPAIGNS_LIST,
     CAMPAIGNS_TRIGGER_SEND,
+    CANVAS_TRIGGER_SEND,
     ENDPOINTS,
     MESSAGES_SEND,
     Endpoint,
 )
 from braze_provider.api.errors import (
     BrazeError,
+    BrazeNoAnswerError,
     BrazePermissionError,
     BrazeRequestError,
     BrazeUncertainError,
@@ -29,8 +31,7 @@ from braze_provider.api.errors import (
     BrazeWithheldError,
     Problem,
 )
-from braze_provider.api.limits import MAX_BODY_BYTES
-from braze_provider.api.outcomes import Outcome, outcome_of_failure
+from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
 from braze_provider.hooks.connection import BrazeConnection
 
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """The longest answer to a read: Braze's longest are a few thousand objects of a few kilobytes each."""
-MAX_SEND_ANSWER_BYTES = 1024 * 1024
-"""The longest answer to a send: a few ids, and errors of at most 50 people."""
+MAX_SHORT_ANSWER_BYTES = 1024 * 1024
+"""The longest answer to anything whose repeat does harm: a few ids, and errors of a request's rows."""
 
 
 class BrazeHook(BaseHook):
@@ -144,25 +145,30 @@ class BrazeHook(BaseHook):
         endpoint: Endpoint | str,
         body: Mapping[str, Any] | BrazeObject | bytes | None = None,
         *,
+        path: Mapping[str, str] | None = None,
         params: Mapping[str, Any] | None = None,
         before_write: Callable[[], bool] | None = None,
     ) -> Answer:
         """
-        Make one request to any endpoint of the table.
+        Make one request to any endpoint of Braze's.
 
-        :param endpoint: A row of :mod:`braze_provider.api.endpoints`, or its name.
+        :param endpoint: A row of :mod:`braze_provider.api.endpoints`, its name, or an
+            :class:`~braze_provider.api.endpoints.Endpoint` of your own, for one that Braze has added since.
         :param body: The request: a model, a mapping that goes out as JSON unchecked, or finished JSON.
+        :param path: Values of the parameters in the endpoint's path. Default: it has none.
         :param params: Query parameters.
         :param before_write: Asked whether the request may be made, as the last thing before its first byte is
             written: the connection is open by then. It must not wait for anything, since the server may close
             the connection meanwhile.
         :return: What Braze answered, if it accepted the request.
-        :raises BrazeValidationError: If the body is no JSON, or larger than Braze takes.
+        :raises BrazeValidationError: If the body is no JSON, or larger than Braze takes, or if a parameter of
+            the path is missing or empty, or has a slash in it.
         :raises BrazeWithheldError: If ``before_write`` says no; nothing was written.
         :raises BrazeRequestError: In every other case; its ``outcome`` tells whether it may have been sent.
         """
         endpoint = _endpoint(endpoint)
         content = _content(endpoint, body)
+        address = endpoint.path_with(path or {})
         connection = self.connection
         session = self.get_conn()
 
@@ -176,12 +182,12 @@ class BrazeHook(BaseHook):
             received = exchange(
                 session,
                 endpoint.method,
-                connection.base_url + endpoint.path,
+                connection.base_url + address,
                 data=content,
                 params=params,
                 headers=None if content is None else {"Content-Type": "application/json"},
                 timeout=connection.timeout,
-                max_bytes=MAX_SEND_ANSWER_BYTES if endpoint.sends else MAX_ANSWER_BYTES,
+                max_bytes=MAX_ANSWER_BYTES if endpoint.repeat is Repeat.SAFE else MAX_SHORT_ANSWER_BYTES,
                 before_write=before_write,
             )
         except WithheldError:
@@ -197,9 +203,8 @@ class BrazeHook(BaseHook):
             raise failure
         return read_answer(
             *received,
-            permission=endpoint.permission,
+            endpoint=endpoint,
             host=connection.host,
-            sends=endpoint.sends,
             hide=self._hide,
         )
 
@@ -229,6 +234,20 @@ class BrazeHook(BaseHook):
         """
         return self._send(CAMPAIGNS_TRIGGER_SEND, request)
 
+    def canvas_trigger_send(self, request: Mapping[str, Any] | BrazeObject) -> Answer:
+        """
+        Let named recipients, an audience, or everybody whom it is meant for enter an API-triggered Canvas.
+
+        :param request: A :class:`~braze_provider.api.requests.CanvasTriggerSend` or its fields.
+        :return: The answer, with its ``dispatch_id``.
+        :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
+        :raises BrazeInertError: If the Canvas is paused or archived: nobody enters it.
+        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+
+        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
+        """
+        return self._send(CANVAS_TRIGGER_SEND, request)
+
     def campaigns_list(self, page: int = 0) -> list[dict[str, Any]]:
         """
         List the workspace's campaigns, a hundred a page; a short page is the last.
@@ -242,10 +261,10 @@ class BrazeHook(BaseHook):
         answer = self.call(CAMPAIGNS_LIST, params={"page": page})
         campaigns = answer.body.get("campaigns")
         if not isinstance(campaigns, list):
-            raise BrazeUncertainError(
+            raise BrazeNoAnswerError(
                 f"{self.connection.host} answered {answer.status} without a list of campaigns: is it Braze's "
                 "REST endpoint?",
-                outcome=Outcome.UNCERTAIN,
+                outcome=Outcome.REPEATABLE,
                 status=answer.status,
             )
         return campaigns
@@ -301,7 +320,9 @@ def _endpoint(endpoint: Endpoint | str) -> Endpoint:
     try:
         return ENDPOINTS[endpoint]
     except KeyError:
-        raise BrazeError(f"There is no endpoint {endpoint!r}; there are {', '.join(ENDPOINTS)}") from None
+        from braze_provider.api.reasons import near_miss
+
+        raise BrazeError(f"There is no endpoint {endpoint!r}{near_miss(endpoint, ENDPOINTS)}") from None
 
 
 def _content(endpoint: Endpoint, body: Mapping[str, Any] | BrazeObject | bytes | None) -> bytes | None:
@@ -317,22 +338,22 @@ def _content(endpoint: Endpoint, body: Mapping[str, Any] | BrazeObject | bytes |
             raise BrazeValidationError(endpoint.path, [problem]) from None
     else:
         content = body.to_json()
-    if len(content) > MAX_BODY_BYTES:
-        problem = Problem("", f"{len(content):,} bytes, and Braze takes at most {MAX_BODY_BYTES:,}")
+    if len(content) > endpoint.max_bytes:
+        problem = Problem("", f"{len(content):,} bytes, and Braze takes at most {endpoint.max_bytes:,}")
         raise BrazeValidationError(endpoint.path, [problem])
     return content
 
 
 def _failure(
     endpoint: Endpoint, connection: BrazeConnection, cause: str, *, writing_began: bool
-) -> BrazeUncertainError | BrazeUnreachableError:
-    outcome = outcome_of_failure(writing_began=writing_began)
+) -> BrazeRequestError:
+    outcome = outcome_of_failure(writing_began=writing_began, repeat=endpoint.repeat)
     if outcome is Outcome.NOT_SENT:
         return BrazeUnreachableError(
             f"{connection.host} could not be reached ({cause}): the request was never written",
             outcome=outcome,
         )
-    doubt = ": Braze may have accepted it" if endpoint.sends else ""
-    return BrazeUncertainError(
-        f"No answer from {connection.host} ({cause}) once the request was written{doubt}", outcome=outcome
-    )
+    what = f"No answer from {connection.host} ({cause}) once the request was written"
+    if outcome is Outcome.REPEATABLE:
+        return BrazeNoAnswerError(f"{what}: it is safe to repeat it", outcome=outcome)
+    return BrazeUncertainError(f"{what}: Braze may have accepted it", outcome=outcome)

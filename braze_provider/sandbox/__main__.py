@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=argparse.SUPPRESS,
         metavar="NAME=COUNT/SECONDS",
-        help=f"another limit for one of {', '.join(DEFAULT_LIMITS)}, such as shared=70/1; repeatable",
+        help=f"another limit for one of {', '.join(DEFAULT_LIMITS)}, such as default=70/1; repeatable",
     )
     option("--reset-header", choices=("epoch", "seconds"), default="epoch", help="unit of X-RateLimit-Reset")
     option("--latency", type=float, default=0.0, metavar="SECONDS", help="what every answer takes")

@@ -26,8 +26,8 @@ class SandboxConfig:
     :param api_keys: further keys (mapping of str to permission names); ``None`` for all permissions.
     :param token: the one key (str) there is, in place of all others; the endpoints under ``/_sandbox`` then
         ask for it too.
-    :param hourly_limit: requests (int) in each clock hour; short for ``limits={"shared": …}``.
-    :param limits: rate limits (mapping of ``shared``, ``broadcast`` or ``audience`` to :class:`Limit`)
+    :param hourly_limit: requests (int) in each clock hour; short for ``limits={"default": …}``.
+    :param limits: rate limits (mapping of ``default``, ``broadcast`` or ``audience`` to :class:`Limit`)
         that differ from Braze's.
     :param reset_header: what ``X-RateLimit-Reset`` holds: ``epoch`` (Unix time) or ``seconds`` (left).
     :param latency: seconds (float) that every answer takes. The request itself is taken on arrival.
@@ -89,7 +89,7 @@ class SandboxConfig:
         """Braze's limits with this sandbox's own over them."""
         effective = dict(DEFAULT_LIMITS)
         if self.hourly_limit is not None:
-            effective["shared"] = Limit(self.hourly_limit, 3600)
+            effective["default"] = Limit(self.hourly_limit, 3600)
         return effective | dict(self.limits)
 
     def effective_keys(self) -> dict[str, Collection[str] | None]:

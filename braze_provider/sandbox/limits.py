@@ -43,7 +43,7 @@ class Limit:
 
 DEFAULT_LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
-        "shared": Limit(250_000, 3600),
+        "default": Limit(250_000, 3600),
         "broadcast": Limit(250, 60),
         "audience": Limit(10, 60),
     }
@@ -69,7 +69,7 @@ class Standing(NamedTuple):
     reset: float
 
 
-SHARED = (Charge("shared"),)
+SHARED = (Charge("default"),)
 
 
 def shared(body: Mapping[str, Any]) -> Sequence[Charge]:

@@ -8,13 +8,16 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from braze_provider.api.answers import MAX_TEXT, Answer, read_answer
+from braze_provider.api.endpoints import CAMPAIGNS_LIST, ENDPOINTS, MESSAGES_SEND
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
     BrazeInertError,
+    BrazeNoAnswerError,
     BrazeNotFoundError,
     BrazePermissionError,
     BrazeRejectedError,
     BrazeRequestError,
+    BrazeServerError,
     BrazeUncertainError,
 )
 from braze_provider.api.outcomes import Outcome
@@ -23,16 +26,15 @@ from braze_provider.api.redaction import hider
 SUCCESS = {"message": "success", "dispatch_id": "acf471119f7449d579e8089032003ded"}
 
 
-def read(status=201, body=SUCCESS, *, sends=True, hide=str, **headers) -> Answer:
+def read(status=201, body=SUCCESS, *, endpoint=MESSAGES_SEND, hide=str, **headers) -> Answer:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return read_answer(
         status,
         content,
         CaseInsensitiveDict(names),
-        permission="messages.send",
+        endpoint=endpoint,
         host="rest.iad-01.braze.com",
-        sends=sends,
         hide=hide,
     )
 
@@ -74,7 +76,7 @@ def test_a_send_with_neither_is_uncertain(body):
 
 
 def test_what_sends_nothing_needs_neither():
-    assert read(200, {"campaigns": []}, sends=False).body == {"campaigns": []}
+    assert read(200, {"campaigns": []}, endpoint=CAMPAIGNS_LIST).body == {"campaigns": []}
 
 
 def test_a_byte_order_mark_does_not_hide_the_dispatch_id():
@@ -251,8 +253,8 @@ def test_a_server_on_the_way_is_not_believed_even_if_it_quotes_braze(status):
 def test_a_2xx_without_a_dispatch_id_keeps_braze_s_words(body, words):
     error = refusal(201, body)
     assert str(error) == (
-        f"rest.iad-01.braze.com answered 201 without a dispatch id {words}: "
-        "so the request may have been accepted"
+        f"rest.iad-01.braze.com answered 201 without an id or a success of Braze's {words}. "
+        "So the request may have been accepted"
     )
     assert error.braze_message == body.get("message", "")
     assert len(error.errors) == len(body.get("errors", ()))
@@ -264,15 +266,42 @@ def test_a_2xx_without_a_dispatch_id_keeps_braze_s_words(body, words):
         (403, BrazePermissionError, "a proxy or firewall on the way to rest.iad-01.braze.com"),
         (404, BrazeNotFoundError, "no such Braze endpoint at rest.iad-01.braze.com"),
         (302, BrazeNotFoundError, "no such Braze endpoint at rest.iad-01.braze.com: it answered 302"),
-        (504, BrazeUncertainError, "rest.iad-01.braze.com answered 504"),
+        (200, BrazeNoAnswerError, "rest.iad-01.braze.com answered 200 with a body that can't be read"),
+        (408, BrazeNoAnswerError, "rest.iad-01.braze.com answered 408 with a body that can't be read"),
+        (502, BrazeNoAnswerError, "rest.iad-01.braze.com answered 502 with a body that can't be read"),
+        (504, BrazeNoAnswerError, "It is safe to repeat the request"),
     ],
 )
 @pytest.mark.parametrize("body", [b"<html>Blocked</html>", b""])
 def test_a_read_that_somebody_else_answered_says_what_is_wrong(status, kind, told, body):
-    error = refusal(status, body, sends=False)
+    error = refusal(status, body, endpoint=CAMPAIGNS_LIST)
     assert type(error) is kind
     assert told in str(error)
     assert "may have been accepted" not in str(error)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_read_that_braze_could_not_serve_is_safe_to_repeat(status):
+    error = refusal(status, {"message": "Internal Server Error"}, endpoint=CAMPAIGNS_LIST)
+    assert (type(error), error.outcome) == (BrazeServerError, Outcome.REPEATABLE)
+    assert str(error).endswith(f"answered {status} (Internal Server Error). It is safe to repeat the request")
+
+
+@pytest.mark.parametrize("name", ["campaigns_duplicate", "messages_schedule_delete"])
+def test_an_empty_success_is_accepted_where_braze_documents_no_body(name):
+    assert read(202, b"", endpoint=ENDPOINTS[name]).body == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("messages_schedule_create", {"schedule_id": "s"}),
+        ("sends_id_create", {"send_id": "s"}),
+        ("users_export_segment", {"object_prefix": "p"}),
+    ],
+)
+def test_an_id_that_the_endpoint_documents_is_an_acceptance(name, body):
+    assert read(201, body, endpoint=ENDPOINTS[name]).body == body
 
 
 # The API key ------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def state(**headers: str) -> RateLimitState:
 
 @pytest.mark.parametrize(
     ("name", "limit", "window", "per_audience"),
-    [("shared", 250_000, 3_600, None), ("broadcast", 250, 60, 10)],
+    [("default", 250_000, 3_600, None), ("broadcast", 250, 60, 10)],
 )
 def test_the_buckets_are_braze_s_defaults(name, limit, window, per_audience):
     bucket = BUCKETS[name]
@@ -34,7 +34,6 @@ def test_the_buckets_are_braze_s_defaults(name, limit, window, per_audience):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MAX_RECIPIENTS", 50),
         ("MAX_BODY_BYTES", 4_194_304),
         ("MAX_PROPERTIES_BYTES", 51_200),
         ("MAX_EXTERNAL_ID_BYTES", 987),

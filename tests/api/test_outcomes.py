@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from braze_provider.api.outcomes import Outcome, outcome_of_answer, outcome_of_failure
+from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_answer, outcome_of_failure
+
+sends = pytest.mark.parametrize("repeat", [Repeat.DUPLICATES, Repeat.KEYED])
 
 
+@sends
 @pytest.mark.parametrize(
     ("statuses", "outcome"),
     [
@@ -16,29 +19,57 @@ from braze_provider.api.outcomes import Outcome, outcome_of_answer, outcome_of_f
         ([301, 302, 304, 307, 308, 408, 501, 504, 505, 520, 524, 599], Outcome.UNCERTAIN),
     ],
 )
-def test_each_status_of_braze_s_has_one_outcome(statuses, outcome):
-    assert {outcome_of_answer(status, is_brazes=True) for status in statuses} == {outcome}
+def test_each_status_of_braze_s_has_one_outcome(statuses, outcome, repeat):
+    assert {outcome_of_answer(status, is_brazes=True, repeat=repeat) for status in statuses} == {outcome}
 
 
-def test_no_answer_of_anybody_else_s_is_believed_but_a_rate_limit():
-    outcomes = {status: outcome_of_answer(status, is_brazes=False) for status in range(100, 600)}
+@sends
+def test_no_answer_of_anybody_else_s_is_believed_but_a_rate_limit(repeat):
+    outcomes = {code: outcome_of_answer(code, is_brazes=False, repeat=repeat) for code in range(100, 600)}
     assert outcomes.pop(429) is Outcome.NOT_SENT
     assert set(outcomes.values()) == {Outcome.UNCERTAIN}
 
 
-def test_only_what_braze_documents_as_not_sent_may_be_repeated_after_an_answer():
-    statuses = range(200, 600)
-    safe = [code for code in statuses if outcome_of_answer(code, is_brazes=True) is Outcome.NOT_SENT]
-    assert safe == [429, 500, 502, 503]
+@sends
+def test_only_what_braze_documents_as_not_sent_may_be_repeated_after_an_answer(repeat):
+    outcomes = {code: outcome_of_answer(code, is_brazes=True, repeat=repeat) for code in range(200, 600)}
+    assert [code for code, outcome in outcomes.items() if outcome is Outcome.NOT_SENT] == [429, 500, 502, 503]
 
 
-def test_a_failure_before_the_first_byte_is_not_sent():
-    assert outcome_of_failure(writing_began=False) is Outcome.NOT_SENT
+@pytest.mark.parametrize(
+    ("statuses", "is_brazes", "outcome"),
+    [
+        ([200, 201, 299], True, Outcome.SENT),
+        ([200, 201, 299], False, Outcome.REPEATABLE),
+        ([302, 400, 401, 403, 404, 499], True, Outcome.REJECTED),
+        ([302, 400, 401, 403, 404, 499], False, Outcome.REJECTED),
+        ([408, 500, 502, 503, 504, 599], True, Outcome.REPEATABLE),
+        ([408, 500, 502, 503, 504, 599], False, Outcome.REPEATABLE),
+        ([429], False, Outcome.NOT_SENT),
+    ],
+)
+def test_nothing_is_uncertain_where_a_repeat_does_no_harm(statuses, is_brazes, outcome):
+    outcomes = {outcome_of_answer(code, is_brazes=is_brazes, repeat=Repeat.SAFE) for code in statuses}
+    assert outcomes == {outcome}
 
 
-def test_a_failure_from_the_first_byte_on_is_uncertain():
-    assert outcome_of_failure(writing_began=True) is Outcome.UNCERTAIN
+@pytest.mark.parametrize("repeat", Repeat)
+def test_a_failure_before_the_first_byte_is_not_sent(repeat):
+    assert outcome_of_failure(writing_began=False, repeat=repeat) is Outcome.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("repeat", "outcome"),
+    [
+        (Repeat.SAFE, Outcome.REPEATABLE),
+        (Repeat.KEYED, Outcome.UNCERTAIN),
+        (Repeat.DUPLICATES, Outcome.UNCERTAIN),
+    ],
+)
+def test_what_a_repeat_does_decides_about_a_failure_from_the_first_byte_on(repeat, outcome):
+    assert outcome_of_failure(writing_began=True, repeat=repeat) is outcome
 
 
 def test_an_outcome_is_written_as_a_word():
-    assert [outcome.value for outcome in Outcome] == ["sent", "not_sent", "rejected", "uncertain"]
+    words = ["sent", "not_sent", "rejected", "uncertain", "repeatable"]
+    assert [outcome.value for outcome in Outcome] == words

@@ -89,7 +89,7 @@ def _rows(stats: Mapping[str, list[Any]]) -> Iterator[dict[str, str]]:
     for report in [one for outcome in ("passed", "failed", "error") for one in stats.get(outcome, ())]:
         if report.when != "call" and report.passed:
             continue
-        of_this_test = [value for name, value in report.user_properties if name == FIGURES]
+        of_this_test = [value for name, value in getattr(report, "user_properties", ()) if name == FIGURES]
         for figures in of_this_test[1:] or of_this_test:
             yield {
                 "point": figures["point"],

@@ -112,7 +112,7 @@ def test_a_connection_gone_stale_is_not_used(
     connect, sqlite_ledger, attack, request, interval, forgets_after, keep_alive
 ):
     with RawBraze(forgets_after=forgets_after, keep_alive=keep_alive) as braze:
-        limits = {"shared": {"limit": 100, "window": int(100 * interval)}}
+        limits = {"default": {"limit": 100, "window": int(100 * interval)}}
         connect("braze_default", **braze.airflow_connection, extra={"rate_limits": limits})
         only = Try(200, ledger_conn_id=sqlite_ledger).run()
 

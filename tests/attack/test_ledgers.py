@@ -134,7 +134,7 @@ def test_a_slow_ledger_gets_everything_sent(sandbox, slow_ledger, attack):
 def test_a_database_that_hangs_does_not_outlive_the_execution_timeout(
     run_dag, sandbox, postgres_dsn, connect, attack
 ):
-    slowly = {"rate_limits": {"shared": {"limit": 10, "window": 10}}}
+    slowly = {"rate_limits": {"default": {"limit": 10, "window": 10}}}
     connect("braze_default", **{**json.loads(sandbox.airflow_connection), "extra": slowly})
     server = urlsplit(postgres_dsn)
     with FreezingProxy(str(server.hostname), server.port or 5432) as proxy:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from braze_provider.api.limits import MAX_BODY_BYTES, MAX_RECIPIENTS
+from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
+from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.requests import CampaignTriggerSend, MessagesSend
 from braze_provider.delivery.batches import JOIN_BYTES, Batch, Envelope
 
@@ -61,7 +62,7 @@ def test_batches_are_cut_as_they_are_asked_for():
 
     next(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), stream))
 
-    assert len(list(stream)) == 200 - MAX_RECIPIENTS - 1
+    assert len(list(stream)) == 200 - CAMPAIGNS_TRIGGER_SEND.rows - 1
 
 
 def row_of_size(size: int, name: str = "a") -> bytes:
@@ -88,7 +89,7 @@ def test_no_body_is_larger_than_braze_takes_and_nobody_is_lost_for_it(fields):
 
 def test_the_largest_person_that_fits_gets_a_request_alone():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
-    largest = row_of_size(MAX_BODY_BYTES - envelope.size - JOIN_BYTES)
+    largest = row_of_size(envelope.room)
 
     batches = list(cut(envelope, [*people(1), largest, *people(1)]))
 
@@ -234,7 +235,7 @@ def test_the_number_of_batches_is_known_before_they_are_cut(people, batches):
 
 def test_the_number_of_batches_is_open_where_fifty_people_may_not_fit():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
-    largest = (MAX_BODY_BYTES - envelope.size - JOIN_BYTES) // MAX_RECIPIENTS - 1
+    largest = (envelope.room) // CAMPAIGNS_TRIGGER_SEND.rows - 1
     assert envelope.count(100, largest) == 2
     assert envelope.count(100, largest + 1) is None
     assert len(list(cut(envelope, [b"x" * largest] * 100))) == 2

@@ -135,8 +135,8 @@ def test_a_share_of_the_limit_and_the_connections_own_limit_set_the_pace(sandbox
     connection = {
         **json.loads(sandbox.airflow_connection),
         "extra": {
-            "rate_limits": {"shared": {"limit": 600, "window": 60}},
-            "pools": {"braze": {"slots": 4, "bucket": "shared"}},
+            "rate_limits": {"default": {"limit": 600, "window": 60}},
+            "pools": {"braze": {"slots": 4, "bucket": "default"}},
         },
     }
     monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
@@ -241,7 +241,7 @@ def test_a_request_that_is_too_large_without_anybody_fails_as_such(sandbox):
         "messages": {"webhook": {"url": "https://x.y", "request_method": "POST", "body": "x" * 4_194_304}}
     }
 
-    with pytest.raises(BrazeValidationError, match=r"4,194,\d{3} bytes without anybody"):
+    with pytest.raises(BrazeValidationError, match=r"4,194,\d{3} bytes without any recipient"):
         delivery_of(ids(1), fields, MESSAGES_SEND, on_invalid="skip").run()
     assert sandbox.requests() == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ class Clock:
 
 
 class Asleep(BrazeHook):
-    """A hook to which some time passes before it writes, for a number of times."""
+    """A hook to which some time passes right before it writes, for a number of times."""
 
     def __init__(self, clock: Clock, seconds: float, times: int) -> None:
         super().__init__()
@@ -138,12 +138,16 @@ class Asleep(BrazeHook):
         self.times = times
         self.calls = 0
 
-    def call(self, *args: Any, **kwargs: Any) -> Answer:
+    def call(self, *args: Any, before_write: Callable[[], bool], **kwargs: Any) -> Answer:
         self.calls += 1
-        if self.times:
-            self.times -= 1
-            self._clock.now += self._seconds
-        return super().call(*args, **kwargs)
+
+        def after_a_while() -> bool:
+            if self.times:
+                self.times -= 1
+                self._clock.now += self._seconds
+            return before_write()
+
+        return super().call(*args, before_write=after_a_while, **kwargs)
 
 
 def test_a_confirmation_that_ran_out_while_connecting_is_renewed_first(sandbox):

@@ -12,7 +12,6 @@ import pytest
 from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeValidationError
 from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.objects.recipients import CampaignRecipient, UserIdentity
-from braze_provider.delivery.batches import JOIN_BYTES
 from braze_provider.delivery.prepare import ROWS_PER_INSERT, Prepared, TooManyRecipientsError, prepare
 from braze_provider.delivery.spool import Spool
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
@@ -188,17 +187,16 @@ def test_somebody_who_fits_into_no_request_is_a_bad_row(spool):
     row = {"external_user_id": "a", "attributes.x": "x" * MAX_BODY_BYTES}
 
     with pytest.raises(BrazeValidationError, match=r"row 2: 4,194,\d{3} bytes are too many for one request"):
-        prepare(People(*ids(1), row), spool, CampaignRecipient)
+        prepare(People(*ids(1), row), spool, CampaignRecipient, max_size=MAX_BODY_BYTES)
 
 
 @pytest.mark.parametrize(("excess", "invalid"), [(0, 0), (1, 1)])
 def test_what_fits_depends_on_the_rest_of_the_request(spool, excess, invalid):
-    envelope_size = 1_000_000
-    room = MAX_BODY_BYTES - envelope_size - JOIN_BYTES
+    room = 1_000_000
     frame = len(b'{"external_user_id":"a","attributes":{"x":""}}')
     row = {"external_user_id": "a", "attributes.x": "x" * (room - frame + excess)}
 
-    result = prepare(People(row), spool, CampaignRecipient, on_invalid="skip", envelope_size=envelope_size)
+    result = prepare(People(row), spool, CampaignRecipient, on_invalid="skip", max_size=room)
 
     assert (result.recipients, result.invalid) == (1 - invalid, invalid)
 

@@ -15,7 +15,7 @@ from braze_provider.sandbox import Limit, Sandbox
 
 @pytest.mark.parametrize("minutes", [-5, 0, 5])
 def test_a_clock_that_is_minutes_off_does_no_harm(monkeypatch, minutes):
-    with Sandbox(clock_offset=60 * minutes, limits={"shared": Limit(10, 1)}) as sandbox:
+    with Sandbox(clock_offset=60 * minutes, limits={"default": Limit(10, 1)}) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", sandbox.airflow_connection)
         # Its limit is reached before the configured one: the answers alone tell when to go on.
         delivery = Delivery(

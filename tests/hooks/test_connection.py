@@ -402,32 +402,35 @@ def test_verify_that_is_neither_a_boolean_nor_an_existing_file_is_named(given):
 @pytest.mark.parametrize(
     ("given", "limit", "window"),
     [
-        ({"shared": 500_000}, 500_000, 3600),
-        ({"shared": {"limit": 500_000}}, 500_000, 3600),
-        ({"shared": {"limit": 9_000, "window": 60}}, 9_000, 60),
-        ('{"shared": 500000}', 500_000, 3600),
+        ({"default": 500_000}, 500_000, 3600),
+        ({"default": {"limit": 500_000}}, 500_000, 3600),
+        ({"default": {"limit": 9_000, "window": 60}}, 9_000, 60),
+        ('{"default": 500000}', 500_000, 3600),
     ],
 )
 def test_rate_limits_replace_braze_s_defaults(given, limit, window):
-    bucket = read(extra={"rate_limits": given}).bucket("shared")
+    bucket = read(extra={"rate_limits": given}).bucket("default")
     assert (bucket.limit, bucket.window) == (limit, window)
 
 
 def test_a_bucket_without_a_limit_of_its_own_has_braze_s_default():
-    assert read(extra={"rate_limits": {"shared": 5}}).bucket("broadcast") == BUCKETS["broadcast"]
+    assert read(extra={"rate_limits": {"default": 5}}).bucket("broadcast") == BUCKETS["broadcast"]
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"Shared": 5}, "extra.rate_limits.Shared: there is no such bucket; there are shared, broadcast"),
-        ({"shared": 0}, "extra.rate_limits.shared must be a number of requests"),
-        ({"shared": True}, "extra.rate_limits.shared must be a number of requests"),
-        ({"shared": "500000"}, "extra.rate_limits.shared must be a number of requests"),
-        ({"shared": 1.5}, "extra.rate_limits.shared must be a number of requests"),
-        ({"shared": {}}, "extra.rate_limits.shared must be a number of requests"),
-        ({"shared": {"limit": 5, "per": 60}}, "extra.rate_limits.shared must be a number of requests"),
-        ({"shared": {"limit": 5, "window": 0}}, "extra.rate_limits.shared must be a number of requests"),
+        (
+            {"Shared": 5},
+            "extra.rate_limits.Shared: there is no such bucket; there are default, broadcast, send_ids, ",
+        ),
+        ({"default": 0}, "extra.rate_limits.default must be a number of requests"),
+        ({"default": True}, "extra.rate_limits.default must be a number of requests"),
+        ({"default": "500000"}, "extra.rate_limits.default must be a number of requests"),
+        ({"default": 1.5}, "extra.rate_limits.default must be a number of requests"),
+        ({"default": {}}, "extra.rate_limits.default must be a number of requests"),
+        ({"default": {"limit": 5, "per": 60}}, "extra.rate_limits.default must be a number of requests"),
+        ({"default": {"limit": 5, "window": 0}}, "extra.rate_limits.default must be a number of requests"),
         ([500_000], "extra.rate_limits must be a JSON object"),
         ("500000", "extra.rate_limits must be a JSON object"),
         ("shared=5", "extra.rate_limits is not JSON"),
@@ -438,10 +441,10 @@ def test_rate_limits_that_are_none_are_named(given, reason):
 
 
 @pytest.mark.parametrize(
-    "given", [{"braze": {"slots": 10, "bucket": "shared"}}, '{"braze": {"slots": 10, "bucket": "shared"}}']
+    "given", [{"braze": {"slots": 10, "bucket": "default"}}, '{"braze": {"slots": 10, "bucket": "default"}}']
 )
 def test_pools_are_slots_and_a_bucket(given):
-    assert read(extra={"pools": given}).pools == {"braze": Pool(10, "shared")}
+    assert read(extra={"pools": given}).pools == {"braze": Pool(10, "default")}
 
 
 @pytest.mark.parametrize(
@@ -449,9 +452,9 @@ def test_pools_are_slots_and_a_bucket(given):
     [
         ({"braze": 10}, 'extra.pools.braze must be {"slots": number, "bucket": name}'),
         ({"braze": {"slots": 10}}, 'extra.pools.braze must be {"slots": number, "bucket": name}'),
-        ({"braze": {"slots": 0, "bucket": "shared"}}, "extra.pools.braze.slots must be a number above 0"),
+        ({"braze": {"slots": 0, "bucket": "default"}}, "extra.pools.braze.slots must be a number above 0"),
         ({"braze": {"slots": 5, "bucket": "all"}}, "extra.pools.braze.bucket: there is no such bucket"),
-        ({"braze": {"slots": 5, "bucket": ["shared"]}}, "extra.pools.braze.bucket: there is no such bucket"),
+        ({"braze": {"slots": 5, "bucket": ["default"]}}, "extra.pools.braze.bucket: there is no such bucket"),
         (["braze"], "extra.pools must be a JSON object"),
         ("braze", "extra.pools is not JSON"),
     ],
@@ -463,16 +466,16 @@ def test_pools_that_are_none_are_named(given, reason):
 @pytest.mark.parametrize(
     ("pool", "slots", "bucket", "share"),
     [
-        ("braze", 1, "shared", 0.1),
-        ("braze", 4, "shared", 0.4),
-        ("braze", 10, "shared", 1),
-        ("braze", 20, "shared", 1),
+        ("braze", 1, "default", 0.1),
+        ("braze", 4, "default", 0.4),
+        ("braze", 10, "default", 1),
+        ("braze", 20, "default", 1),
         ("braze", 1, "broadcast", 1),
-        ("default_pool", 1, "shared", 1),
+        ("default_pool", 1, "default", 1),
     ],
 )
 def test_a_task_s_share_of_a_bucket_is_its_share_of_the_pool_s_slots(pool, slots, bucket, share):
-    connection = read(extra={"pools": {"braze": {"slots": 10, "bucket": "shared"}}})
+    connection = read(extra={"pools": {"braze": {"slots": 10, "bucket": "default"}}})
     assert connection.share(pool, slots, bucket) == pytest.approx(share)
 
 

@@ -60,7 +60,7 @@ def test_a_request_that_breaks_a_rule_counts_as_well(start):
 
 
 def test_a_new_window_brings_a_new_budget(start):
-    client = start(limits={"shared": Limit(1, 0.3)})
+    client = start(limits={"default": Limit(1, 0.3)})
     while client.trigger().status_code == 201:
         pass
 
@@ -107,7 +107,7 @@ def test_the_reset_can_be_told_as_the_seconds_left(start):
 
 @pytest.mark.parametrize("offset", [300, -300])
 def test_a_wrong_clock_shows_in_the_date_and_in_the_reset(start, offset):
-    client = start(clock_offset=offset, limits={"shared": Limit(10, 1)})
+    client = start(clock_offset=offset, limits={"default": Limit(10, 1)})
 
     answer = client.trigger()
 

@@ -226,7 +226,7 @@ def test_the_command_s_options_reach_the_sandbox(command, tmp_path):
     workspace = tmp_path / "workspace.json"
     workspace.write_text('{"campaigns": ["spring"], "segments": ["vip"]}')
     _, lines = command(
-        "--limit", "shared=1/3600", "--reset-header", "seconds", "--unknown-id", "ghost",
+        "--limit", "default=1/3600", "--reset-header", "seconds", "--unknown-id", "ghost",
         "--extra-key", "list=campaigns.list", "--no-bodies", "--latency", "0.01",
         "--workspace", str(workspace), "--campaign", "autumn", "--segment", "new", "--canvas", "welcome",
     )  # fmt: skip

@@ -80,6 +80,8 @@ class UserIdentity(Addressee):
     .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
     """
 
+    # A row is no object of Braze's, and the request's arrays have no place for another field.
+    other_fields = "none"
     hints: ClassVar[Mapping[str, str]] = {
         **_HINTS,
         **dict.fromkeys(("email", "braze_id"), "this endpoint knows ids and aliases only"),
@@ -153,6 +155,24 @@ class CampaignRecipient(Recipient):
     }
 
     trigger_properties: Omittable[Properties] = None
+
+
+class CanvasRecipient(Recipient):
+    """
+    A recipient of an API-triggered Canvas.
+
+    :param context: At most 50 KB of JSON, over the request's own ``context``.
+
+    .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
+    """
+
+    hints: ClassVar[Mapping[str, str]] = {
+        **_HINTS,
+        "trigger_properties": "they belong to a campaign; a Canvas has `context`",
+        "canvas_entry_properties": "Braze has renamed it: use `context`",
+    }
+
+    context: Omittable[Properties] = None
 
 
 def _is_empty(attributes: object) -> bool:

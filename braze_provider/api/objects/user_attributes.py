@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from braze_provider.api.base import BrazeObject, Breach
 from braze_provider.api.instants import Day, ProfileInstant
@@ -94,7 +94,7 @@ class UserAttributes(BrazeObject):
     .. seealso:: https://www.braze.com/docs/api/objects_filters/user_attributes_object
     """
 
-    model_config = ConfigDict(extra="allow")
+    other_fields = "custom"
 
     # The type of every custom attribute.
     __pydantic_extra__: dict[str, JsonValue]

@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from braze_provider.api.requests.base import SendRequest
     from braze_provider.api.requests.campaigns import CampaignTriggerSend
+    from braze_provider.api.requests.canvas import CanvasTriggerSend
     from braze_provider.api.requests.messages import MessagesSend
 
-__all__ = ["CampaignTriggerSend", "MessagesSend", "SendRequest"]
+__all__ = ["CampaignTriggerSend", "CanvasTriggerSend", "MessagesSend", "SendRequest"]
 
-_MODULES = {"CampaignTriggerSend": "campaigns", "MessagesSend": "messages", "SendRequest": "base"}
+_MODULES = {
+    "CampaignTriggerSend": "campaigns",
+    "CanvasTriggerSend": "canvas",
+    "MessagesSend": "messages",
+    "SendRequest": "base",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api import validation
 from braze_provider.api.base import BrazeObject, Breach
+from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeValidationError, Problem
-from braze_provider.api.limits import MAX_RECIPIENTS
 from braze_provider.api.objects.recipients import Addressee
 from braze_provider.api.reasons import listed
 
@@ -22,26 +22,34 @@ class SendRequest(BrazeObject):
     A request that sends a message to named people, or to everybody whom a segment or an audience holds.
 
     A delivery to many people is one **envelope**, which holds every field but the people, and a **row** for
-    each person. Envelope and rows are validated and serialised once; :meth:`fill` puts up to 50 rows into the
-    envelope's JSON as bytes, so that a batch costs no more than joining them.
+    each person. Envelope and rows are validated and serialised once; :meth:`fill` puts the rows of a batch
+    into the envelope's JSON as bytes, so that a batch costs no more than joining them.
     """
+
+    endpoint: ClassVar[Endpoint]
+    """Where it goes: its row says which fields name recipients, and how many go into one request."""
 
     recipient_model: ClassVar[type[Addressee]]
     """What one row is."""
 
-    recipient_fields: ClassVar[tuple[str, ...]]
-    """The fields that name people one by one."""
-
-    purpose_fields: ClassVar[tuple[str, ...]] = ("campaign_id", "segment_id", "audience")
-    """The fields that make it another delivery when they change, as other people do."""
+    content_fields: ClassVar[frozenset[str]]
+    """The fields that may change between two tries of a task. A change of any other field, or of a recipient,
+    makes it another delivery, which no try may take up. Each model states them: none are inherited."""
 
     _stand_in: ClassVar[Mapping[str, Any]]
     """People who take the place of the rows while an envelope is validated."""
 
     @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a model that does not say what its content is."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "endpoint" in vars(cls) and "content_fields" not in vars(cls):
+            raise TypeError(f"{cls.__name__} has to state content_fields: what may change between two tries")
+
+    @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check the people: not none, not more than 50, and none beside a broadcast."""
-        named = [name for name in cls.recipient_fields if given.get(name) is not None]
+        """Check the recipients: not none, not too many, and none beside a broadcast."""
+        named = [name for name in cls.endpoint.arrays if given.get(name) is not None]
         count = 0
         for name in named:
             people = given[name]
@@ -52,10 +60,10 @@ class SendRequest(BrazeObject):
                     yield Breach("is empty: name somebody, or leave it out on purpose", (name,), (name,))
             if given.get("broadcast") is True:
                 yield Breach("is not allowed with `broadcast: true`", (name,), ("broadcast", name))
-        if count > MAX_RECIPIENTS:
-            counted = cls.recipient_fields
+        if cls.endpoint.rows is not None and count > cls.endpoint.rows:
+            counted = cls.endpoint.arrays
             yield Breach(
-                f"{count:,} in {listed(counted, 'and')}; one request takes {MAX_RECIPIENTS} at most",
+                f"{count:,} in {listed(counted, 'and')}; one request takes {cls.endpoint.rows:,} at most",
                 (counted[0],) if len(counted) == 1 else (),
                 counted,
             )
@@ -76,7 +84,7 @@ class SendRequest(BrazeObject):
         Make the body of one request.
 
         :param envelope: An envelope, as its :meth:`to_json` gives it.
-        :param rows: The rows of one batch, at most 50.
+        :param rows: The rows of one batch.
         :returns: The body, as JSON in UTF-8.
         """
         fields = [b'"%s":%s' % (name.encode(), array) for name, array in cls.join(rows).items()]
@@ -84,39 +92,60 @@ class SendRequest(BrazeObject):
             fields.insert(0, envelope[1:-1])
         return b"{%s}" % b",".join(fields)
 
+    def purpose(self) -> list[Any]:
+        """Give what makes it this delivery and no other, but for the recipients: all fields but content."""
+        given = self.to_body()
+        others = {
+            name: value
+            for name, value in given.items()
+            if name not in self.content_fields and name not in self.endpoint.arrays
+        }
+        # These three stand alone, as in the ledgers of earlier versions.
+        purpose: list[Any] = [others.pop(name, None) for name in ("campaign_id", "segment_id", "audience")]
+        return [*purpose, others] if others else purpose
+
     @classmethod
-    def envelope_problems(cls, fields: Mapping[str, Any]) -> list[Problem]:
+    def envelope_problems(
+        cls, fields: Mapping[str, Any], *, allow_unknown_fields: bool = False
+    ) -> list[Problem]:
         """
         List the mistakes in all fields of a request but the people, who come later.
 
         Rules that ask whether anybody is named count the people as named.
 
         :param fields: The fields; those that name people are mistakes.
+        :param allow_unknown_fields: As in :func:`~braze_provider.api.validation.validate`.
         """
         named_twice = [
             Problem(name, "must be left out: the recipients come from their source", (name,))
-            for name in cls.recipient_fields
+            for name in cls.endpoint.arrays
             if fields.get(name) is not None
         ]
-        return named_twice + validation.problems(cls, cls._with_stand_in(fields))
+        whole = cls._with_stand_in(fields)
+        return named_twice + validation.problems(cls, whole, allow_unknown_fields=allow_unknown_fields)
 
     @classmethod
-    def validate_envelope(cls, fields: Mapping[str, Any], subject: str | None = None) -> Self:
+    def validate_envelope(
+        cls, fields: Mapping[str, Any], subject: str | None = None, *, allow_unknown_fields: bool = False
+    ) -> Self:
         """
         Make an envelope: a request without its people, who come later.
 
         :param fields: The fields; those that name people are mistakes.
         :param subject: What errors call the request, such as ``/messages/send``.
+        :param allow_unknown_fields: As in :func:`~braze_provider.api.validation.validate`.
         :raises BrazeValidationError: With every mistake.
         """
-        if problems := cls.envelope_problems(fields):
+        if problems := cls.envelope_problems(fields, allow_unknown_fields=allow_unknown_fields):
             raise BrazeValidationError(subject or cls.__name__, problems)
-        whole = validation.validate(cls, cls._with_stand_in(fields), subject)
-        envelope = whole.model_copy(update=dict.fromkeys(cls.recipient_fields))
-        envelope.model_fields_set.difference_update(cls.recipient_fields)
+        whole = validation.validate(
+            cls, cls._with_stand_in(fields), allow_unknown_fields=allow_unknown_fields
+        )
+        envelope = whole.model_copy(update=dict.fromkeys(cls.endpoint.arrays))
+        envelope.model_fields_set.difference_update(cls.endpoint.arrays)
         return envelope
 
     @classmethod
     def _with_stand_in(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
-        others = {name: value for name, value in fields.items() if name not in cls.recipient_fields}
+        others = {name: value for name, value in fields.items() if name not in cls.endpoint.arrays}
         return {**others, **cls._stand_in}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
-from braze_provider.api.base import Breach
+from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.objects.attachment import Attachment
-from braze_provider.api.objects.audience import Audience
 from braze_provider.api.objects.recipients import CampaignRecipient
 from braze_provider.api.open_json import Properties
-from braze_provider.api.requests.base import SendRequest
+from braze_provider.api.requests.triggers import TriggerSend
 from braze_provider.api.values import Array, NonEmptyText, Omittable, SendId
 
 
-class CampaignTriggerSend(SendRequest):
+class CampaignTriggerSend(TriggerSend):
     """
     Trigger a campaign now. Only people who are in the campaign's audience as well get it.
 
@@ -37,36 +36,12 @@ class CampaignTriggerSend(SendRequest):
         "context": "it belongs to a Canvas; a campaign has `trigger_properties`",
         "canvas_entry_properties": "it belongs to a Canvas; a campaign has `trigger_properties`",
     }
+    endpoint = CAMPAIGNS_TRIGGER_SEND
     recipient_model = CampaignRecipient
-    recipient_fields = ("recipients",)
-    _stand_in: ClassVar[Mapping[str, Any]] = {"recipients": [{"external_user_id": "stand-in"}]}
+    content_fields = frozenset({"trigger_properties", "attachments"})
 
     campaign_id: NonEmptyText
     recipients: Omittable[Array[CampaignRecipient]] = None
     trigger_properties: Omittable[Properties] = None
-    audience: Omittable[Audience] = None
-    broadcast: Omittable[bool] = None
     attachments: Omittable[Array[Attachment]] = None
     send_id: Omittable[SendId] = None
-
-    @classmethod
-    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check whom it reaches."""
-        yield from super().rules(given)
-        broadcast = given.get("broadcast")
-        if broadcast is True:
-            if given.get("attachments") is not None:
-                yield Breach(
-                    "is not allowed with `broadcast: true`", ("attachments",), ("broadcast", "attachments")
-                )
-        elif broadcast in (None, False) and given.get("recipients") is None and given.get("audience") is None:
-            # An audience by itself is sent as it is: Braze's pages disagree on whether it needs `broadcast`.
-            yield Breach(
-                "reaches nobody: give `recipients` or `audience`, or `broadcast: true`",
-                fields=("recipients", "audience", "broadcast"),
-            )
-
-    @classmethod
-    def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
-        """Put rows into ``recipients``."""
-        return {"recipients": b"[%s]" % b",".join(rows)} if rows else {}

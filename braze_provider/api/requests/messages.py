@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from braze_provider.api.base import BrazeObject, Breach, part
 from braze_provider.api.channels.messages import Messages
+from braze_provider.api.endpoints import MESSAGES_SEND
 from braze_provider.api.objects.audience import Audience
 from braze_provider.api.objects.recipients import UserIdentity
 from braze_provider.api.objects.user_alias import UserAlias
@@ -42,8 +43,9 @@ class MessagesSend(SendRequest):
         "trigger_properties": "they belong to campaigns; here, Liquid reads the profile",
         "attributes": "this endpoint writes to no profile",
     }
+    endpoint = MESSAGES_SEND
     recipient_model = UserIdentity
-    recipient_fields = ("external_user_ids", "user_aliases")
+    content_fields = frozenset({"messages"})
     _stand_in: ClassVar[Mapping[str, Any]] = {"external_user_ids": ["stand-in"]}
 
     messages: Messages
@@ -61,17 +63,17 @@ class MessagesSend(SendRequest):
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
         """Check whom it reaches, and what a campaign asks of each channel."""
         yield from super().rules(given)
-        if all(given.get(name) is None for name in cls.recipient_fields):
+        if all(given.get(name) is None for name in cls.endpoint.arrays):
             if given.get("segment_id") is None and given.get("audience") is None:
                 yield Breach(
                     "reaches nobody: give `external_user_ids`, `user_aliases`, `segment_id` or `audience`",
-                    fields=(*cls.recipient_fields, "segment_id", "audience"),
+                    fields=(*cls.endpoint.arrays, "segment_id", "audience"),
                 )
             elif given.get("broadcast") in (None, False):
                 yield Breach(
                     "must be true when neither `external_user_ids` nor `user_aliases` are given",
                     ("broadcast",),
-                    ("broadcast", *cls.recipient_fields, "segment_id", "audience"),
+                    ("broadcast", *cls.endpoint.arrays, "segment_id", "audience"),
                 )
         if given.get("campaign_id") is not None:
             for channel in Messages.model_fields:
