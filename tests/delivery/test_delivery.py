@@ -166,7 +166,7 @@ def test_named_recipients_are_paced_as_a_broadcast_once_a_429_counts_them_as_one
     monkeypatch, narrowed_by, limit_named, pace
 ):
     """Broadcasts have 200 requests a second here, 10 of them for one audience; this task has half of that."""
-    with Sandbox(limits={"shared": Limit(limit_named, 1)}) as sandbox:
+    with Sandbox(limits={"default": Limit(limit_named, 1)}) as sandbox:
         connection = {
             **json.loads(sandbox.airflow_connection),
             "extra": {
