@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
-from braze_provider.operators.base import BrazeSendOperator
+from braze_provider.tasks.send import BrazeSendOperator
 from braze_provider.recipients.base import RecipientSource
 from braze_provider.recipients.given import source_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.operators.shared import People, SendArguments, Templated
+    from braze_provider.tasks.arguments import People, SendArguments, Templated
 
 
 class CampaignTriggerOperator(BrazeSendOperator):
@@ -23,7 +23,7 @@ class CampaignTriggerOperator(BrazeSendOperator):
     The content, with its Liquid, lives in Braze's dashboard; the task says who gets it and hands over
     ``trigger_properties``. More than fifty recipients become several requests, each with a dispatch id.
 
-    See :class:`~braze_provider.operators.base.BrazeSendOperator` for what a retry and a kill do, for the
+    See :class:`~braze_provider.tasks.send.BrazeSendOperator` for what a retry and a kill do, for the
     XComs, and for the parameters that all sending operators share.
 
     .. seealso::

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from braze_provider.api.endpoints import MESSAGES_SEND
-from braze_provider.operators.base import BrazeSendOperator
+from braze_provider.tasks.send import BrazeSendOperator
 from braze_provider.recipients.base import RecipientSource
 from braze_provider.recipients.given import source_of
 from braze_provider.recipients.inline import JoinedRecipients
@@ -15,7 +15,7 @@ from braze_provider.templating import ContentFile
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.operators.shared import People, SendArguments, Templated
+    from braze_provider.tasks.arguments import People, SendArguments, Templated
 
 
 class MessagesSendOperator(BrazeSendOperator):
@@ -26,7 +26,7 @@ class MessagesSendOperator(BrazeSendOperator):
     :mod:`braze_provider.templating`. More than fifty recipients become several requests, each with a
     dispatch id. The people must exist in Braze already: this endpoint creates no profiles.
 
-    See :class:`~braze_provider.operators.base.BrazeSendOperator` for what a retry and a kill do, for the
+    See :class:`~braze_provider.tasks.send.BrazeSendOperator` for what a retry and a kill do, for the
     XComs, and for the parameters that all sending operators share.
 
     .. seealso::

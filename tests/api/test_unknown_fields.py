@@ -49,9 +49,9 @@ TRIGGER = {
 }
 WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (CampaignTriggerSend, TRIGGER),
-    (CanvasTriggerSend, {"canvas_id": "c", "recipients": TRIGGER["recipients"], "audience": AUDIENCE}),
     (MessagesSend, {"user_aliases": [ALIAS], "audience": AUDIENCE, "messages": LARGEST}),
     (Schedule, {"time": "2026-10-01T12:00:00Z"}),
+    (CanvasTriggerSend, {"canvas_id": "c", "recipients": TRIGGER["recipients"], "audience": AUDIENCE}),
     *(
         (Messages, {"whats_app": {**SMALLEST["whats_app"], "message_type": kind, "message": message}})
         for kind, message in [

@@ -106,7 +106,7 @@ class OperatorArguments(TypedDict, total=False):
 
 class SendArguments(OperatorArguments, total=False):
     """
-    The arguments of :class:`~braze_provider.operators.base.BrazeSendOperator`, which says what they do.
+    The arguments of :class:`~braze_provider.tasks.send.BrazeSendOperator`, which says what they do.
 
     Text is allowed where a template is, so that a mistyped choice is found at Dag parse, not by mypy.
     """

@@ -12,8 +12,8 @@ import pendulum
 
 from braze_provider._compat import AirflowFailException, AirflowSkipException, RetryPolicy, conf
 from braze_provider.api.errors import BrazeError, BrazeValidationError
-from braze_provider.operators.options import BOOLEANS, option_problems
-from braze_provider.operators.rendering import LiquidAwareRendering
+from braze_provider.tasks.options import BOOLEANS, option_problems
+from braze_provider.tasks.rendering import LiquidAwareRendering
 from braze_provider.recipients.base import RecipientSource
 from braze_provider.templating import may_be_templated
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from braze_provider.api.requests.base import SendRequest
     from braze_provider.delivery.delivery import Delivery
     from braze_provider.hooks.braze import BrazeHook
-    from braze_provider.operators.shared import Templated
+    from braze_provider.tasks.arguments import Templated
 
 MAX_DISPATCH_IDS = 10_000
 
@@ -157,7 +157,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         self._delivery: Delivery | None = None
         # A mapped task is given None outright, so that a default argument would not do.
         if RetryPolicy is not None and self.retry_policy is None:
-            from braze_provider.operators.retries import BrazeRetryPolicy
+            from braze_provider.tasks.retries import BrazeRetryPolicy
 
             self.retry_policy = BrazeRetryPolicy()
 
@@ -194,8 +194,8 @@ class BrazeSendOperator(LiquidAwareRendering):
         from braze_provider.delivery.ledger.base import LedgerLostError
         from braze_provider.delivery.opening import LedgerGoneError
         from braze_provider.delivery.resume import SourceChangedError
-        from braze_provider.operators import metrics
-        from braze_provider.operators.resuming import trigger_in
+        from braze_provider.tasks import metrics
+        from braze_provider.tasks.records import trigger_in
 
         delivery = self._delivery = self._make_delivery(context, resumed=resumed)
         try:
@@ -231,7 +231,7 @@ class BrazeSendOperator(LiquidAwareRendering):
 
     def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
         from braze_provider.delivery.delivery import Delivery, DeliveryOptions
-        from braze_provider.operators.resuming import attempt_of, records_of
+        from braze_provider.tasks.records import attempt_of, records_of
 
         records = records_of(
             context,
@@ -280,7 +280,7 @@ class BrazeSendOperator(LiquidAwareRendering):
 
         :raises BrazeValidationError: With every mistake that can be seen already.
         """
-        from braze_provider.operators.constants import problems_of_constants
+        from braze_provider.tasks.parse_checks import problems_of_constants
 
         people = self._given(self.people_fields)
         if self.on_invalid == "skip":  # Then bad rows are no mistake, only that there are people counts.
