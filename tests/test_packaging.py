@@ -16,7 +16,7 @@ from braze_provider.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("benchmarks", "braze_provider", "demo", "docs", "example_dags", "tests")
-FILES = ("CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
+FILES = (".airflow-registry.yaml", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
 
 
 @pytest.fixture(scope="module")
