@@ -29,7 +29,7 @@ NAMES_OF_CLASSES = {one: f"{one.__module__}.{one.__name__}" for one in classes()
 
 @pytest.mark.parametrize("endpoint", WITH_A_MODEL, ids=lambda endpoint: endpoint.name)
 def test_the_hook_has_a_method_of_its_name(endpoint: Endpoint):
-    assert callable(getattr(BrazeHook, endpoint.name, None))
+    assert callable(getattr(BrazeHook, endpoint.name, None)), f"BrazeHook has no {endpoint.name}()"
 
 
 @pytest.mark.parametrize("endpoint", WITH_A_MODEL, ids=lambda endpoint: endpoint.name)
@@ -42,7 +42,7 @@ def test_the_sandbox_has_its_route(sandbox: Sandbox, endpoint: Endpoint):
 
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_it_is_reached_by_a_class_or_says_why_not(name):
-    assert reach()[name]
+    assert reach()[name], f"{name} has no operator or sensor, and NO_CLASS does not say why"
 
 
 def test_no_reason_is_out_of_date():
