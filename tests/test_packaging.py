@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import subprocess
 import sys
 import tarfile
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from braze_provider import __version__
+from braze_provider.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("benchmarks", "braze_provider", "demo", "docs", "example_dags", "tests")
-FILES = ("CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
+FILES = (".airflow-registry.yaml", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,16 @@ def test_the_wheel_is_the_package_and_nothing_beside_it(wheel):
     assert installed == sources("braze_provider")
     assert {name.partition("/")[0] for name in wheel.keys() - installed} == {
         f"airflow_provider_braze_messaging-{__version__}.dist-info"
+    }
+
+
+def test_the_index_is_told_who_made_it_and_what_it_is_for(wheel):
+    (metadata,) = (text.decode() for name, text in wheel.items() if name.endswith(".dist-info/METADATA"))
+    told = email.message_from_string(metadata)
+    assert told["Author"]
+    assert told["Summary"]
+    assert {url.partition(", ")[2] for url in told.get_all("Project-URL")} == {
+        get_provider_info()["integrations"][0]["external-doc-url"]
     }
 
 

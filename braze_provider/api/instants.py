@@ -7,9 +7,10 @@ A ``datetime`` without a time zone is UTC, which is also how Braze reads a profi
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timezone
+from datetime import date, datetime, time
 from typing import Annotated
 
+import pendulum
 from pydantic import PlainValidator
 
 from braze_provider.api.reasons import kind, refusal
@@ -17,7 +18,8 @@ from braze_provider.api.values import has_liquid
 
 _ISO_8601 = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
-    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?P<zone>Z|z|[+-]\d{2}(?::?\d{2})?)?)?"
+    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)"
+    r"(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?"
 )
 
 # What Braze reads in profiles beside ISO 8601: with a colon before the milliseconds, American dates, and
@@ -35,11 +37,9 @@ def iso_8601(text: str) -> tuple[str, str, str] | None:
     if match is None:
         return None
     day, clock, zone = (match[part] or "" for part in ("date", "time", "zone"))
-    hours, _, minutes = zone[1:].partition(":") if ":" in zone else (zone[1:3], "", zone[3:])
     try:
         date.fromisoformat(day)
         time.fromisoformat(clock[:8] or "00:00")
-        time(int(hours or 0), int(minutes or 0))
     except ValueError:
         return None
     return day, clock, zone
@@ -50,7 +50,7 @@ def _instant(value: object, *, local: bool = False) -> str:
         if value != value:  # pandas' NaT, a datetime that is none
             raise refusal("must be an ISO 8601 date and time, not NaT")
         if isinstance(value, datetime) and value.tzinfo is None and not local:
-            value = value.replace(tzinfo=timezone.utc)
+            value = value.replace(tzinfo=pendulum.UTC)
         return value.isoformat()
     if not isinstance(value, str):
         raise refusal(

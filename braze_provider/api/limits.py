@@ -40,7 +40,9 @@ class Bucket:
     :param name: The key used in the connection's ``rate_limits`` and ``pools``.
     :param limit: Requests in each window, for the whole workspace.
     :param window: Length of the window in seconds. Braze's hourly windows begin with the clock hour.
-    :param per_audience: Requests in each window for one *unique audience* (broadcasts only).
+    :param per_audience: Requests in each window for one *unique audience*, which is what a task sends to
+        (broadcasts only). A broadcast is one request, so only named recipients beside an audience are paced
+        by it, and only after a 429.
     """
 
     name: str

@@ -412,7 +412,12 @@ class Delivery:
             hook=self._hook,
             endpoint=endpoint,
             envelope=envelope,
-            pacer=Pacer(bucket.limit, bucket.window, share=share),
+            pacer=Pacer(
+                bucket.limit,
+                bucket.window,
+                share=share,
+                after_refusal=self._paces_of_broadcasts(envelope.given, recipients),
+            ),
             stop=self._stop,
             on_uncertain=self._on_uncertain,
             max_slot_wait=options.max_slot_wait,
@@ -429,6 +434,20 @@ class Delivery:
             concurrency=1 if recipients is None else options.concurrency,
             accept_uncertain=self._on_uncertain == "accept",
         )
+
+    def _paces_of_broadcasts(self, fields: Mapping[str, Any], recipients: int | None) -> dict[int, float]:
+        """
+        Tell the pace of named recipients beside an audience or a segment, by the limits a 429 may name.
+
+        Braze's pages disagree on whether these requests are broadcasts. If they are, all of them are to one
+        audience.
+        """
+        is_narrowed = "audience" in fields or "segment_id" in fields
+        if recipients is None or not is_narrowed or self._endpoint.broadcast_bucket is None:
+            return {}
+        bucket, share = self._budget(is_broadcast=True)
+        one_audience = min(bucket.per_audience or bucket.limit, bucket.limit)
+        return dict.fromkeys((bucket.limit, one_audience), one_audience * share / bucket.window)
 
     def _max_rejected(self, recipients: int | None) -> float | None:
         limit = self._options.max_rejected

@@ -14,9 +14,10 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+
+import pendulum
 
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch
@@ -378,4 +379,4 @@ def _receipt(settled: Settled, state: State) -> Receipt:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return pendulum.now("UTC").isoformat(timespec="milliseconds")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from types import MappingProxyType
 
 from braze_provider.api.limits import RateLimitState
 
@@ -42,6 +43,8 @@ class Pacer:
     :param limit: Requests in each window that the workspace may make.
     :param window: Length of the window in seconds.
     :param share: The part of the workspace's limit that this is, above 0 and up to 1. Default 1.
+    :param after_refusal: Requests a second from a 429 on, by the ``X-RateLimit-Limit`` that the 429 names.
+        Default: a 429 changes the pace of its window alone.
     :param clock: Monotonic clock in seconds; for tests.
     :param wall_clock: Epoch clock in seconds, used only where an answer bears no date; for tests.
     """
@@ -52,11 +55,13 @@ class Pacer:
         window: float,
         *,
         share: float = 1.0,
+        after_refusal: Mapping[int, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._share = share
         self._full_rate = limit * share / window
+        self._after_refusal = after_refusal
         self._clock = clock
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
@@ -129,6 +134,8 @@ class Pacer:
             self._answered += 1
             seconds = self._seconds_left(state, now)
             if refused:
+                if state.limit is not None:
+                    self._full_rate = min(self._full_rate, self._after_refusal.get(state.limit, math.inf))
                 wait = DEFAULT_WAIT if seconds is None else max(seconds, MIN_WAIT)
                 self._closed_until = max(self._closed_until, now + wait)
                 self._due = max(self._due, self._closed_until)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pendulum
 from sqlalchemy import func, null, select
 from sqlalchemy.engine import Connection
 
@@ -18,7 +18,7 @@ from braze_provider.delivery.ledger.sql_schema import delivery, receipt
 DELIVERIES_PER_PAGE = 200
 RECEIPTS_PER_PAGE = 1_000
 
-RUNNING = timedelta(minutes=2)
+RUNNING = pendulum.duration(minutes=2)
 """A delivery that was written to so recently is taken for one that is running."""
 
 
@@ -113,7 +113,7 @@ class LedgerReader:
         """
         if self._version is None:
             return
-        recently = (datetime.now(timezone.utc) - RUNNING).isoformat()
+        recently = (pendulum.now("UTC") - RUNNING).isoformat()
         columns = [
             column if column in schema.columns_of(delivery, self._version) else null().label(column.name)
             for column in delivery.c

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 from urllib.parse import quote
 
+import pendulum
 import requests
 
 from braze_provider.api.errors import BrazeError
@@ -127,7 +128,7 @@ class TaskStateReader:
         self._store.get(FIRST_KEY)
         written = {key: _instant(at) for key, at in self._store.written.items()}
         last = max(written.values())
-        is_running = last > datetime.now(timezone.utc) - RUNNING
+        is_running = last > pendulum.now("UTC") - RUNNING
         yield Delivery(
             id=0,
             key=self._key,
@@ -169,4 +170,4 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+    return cast("datetime", pendulum.parse(text)).astimezone(pendulum.UTC)

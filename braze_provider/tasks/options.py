@@ -41,7 +41,7 @@ _OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("concurrency", _is_count, "a number above 0"),
     ("max_recipients", _is_count, "a number above 0"),
     ("max_rejected", _is_number_or_share, "a number of people, or a share below 1"),
-    ("max_lateness", lambda value: isinstance(value, timedelta), "a timedelta"),
+    ("max_lateness", lambda value: isinstance(value, timedelta), "a timedelta or a pendulum duration"),
     ("resend", _is_resend, f"true, false or a text of at most {MAX_RESEND_LENGTH} characters"),
     ("allow_duplicates", lambda value: isinstance(value, bool), "a Boolean"),
     ("deferrable", lambda value: isinstance(value, bool), "a Boolean"),

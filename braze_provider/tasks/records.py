@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import pendulum
 
 from braze_provider.delivery.ledger.base import DeliveryKey, Ledger
 from braze_provider.delivery.ledger.memory import MemoryLedger
@@ -110,7 +112,7 @@ def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
         try_number=ti.try_number,
         max_tries=ti.max_tries,
         retries=retries,
-        run_started_at="" if started is None else started.astimezone(timezone.utc).isoformat(),
+        run_started_at="" if started is None else started.astimezone(pendulum.UTC).isoformat(),
         clear_number=dag_run.clear_number or 0,
         resumed=resumed,
         mapped=key_of(context).map_index >= 0,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import pendulum
 
 from braze_provider._compat import AirflowFailException, AirflowSkipException, RetryPolicy, conf
 from braze_provider.api.errors import BrazeError
@@ -56,8 +58,9 @@ class BrazeSendOperator(BrazeTask):
         they are all refused for one and the same reason.
     :param on_empty: What to do when the source names nobody: ``succeed`` (default) with a warning, ``skip``
         the task, or ``fail``.
-    :param max_lateness: A run whose data interval ended longer ago than this is skipped. A run without a
-        data interval is measured against its partition date, else against ``run_after``. Default: never.
+    :param max_lateness: A run whose data interval ended longer ago than this ``timedelta`` or pendulum
+        duration is skipped. A run without a data interval is measured against its partition date, else
+        against ``run_after``. Default: never.
     :param ledger_conn_id: Id of a connection to a SQL database (SQLite, PostgreSQL, MySQL) in which receipts
         are kept. Default: Airflow's task state store, which is there from Airflow 3.3 on. (templated)
     :param receipts_path: Path or URL, as ``ObjectStoragePath`` takes it, of a file to which each settled
@@ -299,11 +302,11 @@ class BrazeSendOperator(BrazeTask):
             "run_after was": dag_run.run_after,
         }
         what, moment = next((what, moment) for what, moment in moments.items() if moment is not None)
-        lateness = datetime.now(timezone.utc) - moment
+        lateness = pendulum.now("UTC") - pendulum.instance(moment)
         if lateness > self.max_lateness:
             run_type = getattr(dag_run, "run_type", "Dag")
             reason = (
-                f"The {what} {lateness} ago for this {getattr(run_type, 'value', run_type)} run, "
+                f"The {what} {lateness.in_words()} ago for this {getattr(run_type, 'value', run_type)} run, "
                 f"which is more than max_lateness allows ({self.max_lateness}): nothing was sent"
             )
             # Airflow does not log why a task was skipped.

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
+import pendulum
 import pytest
 
 from braze_provider.api.base import BrazeObject
@@ -418,6 +419,18 @@ class TestSchedule:
     def test_a_datetime_without_a_zone_is_a_clock_time(self):
         schedule = {"time": datetime.fromisoformat("2026-07-22T09:00:00"), "in_local_time": True}
         assert validate(Schedule, schedule).time == "2026-07-22T09:00:00"
+
+    @pytest.mark.parametrize(
+        ("time", "text"),
+        [
+            (pendulum.datetime(2026, 7, 22, 9), "2026-07-22T09:00:00+00:00"),
+            (pendulum.datetime(2026, 7, 22, 9, tz="Europe/Berlin"), "2026-07-22T09:00:00+02:00"),
+            (pendulum.datetime(2026, 12, 22, 9, tz="Europe/Berlin"), "2026-12-22T09:00:00+01:00"),
+            (pendulum.naive(2026, 7, 22, 9), "2026-07-22T09:00:00"),
+        ],
+    )
+    def test_a_time_of_pendulum_s_keeps_its_zone(self, time, text):
+        assert validate(Schedule, {"time": time}).time == text
 
     @pytest.mark.parametrize("time", ["", None, 5])
     def test_a_placeholder_is_no_time(self, time):

@@ -20,9 +20,12 @@ from braze_provider.delivery.prepare import TooManyRecipientsError
 from braze_provider.delivery.stop import StoppedError
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
+from braze_provider.sandbox import Limit, Sandbox
 
 LOG = logging.getLogger("test.delivery")
 CAMPAIGN = {"campaign_id": "c1"}
+CITY = {"custom_attribute": {"custom_attribute_name": "city", "comparison": "exists"}}
+WEBHOOK = {"webhook": {"url": "https://x.y", "request_method": "GET"}}
 
 
 def ids(count: int) -> InlineRecipients:
@@ -111,7 +114,7 @@ def test_a_source_of_nobody_sends_to_nobody_rather_than_to_everybody(sandbox, so
         (
             MESSAGES_SEND,
             {
-                "messages": {"webhook": {"url": "https://x.y", "request_method": "GET"}},
+                "messages": WEBHOOK,
                 "segment_id": "s",
                 "broadcast": True,
             },
@@ -140,12 +143,46 @@ def test_a_share_of_the_limit_and_the_connections_own_limit_set_the_pace(sandbox
     paced = []
     monkeypatch.setattr(
         "braze_provider.delivery.delivery.Pacer",
-        lambda limit, window, share: paced.append((limit, window, share)) or _Free(),
+        lambda limit, window, share, **_: paced.append((limit, window, share)) or _Free(),
     )
 
     delivery_of(ids(1), pool="braze", pool_slots=1).run()
 
     assert paced == [(600, 60, 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("narrowed_by", "limit_named", "pace"),
+    [
+        ({"audience": CITY}, 200, 5),
+        ({"audience": CITY}, 10, 5),
+        ({"segment_id": "s"}, 200, 5),
+        ({"audience": CITY}, 250_000, 250_000 / 3_600),
+        ({}, 200, 250_000 / 3_600),
+    ],
+    ids=["an audience", "its own limit", "a segment", "the limit of named recipients", "names alone"],
+)
+def test_named_recipients_are_paced_as_a_broadcast_once_a_429_counts_them_as_one(
+    monkeypatch, narrowed_by, limit_named, pace
+):
+    """Broadcasts have 200 requests a second here, 10 of them for one audience; this task has half of that."""
+    with Sandbox(limits={"default": Limit(limit_named, 1)}) as sandbox:
+        connection = {
+            **json.loads(sandbox.airflow_connection),
+            "extra": {
+                "rate_limits": {"broadcast": {"limit": 200, "window": 1}},
+                "pools": {"braze": {"slots": 2, "bucket": "broadcast"}},
+            },
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
+        sandbox.fault("rate_limited", reset_after=0)
+        fields = {"messages": WEBHOOK, **narrowed_by}
+        delivery = delivery_of(ids(1), fields, MESSAGES_SEND, pool="braze")
+
+        delivery.run()
+
+    assert delivery.rate_limited == 1
+    assert delivery._sender._pacer._full_rate == pytest.approx(pace)
 
 
 class _Free:

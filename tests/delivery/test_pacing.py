@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from email.utils import formatdate
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def pacer_of(clock: Clock, limit: float = 10, window: float = 1, **options: float) -> Pacer:
+def pacer_of(clock: Clock, limit: float = 10, window: float = 1, **options: Any) -> Pacer:
     """A pacer of 10 requests a second unless told otherwise."""
     return Pacer(limit, window, clock=clock, wall_clock=lambda: NOON + clock.now, **options)
 
@@ -393,6 +394,20 @@ def test_no_answer_closes_for_longer_than_the_longest_window(clock, refused):
     pacer.observe(RateLimitState(remaining=0, reset=NOON + 1e9), refused=refused)
 
     assert pacer.reserve() == MAX_WAIT
+
+
+@pytest.mark.parametrize(
+    ("limit", "refused", "pace"),
+    [(250, True, 1), (10, True, 1), (36_000, True, 10), (None, True, 10), (250, False, 10)],
+)
+def test_a_429_of_another_limit_slows_down_for_good(clock, limit, refused, pace):
+    """A pacer of 10 requests a second, which a 429 of the limits 250 and 10 slows down to one."""
+    pacer = pacer_of(clock, 36_000, 3_600, after_refusal={250: 1.0, 10: 1.0})
+
+    pacer.observe(RateLimitState(limit=limit, reset=5), refused=refused)
+
+    clock.now = 100
+    assert pacer.rate == pytest.approx(pace)
 
 
 # Clocks --------------------------------------------------------------------------------------------------

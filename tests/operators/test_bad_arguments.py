@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pendulum
 import pytest
 from airflow.sdk import DAG
 
@@ -234,8 +235,9 @@ def test_several_ways_of_naming_people_are_one_source_in_order():
     ]
 
 
-def test_max_lateness_takes_a_timedelta():
-    assert campaign(recipients=SOURCE, max_lateness=timedelta(hours=3)).max_lateness == timedelta(hours=3)
+@pytest.mark.parametrize("duration", [timedelta(hours=3), pendulum.duration(hours=3)], ids=repr)
+def test_max_lateness_takes_a_duration_of_python_s_or_pendulum_s(duration):
+    assert campaign(recipients=SOURCE, max_lateness=duration).max_lateness == timedelta(hours=3)
 
 
 def test_arguments_are_keyword_only():

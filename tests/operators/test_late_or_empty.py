@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.sdk import DAG
 from airflow_harness import AIRFLOW_VERSION
@@ -17,10 +18,10 @@ NOW = datetime.now(timezone.utc)
 LATE, RECENT = NOW - timedelta(days=3), NOW - timedelta(hours=1)
 
 
-def lateness(**moments: datetime | None) -> str | None:
+def lateness(max_lateness: timedelta = timedelta(days=2), **moments: datetime | None) -> str | None:
     """What the operator says when it skips a run for being late; None if it goes on."""
     task = CampaignTriggerOperator(
-        task_id="t", campaign_id="c", recipients=[{"external_user_id": "u"}], max_lateness=timedelta(days=2)
+        task_id="t", campaign_id="c", recipients=[{"external_user_id": "u"}], max_lateness=max_lateness
     )
     interval_end = moments.pop("data_interval_end", None)
     context: Any = {"dag_run": SimpleNamespace(run_type="manual", **moments)}
@@ -44,6 +45,28 @@ def lateness(**moments: datetime | None) -> str | None:
 )
 def test_a_late_run_is_measured_against_the_best_moment_that_it_has(moments, measured):
     assert f"The {measured} 3 days" in (lateness(**moments) or "")
+
+
+@pytest.mark.parametrize(
+    ("max_lateness", "is_late"),
+    [
+        (pendulum.duration(days=2), True),
+        (pendulum.duration(days=4), False),
+        (pendulum.duration(months=1), False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_a_run_is_measured_with_a_duration_of_pendulum_s_in_any_time_zone(zone, max_lateness, is_late):
+    ended = pendulum.instance(LATE).in_timezone(zone)
+
+    assert (lateness(max_lateness, run_after=ended) is not None) is is_late
+
+
+def test_the_reason_tells_in_words_how_late_a_run_is():
+    ended = NOW - timedelta(days=3, hours=4, minutes=5)
+
+    assert "was 3 days 4 hours 5 minutes" in (lateness(run_after=ended) or "")
 
 
 @pytest.mark.parametrize(

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from importlib import import_module
+from typing import Any
 
 import pytest
+from conformance.reach import classes
 
 from braze_provider.api.errors import BrazeValidationError
-from braze_provider.get_provider_info import get_provider_info
 from braze_provider.tasks.fields import Kind
 from braze_provider.tasks.send import BrazeSendOperator
-from braze_provider.tasks.task import BrazeTask
 
-
-def classes() -> list[type[BrazeTask]]:
-    modules = [
-        name
-        for kind in ("operators", "sensors")
-        for entry in get_provider_info().get(kind, ())
-        for name in entry["python-modules"]
-    ]
-    found = [vars(import_module(module)).values() for module in modules]
-    return [
-        one
-        for module, values in zip(modules, found, strict=True)
-        for one in values
-        if inspect.isclass(one) and issubclass(one, BrazeTask) and one.__module__ == module
-    ]
-
-
-CLASSES = classes()
+CLASSES: Any = classes()
 SENDING = [one for one in CLASSES if issubclass(one, BrazeSendOperator)]
 each = pytest.mark.parametrize("operator", CLASSES, ids=lambda one: one.__name__)
 each_that_sends = pytest.mark.parametrize("operator", SENDING, ids=lambda one: one.__name__)

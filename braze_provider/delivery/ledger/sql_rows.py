@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
+
+import pendulum
 
 from braze_provider.delivery.ledger.base import Claim, Opening, Receipt, State
 
@@ -71,7 +73,7 @@ def _row(one: Receipt | Claim, place: Mapping[str, Any]) -> dict[str, Any]:
 
 def now_iso() -> str:
     """Give the time as the tables hold it."""
-    return to_iso(datetime.now(timezone.utc))
+    return to_iso(pendulum.now("UTC"))
 
 
 def to_iso(instant: datetime) -> str:
@@ -80,7 +82,7 @@ def to_iso(instant: datetime) -> str:
 
     :param instant: An instant in any time zone.
     """
-    return instant.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+    return instant.astimezone(pendulum.UTC).isoformat(timespec="milliseconds")
 
 
 def _storable(text: str | None, longest: int | None = None) -> str | None:

@@ -27,9 +27,10 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime, timezone
 from itertools import count
 from typing import Any
+
+import pendulum
 
 from braze_provider._compat import conf
 from braze_provider.api.errors import BrazeError
@@ -369,7 +370,7 @@ class TaskStateLedger:
         granted: list[tuple[Claim, Receipt | None]] = []
         try:
             if successor is None:
-                at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+                at = pendulum.now("UTC").isoformat(timespec="milliseconds")
                 for claim in claims:
                     page = self._page(page_of(claim.index))
                     if claim.again or page.state(claim.index) in (None, State.FAILED):

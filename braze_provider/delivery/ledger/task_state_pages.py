@@ -10,8 +10,10 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
+
+import pendulum
 
 from braze_provider.delivery.ledger.base import Receipt, State
 
@@ -30,7 +32,7 @@ _LETTERS = {
     State.FAILED: "f",
 }
 _STATES = {letter: state for state, letter in _LETTERS.items()}
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=pendulum.UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _CUT = "…"
 
@@ -158,7 +160,7 @@ _FULL_ROW = 7
 def _row(receipt: Receipt, first: int) -> Row:
     at = datetime.fromisoformat(receipt.at.replace("Z", "+00:00"))
     if at.tzinfo is None:
-        at = at.replace(tzinfo=timezone.utc)
+        at = at.replace(tzinfo=pendulum.UTC)
     row: Row = [
         receipt.index - first,
         _LETTERS[receipt.state],

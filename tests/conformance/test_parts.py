@@ -1,0 +1,78 @@
+"""Each endpoint has all of its parts: hook method, sandbox route, class or reason, and the listings."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conformance.reach import REASONS, ROOMS_OF_CLASSES, classes, reach
+
+from braze_provider.api.endpoints import ENDPOINTS, Endpoint
+from braze_provider.get_provider_info import get_provider_info
+from braze_provider.hooks.braze import BrazeHook
+from braze_provider.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+REGISTRY = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
+WITH_A_MODEL = [endpoint for endpoint in ENDPOINTS.values() if endpoint.request]
+# Routes that are still to come to the sandbox.
+WITHOUT_ROUTE = {"canvas_trigger_send"}
+NAMES_OF_CLASSES = {one: f"{one.__module__}.{one.__name__}" for one in classes()}
+
+
+@pytest.mark.parametrize("endpoint", WITH_A_MODEL, ids=lambda endpoint: endpoint.name)
+def test_the_hook_has_a_method_of_its_name(endpoint: Endpoint):
+    assert callable(getattr(BrazeHook, endpoint.name, None)), f"BrazeHook has no {endpoint.name}()"
+
+
+@pytest.mark.parametrize("endpoint", WITH_A_MODEL, ids=lambda endpoint: endpoint.name)
+def test_the_sandbox_has_its_route(sandbox: Sandbox, endpoint: Endpoint):
+    hook = BrazeHook()
+    path = re.sub(r"{\w+}", "some", endpoint.path)
+    answer = hook.get_conn().request(endpoint.method, hook.connection.base_url + path, json={})
+    assert ("Invalid URL" in answer.text) == (endpoint.name in WITHOUT_ROUTE)
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_it_is_reached_by_a_class_or_says_why_not(name):
+    assert reach()[name], f"{name} has no operator or sensor, and NO_CLASS does not say why"
+
+
+def test_no_reason_is_out_of_date():
+    with_a_class = {one.endpoint.name for one in classes()}
+    assert REASONS.keys() <= ENDPOINTS.keys() - with_a_class
+
+
+@pytest.mark.parametrize("one", classes(), ids=lambda one: one.__name__)
+def test_a_class_is_in_the_provider_info_and_in_the_registry(one):
+    assert one.__module__ in modules_of_provider_info()
+    assert NAMES_OF_CLASSES[one] in registered()
+
+
+def test_the_registry_names_no_class_that_there_is_not():
+    for name in registered():
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute)
+    in_rooms = {name for name in registered() if name.split(".")[1] in ROOMS_OF_CLASSES}
+    assert in_rooms == set(NAMES_OF_CLASSES.values())
+
+
+def test_the_listings_agree_about_the_package():
+    info = get_provider_info()
+    assert (REGISTRY["package-name"], REGISTRY["display-name"]) == (info["package-name"], info["name"])
+    assert {name.rpartition(".")[0] for name in registered()} == modules_of_provider_info()
+
+
+def modules_of_provider_info() -> set[str]:
+    """The modules that Airflow is told about."""
+    kinds: list[Any] = [value for value in get_provider_info().values() if isinstance(value, list)]
+    return {module for kind in kinds for section in kind for module in section.get("python-modules", ())}
+
+
+def registered() -> set[str]:
+    """The classes that are in the listing for the registry."""
+    return {entry["module"] for kind in REGISTRY.values() if isinstance(kind, list) for entry in kind}
