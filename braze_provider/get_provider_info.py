@@ -36,7 +36,20 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.campaigns",
                     "braze_provider.operators.canvas",
                     "braze_provider.operators.messages",
+                    "braze_provider.operators.sends",
                 ],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": "Braze",
+                "python-modules": ["braze_provider.sensors.campaigns"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": "Braze",
+                "python-modules": ["braze_provider.triggers.wait"],
             }
         ],
         "connection-types": [

@@ -26,8 +26,10 @@ ROOMS = {
     "delivery": {"_compat", "api", "hooks", "recipients"},
     "pools": {"api", "hooks"},
     "ledger": {"_compat", "api", "delivery"},
-    "tasks": {"_compat", "api", "hooks", "templating", "recipients", "delivery"},
-    "operators": {"api", "tasks", "templating"},
+    "tasks": {"_compat", "api", "hooks", "templating", "recipients", "delivery", "triggers"},
+    "triggers": {"api", "hooks"},
+    "operators": {"_compat", "api", "tasks", "templating"},
+    "sensors": {"api", "hooks", "tasks", "triggers"},
 }
 
 

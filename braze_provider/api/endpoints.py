@@ -132,7 +132,7 @@ _ROWS = (
     # Send ids and schedules
     Endpoint("sends_id_create", "POST", "/sends/id/create",
              "messaging/send_messages/post_create_send_ids", bucket="send_ids", repeat=Repeat.KEYED,
-             ids=("send_id",)),
+             ids=("send_id",), request="SendIdCreate"),
     Endpoint("messages_schedule_create", "POST", "/messages/schedule/create",
              "messaging/schedule_messages/post_schedule_messages", repeat=Repeat.DUPLICATES,
              arrays=("external_user_ids", "user_aliases"), rows=50, ids=("dispatch_id", "schedule_id")),
@@ -353,5 +353,6 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({endpoint.name: endpoint fo
 MESSAGES_SEND = ENDPOINTS["messages_send"]
 CAMPAIGNS_TRIGGER_SEND = ENDPOINTS["campaigns_trigger_send"]
 CANVAS_TRIGGER_SEND = ENDPOINTS["canvas_trigger_send"]
+SENDS_ID_CREATE = ENDPOINTS["sends_id_create"]
 CAMPAIGNS_LIST = ENDPOINTS["campaigns_list"]
 CAMPAIGNS_DETAILS = ENDPOINTS["campaigns_details"]

@@ -18,6 +18,7 @@ from braze_provider.api.endpoints import (
     CANVAS_TRIGGER_SEND,
     ENDPOINTS,
     MESSAGES_SEND,
+    SENDS_ID_CREATE,
     Endpoint,
 )
 from braze_provider.api.errors import (
@@ -256,6 +257,22 @@ class BrazeHook(BaseHook):
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
         """
         return self._send(CANVAS_TRIGGER_SEND, request, allow_unknown_fields)
+
+    def sends_id_create(
+        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
+    ) -> Answer:
+        """
+        Register a send identifier, under which Braze tracks a send. Braze registers 100 a day.
+
+        :param request: A :class:`~braze_provider.api.requests.SendIdCreate` or its fields.
+        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
+        :return: The answer, with its ``send_id``.
+        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
+        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+
+        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_create_send_ids
+        """
+        return self._send(SENDS_ID_CREATE, request, allow_unknown_fields)
 
     def campaigns_list(self, page: int = 0) -> list[dict[str, Any]]:
         """

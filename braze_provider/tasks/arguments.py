@@ -104,6 +104,28 @@ class OperatorArguments(TypedDict, total=False):
     weight_rule: Any
 
 
+class RequestArguments(OperatorArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.request.BrazeRequestOperator`, explained there."""
+
+    allow_unknown_fields: bool
+    braze_conn_id: Templated
+
+
+class SensorArguments(OperatorArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.wait.BrazeSensor` and of Airflow's own sensors."""
+
+    braze_conn_id: Templated
+    deferrable: bool
+    exponential_backoff: bool
+    max_wait: timedelta | float | None
+    mode: Literal["poke", "reschedule"]
+    never_fail: bool
+    poke_interval: timedelta | float
+    silent_fail: bool
+    soft_fail: bool
+    timeout: timedelta | float
+
+
 class SendArguments(OperatorArguments, total=False):
     """
     The arguments of :class:`~braze_provider.tasks.send.BrazeSendOperator`, which says what they do.

@@ -20,6 +20,20 @@ MAX_ROWS_CHECKED = 1_000
 _STEP = re.compile(r"[^.\[\]]+")
 
 
+def problems_of_fields(
+    model: type[BrazeObject], fields: Mapping[str, Any], *, allow_unknown_fields: bool = False
+) -> list[Problem]:
+    """
+    List the mistakes in a request's fields that rendering can't mend.
+
+    :param model: The endpoint's request model.
+    :param fields: The fields as given.
+    :param allow_unknown_fields: Whether fields that the models don't know are no mistakes. Default False.
+    """
+    found = problems(model, fields, allow_unknown_fields=allow_unknown_fields)
+    return [problem for problem in found if not _may_be_mended(problem, fields)]
+
+
 def problems_of_constants(
     model: type[SendRequest],
     fields: Mapping[str, Any],

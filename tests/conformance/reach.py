@@ -15,7 +15,7 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
-        sends_id_create messages_schedule_create messages_schedule_update
+        messages_schedule_create messages_schedule_update
         messages_schedule_delete campaigns_trigger_schedule_create campaigns_trigger_schedule_update
         campaigns_trigger_schedule_delete canvas_trigger_schedule_create canvas_trigger_schedule_update
         canvas_trigger_schedule_delete messages_live_activity_start messages_live_activity_update
@@ -33,7 +33,7 @@ NO_CLASS = {
     """,
     "a read for code of one's own: `BrazeHook.call`": """
         messages_scheduled_broadcasts sends_data_series campaigns_data_series campaigns_list
-        campaigns_details canvas_list canvas_details canvas_data_series canvas_data_summary
+        canvas_list canvas_details canvas_data_series canvas_data_summary
         cdi_integrations_list cdi_integrations_job_sync_status subscription_status_get
         subscription_user_status catalogs_list catalogs_items_list catalogs_item_get content_blocks_list
         content_blocks_info templates_email_list templates_email_info email_hard_bounces

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from braze_provider.api.requests.campaigns import CampaignTriggerSend
     from braze_provider.api.requests.canvas import CanvasTriggerSend
     from braze_provider.api.requests.messages import MessagesSend
+    from braze_provider.api.requests.sends import SendIdCreate
 
-__all__ = ["CampaignTriggerSend", "CanvasTriggerSend", "MessagesSend", "SendRequest"]
+__all__ = ["CampaignTriggerSend", "CanvasTriggerSend", "MessagesSend", "SendIdCreate", "SendRequest"]
 
 _MODULES = {
     "CampaignTriggerSend": "campaigns",
     "CanvasTriggerSend": "canvas",
     "MessagesSend": "messages",
+    "SendIdCreate": "sends",
     "SendRequest": "base",
 }
 

@@ -1,0 +1,1 @@
+"""One module for each area of Braze whose state a Dag can wait for."""

@@ -1,0 +1,1 @@
+"""What a deferred task leaves to the triggerer. Nothing here ever sends."""

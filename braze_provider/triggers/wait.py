@@ -1,0 +1,85 @@
+"""The trigger of all sensors: it looks at Braze from time to time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from braze_provider.hooks.braze import BrazeHook
+from braze_provider.triggers.look import NeverComesError, Seen, glance
+
+
+class WaitTrigger(BaseTrigger):
+    """
+    Look until the state has come, can't come any more, or the time is over.
+
+    It only reads. A restarted triggerer starts it again, and it goes on until the same moment.
+
+    :param look: Dotted name of the function that looks.
+    :param arguments: What it looks for, as JSON.
+    :param braze_conn_id: Id of the Airflow connection.
+    :param poke_interval: Seconds between two looks.
+    :param give_up_at: When to give up, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        look: str,
+        arguments: dict[str, Any],
+        braze_conn_id: str,
+        poke_interval: float,
+        give_up_at: float,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.look = look
+        self.arguments = arguments
+        self.braze_conn_id = braze_conn_id
+        self.poke_interval = poke_interval
+        self.give_up_at = give_up_at
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give what Airflow stores of the trigger."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "look": self.look,
+                "arguments": self.arguments,
+                "braze_conn_id": self.braze_conn_id,
+                "poke_interval": self.poke_interval,
+                "give_up_at": self.give_up_at,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and say what came of it."""
+        hook = BrazeHook(self.braze_conn_id)
+        try:
+            # Airflow gives a trigger its connections only through its own bridge between the two worlds.
+            await sync_to_async(lambda: hook.connection)()
+            yield TriggerEvent(await self._wait(hook))
+        finally:
+            hook.close()
+
+    async def _wait(self, hook: BrazeHook) -> dict[str, Any]:
+        module, _, name = self.look.rpartition(".")
+        look = getattr(import_module(module), name)
+        while True:
+            try:
+                # In a thread: the triggerer's other triggers go on meanwhile.
+                seen: Seen = await asyncio.to_thread(glance, look, hook, self.arguments)
+            except NeverComesError as error:
+                return {"end": "never", "state": str(error), "result": None}
+            self.log.info("Seen: %s", seen.state)
+            if seen.has_come:
+                return {"end": "come", "state": seen.state, "result": seen.result}
+            left = self.give_up_at - time.time()
+            if left <= 0:
+                return {"end": "timeout", "state": seen.state, "result": None}
+            await asyncio.sleep(min(self.poke_interval, left))
