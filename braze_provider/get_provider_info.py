@@ -34,6 +34,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Braze",
                 "python-modules": [
                     "braze_provider.operators.campaigns",
+                    "braze_provider.operators.canvas",
                     "braze_provider.operators.messages",
                 ],
             }

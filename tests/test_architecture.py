@@ -26,7 +26,8 @@ ROOMS = {
     "delivery": {"_compat", "api", "hooks", "recipients"},
     "pools": {"api", "hooks"},
     "ledger": {"_compat", "api", "delivery"},
-    "operators": {"_compat", "api", "hooks", "templating", "recipients", "delivery"},
+    "tasks": {"_compat", "api", "hooks", "templating", "recipients", "delivery"},
+    "operators": {"api", "tasks", "templating"},
 }
 
 
@@ -104,7 +105,8 @@ import sys
 import airflow.sdk
 airflow.sdk.BaseOperator, airflow.sdk.DAG
 before = set(sys.modules)
-import braze_provider.operators.campaigns, braze_provider.operators.messages, braze_provider.recipients
+import braze_provider.operators.campaigns, braze_provider.operators.canvas
+import braze_provider.operators.messages, braze_provider.recipients
 print("\\n".join(set(sys.modules) - before))
 """
     ran = subprocess.run(

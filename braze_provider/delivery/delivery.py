@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
 from braze_provider.api.limits import Bucket
 from braze_provider.api.outcomes import Repeat
 from braze_provider.api.requests.base import SendRequest
-from braze_provider.api.validation import validate
+from braze_provider.api.validation import unknown_fields, validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
@@ -73,6 +73,7 @@ class DeliveryOptions:
     :param max_slot_wait: Seconds to wait for the rate limit at most before the delivery pauses. Default: it
         waits.
     :param dry_run: Do everything but the requests.
+    :param allow_unknown_fields: Send fields that the models don't know, and name each once in the log.
     """
 
     concurrency: int = 8
@@ -88,6 +89,7 @@ class DeliveryOptions:
     pool_slots: int = 1
     max_slot_wait: float | None = None
     dry_run: bool = False
+    allow_unknown_fields: bool = False
 
 
 class NobodyError(BrazeError):
@@ -240,11 +242,13 @@ class Delivery:
         """
         self.begin()
         self._log_where(fields, source)
+        unknown = self._options.allow_unknown_fields
         if source is None:
-            request = validate(self._model, fields, subject=self._endpoint.path)
+            request = validate(self._model, fields, self._endpoint.path, allow_unknown_fields=unknown)
             envelope = Envelope(request)
+            self._log_unknown(unknown_fields(request))
             return self._deliver(envelope, None, Prepared())
-        request = self._model.validate_envelope(fields, subject=self._endpoint.path)
+        request = self._model.validate_envelope(fields, self._endpoint.path, allow_unknown_fields=unknown)
         envelope = Envelope(request)
         if envelope.size > self._endpoint.max_bytes:
             most = self._endpoint.max_bytes
@@ -260,11 +264,13 @@ class Delivery:
                     max_recipients=self._options.max_recipients,
                     allow_duplicates=self._options.allow_duplicates,
                     max_size=envelope.room,
+                    allow_unknown_fields=unknown,
                     stop=self._stop,
                 )
             except BrazeValidationError:
                 self._unsent.write_invalid(spool)
                 raise
+            self._log_unknown([*unknown_fields(request), *prepared.unknown_fields])
             self._log_prepared(source, prepared)
             if not prepared.recipients and not self._options.dry_run:
                 self._check_empty(source)
@@ -459,6 +465,10 @@ class Delivery:
         # What Braze said is in the text already. Anything else keeps its traceback.
         cause = None if isinstance(fatal, BrazeError) else fatal
         raise DeliveryError(message, report, retry_in) from cause
+
+    def _log_unknown(self, names: Sequence[str]) -> None:
+        if names:
+            self._log.warning("Not known to this package, and sent as they are: %s", ", ".join(names))
 
     def _log_prepared(self, source: RecipientSource, prepared: Prepared) -> None:
         self._log.info(

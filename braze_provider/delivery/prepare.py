@@ -12,8 +12,8 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from braze_provider.api import validation
 from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeError, BrazeValidationError, Problem
-from braze_provider.api.validation import problems
 from braze_provider.delivery.stop import StoppedError
 from braze_provider.recipients.base import BadRow, RecipientSource
 
@@ -42,6 +42,7 @@ class Prepared:
     :param duplicates: Rows of people who had been there before.
     :param bad_rows: The first of the invalid rows, by number and reason.
     :param largest: No recipient takes more bytes than this.
+    :param unknown_fields: Fields of recipients that the model does not know, each once.
     """
 
     recipients: int = 0
@@ -49,6 +50,7 @@ class Prepared:
     duplicates: int = 0
     bad_rows: list[Problem] = field(default_factory=list)
     largest: int = field(default=0, compare=False)
+    unknown_fields: dict[str, None] = field(default_factory=dict, compare=False)
 
 
 def prepare(
@@ -60,6 +62,7 @@ def prepare(
     max_recipients: int | None = None,
     allow_duplicates: bool = False,
     max_size: int | None = None,
+    allow_unknown_fields: bool = False,
     stop: StopSignal | None = None,
 ) -> Prepared:
     """
@@ -72,6 +75,7 @@ def prepare(
     :param max_recipients: The brake: more recipients than this fail. Default: no limit.
     :param allow_duplicates: Keep each row of a person instead of only the first. Default False.
     :param max_size: Bytes of one recipient at most, which is what a request has room for. Default: no limit.
+    :param allow_unknown_fields: Keep fields that the model does not know. Default False.
     :param stop: Ends the reading early, with an error.
     :raises BrazeValidationError: For bad rows, all of them named up to fifty.
     :raises TooManyRecipientsError: If there are more than ``max_recipients``; reading does not go on then.
@@ -91,7 +95,9 @@ def prepare(
             )
 
     # Closed at once when reading stops early: the exception would keep the source's cursor open.
-    with closing(_serialised(source, recipient_model, max_size or sys.maxsize, result, spool)) as rows:
+    with closing(
+        _serialised(source, recipient_model, max_size or sys.maxsize, result, spool, allow_unknown_fields)
+    ) as rows:
         while chunk := list(islice(rows, ROWS_PER_INSERT)):
             if stop is not None and stop.requested:
                 raise StoppedError
@@ -108,12 +114,22 @@ def prepare(
 
 
 def _serialised(
-    source: RecipientSource, model: Any, max_size: int, result: Prepared, spool: Spool
+    source: RecipientSource,
+    model: Any,
+    max_size: int,
+    result: Prepared,
+    spool: Spool,
+    allow_unknown_fields: bool,
 ) -> Generator[Row, None, None]:
     from pydantic import ValidationError
 
+    def validate_as_it_is(row: Any) -> Any:
+        recipient = validation.validate(model, row, allow_unknown_fields=True)
+        result.unknown_fields.update(dict.fromkeys(validation.unknown_fields(recipient)))
+        return recipient
+
     # The validator and the serialiser themselves: what is around them costs, a million times.
-    validate = model.__pydantic_validator__.validate_python
+    validate = validate_as_it_is if allow_unknown_fields else model.__pydantic_validator__.validate_python
     to_json = model.__pydantic_serializer__.to_json
     largest = 0
     for number, row in enumerate(source.recipients(tuple(model.model_fields)), start=1):
@@ -122,8 +138,9 @@ def _serialised(
             continue
         try:
             recipient = validate(row)
-        except ValidationError:
-            _note(result, spool, number, problems(model, row), row)
+        except (ValidationError, BrazeValidationError):
+            found = validation.problems(model, row, allow_unknown_fields=allow_unknown_fields)
+            _note(result, spool, number, found, row)
             continue
         body = to_json(recipient, by_alias=True, exclude_unset=True)
         if len(body) > largest:

@@ -208,37 +208,46 @@ class BrazeHook(BaseHook):
             hide=self._hide,
         )
 
-    def messages_send(self, request: Mapping[str, Any] | BrazeObject) -> Answer:
+    def messages_send(
+        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
+    ) -> Answer:
         """
         Send messages to named people, a segment or an audience, with content given here.
 
         :param request: A :class:`~braze_provider.api.requests.MessagesSend` or its fields.
+        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
         :return: The answer, with its ``dispatch_id``.
         :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
         :raises BrazeRequestError: If Braze did not accept it, or may not have.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
         """
-        return self._send(MESSAGES_SEND, request)
+        return self._send(MESSAGES_SEND, request, allow_unknown_fields)
 
-    def campaigns_trigger_send(self, request: Mapping[str, Any] | BrazeObject) -> Answer:
+    def campaigns_trigger_send(
+        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
+    ) -> Answer:
         """
         Trigger an API-triggered campaign for named people, an audience, or everybody it is meant for.
 
         :param request: A :class:`~braze_provider.api.requests.CampaignTriggerSend` or its fields.
+        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
         :return: The answer, with its ``dispatch_id``.
         :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
         :raises BrazeRequestError: If Braze did not accept it, or may not have.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns
         """
-        return self._send(CAMPAIGNS_TRIGGER_SEND, request)
+        return self._send(CAMPAIGNS_TRIGGER_SEND, request, allow_unknown_fields)
 
-    def canvas_trigger_send(self, request: Mapping[str, Any] | BrazeObject) -> Answer:
+    def canvas_trigger_send(
+        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
+    ) -> Answer:
         """
         Let named recipients, an audience, or everybody whom it is meant for enter an API-triggered Canvas.
 
         :param request: A :class:`~braze_provider.api.requests.CanvasTriggerSend` or its fields.
+        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
         :return: The answer, with its ``dispatch_id``.
         :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
         :raises BrazeInertError: If the Canvas is paused or archived: nobody enters it.
@@ -246,7 +255,7 @@ class BrazeHook(BaseHook):
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
         """
-        return self._send(CANVAS_TRIGGER_SEND, request)
+        return self._send(CANVAS_TRIGGER_SEND, request, allow_unknown_fields)
 
     def campaigns_list(self, page: int = 0) -> list[dict[str, Any]]:
         """
@@ -303,14 +312,20 @@ class BrazeHook(BaseHook):
             return False, str(error)
         return True, f"{self.connection.host} knows the API key, and it may list campaigns"
 
-    def _send(self, endpoint: Endpoint, request: Mapping[str, Any] | BrazeObject) -> Answer:
+    def _send(
+        self, endpoint: Endpoint, request: Mapping[str, Any] | BrazeObject, allow_unknown_fields: bool
+    ) -> Answer:
         from braze_provider.api.base import BrazeObject
 
         if not isinstance(request, BrazeObject):
             from braze_provider.api import requests as models
-            from braze_provider.api.validation import validate
+            from braze_provider.api.validation import unknown_fields, validate
 
-            request = validate(getattr(models, endpoint.request or ""), request, subject=endpoint.path)
+            model = getattr(models, endpoint.request or "")
+            made = validate(model, request, endpoint.path, allow_unknown_fields=allow_unknown_fields)
+            if names := unknown_fields(made):
+                self.log.warning("Not known to this package, and sent as they are: %s", ", ".join(names))
+            request = made
         return self.call(endpoint, request)
 
 

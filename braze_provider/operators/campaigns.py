@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
+from braze_provider.tasks.fields import FIXED, JSON, RECIPIENTS, TEXT, Field
 from braze_provider.tasks.send import BrazeSendOperator
-from braze_provider.recipients.base import RecipientSource
-from braze_provider.recipients.given import source_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -44,33 +43,16 @@ class CampaignTriggerOperator(BrazeSendOperator):
     :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
     """
 
-    template_fields: Collection[str] = (
-        "campaign_id",
-        "recipients",
-        "trigger_properties",
-        "audience",
-        "attachments",
-        "send_id",
-        *BrazeSendOperator.template_fields,
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "recipients.sql": "sql",
-        "trigger_properties": "json",
-        "audience": "json",
-        "attachments": "json",
-    }
-    id_fields = ("campaign_id", "send_id", *BrazeSendOperator.id_fields)
-    people_fields: ClassVar[dict[str, str | None]] = {"recipients": None}
-
     endpoint = CAMPAIGNS_TRIGGER_SEND
-    request_fields = (
-        "campaign_id",
-        "send_id",
-        "trigger_properties",
-        "broadcast",
-        "audience",
-        "attachments",
-    )
+    request_fields: ClassVar[Mapping[str, Field]] = {
+        "campaign_id": TEXT,
+        "recipients": RECIPIENTS,
+        "trigger_properties": JSON,
+        "audience": JSON,
+        "attachments": JSON,
+        "send_id": TEXT,
+        "broadcast": FIXED,
+    }
 
     def __init__(
         self,
@@ -93,9 +75,3 @@ class CampaignTriggerOperator(BrazeSendOperator):
         self.attachments = attachments
         self.send_id = send_id
         self.check_constants()
-
-    def recipient_source(self) -> RecipientSource | None:
-        """Return where the recipients come from; None when the request names none."""
-        if self.recipients is None:
-            return None
-        return source_of(self.recipients, argument="recipients", keys=self.people_fields)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from braze_provider.api.endpoints import MESSAGES_SEND
+from braze_provider.tasks.fields import CONTENT, FIXED, JSON, RECIPIENTS, TEXT, Field, Kind
 from braze_provider.tasks.send import BrazeSendOperator
-from braze_provider.recipients.base import RecipientSource
-from braze_provider.recipients.given import source_of
-from braze_provider.recipients.inline import JoinedRecipients
 from braze_provider.templating import ContentFile
 
 if TYPE_CHECKING:
@@ -55,50 +53,24 @@ class MessagesSendOperator(BrazeSendOperator):
     :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
     """
 
-    template_fields: Collection[str] = (
-        "messages",
-        "external_user_ids",
-        "user_aliases",
-        "recipients",
-        "segment_id",
-        "audience",
-        "campaign_id",
-        "send_id",
-        "recipient_subscription_state",
-        *BrazeSendOperator.template_fields,
-    )
+    endpoint = MESSAGES_SEND
+    request_fields: ClassVar[Mapping[str, Field]] = {
+        "messages": CONTENT,
+        "external_user_ids": Field(Kind.RECIPIENTS, item="external_user_id"),
+        "user_aliases": Field(Kind.RECIPIENTS, item="user_alias"),
+        "recipients": RECIPIENTS,
+        "segment_id": TEXT,
+        "audience": JSON,
+        "campaign_id": TEXT,
+        "send_id": TEXT,
+        "recipient_subscription_state": TEXT,
+        "broadcast": FIXED,
+        "override_frequency_capping": FIXED,
+    }
     template_fields_renderers: ClassVar[dict[str, str]] = {
-        "messages": "json",
         "messages.email.body": "html",
         "messages.email.amp_body": "html",
-        "recipients.sql": "sql",
-        "audience": "json",
     }
-    content_fields = ("messages",)
-    id_fields = (
-        "segment_id",
-        "campaign_id",
-        "send_id",
-        "recipient_subscription_state",
-        *BrazeSendOperator.id_fields,
-    )
-    people_fields: ClassVar[dict[str, str | None]] = {
-        "external_user_ids": "external_user_id",
-        "user_aliases": "user_alias",
-        "recipients": None,
-    }
-
-    endpoint = MESSAGES_SEND
-    request_fields = (
-        "broadcast",
-        "segment_id",
-        "audience",
-        "campaign_id",
-        "send_id",
-        "override_frequency_capping",
-        "recipient_subscription_state",
-        "messages",
-    )
 
     def __init__(
         self,
@@ -129,12 +101,3 @@ class MessagesSendOperator(BrazeSendOperator):
         self.override_frequency_capping = override_frequency_capping
         self.recipient_subscription_state = recipient_subscription_state
         self.check_constants()
-
-    def recipient_source(self) -> RecipientSource | None:
-        """Return where the recipients come from; None when the request names none."""
-        sources = [
-            source_of(value, argument=argument, keys=self.people_fields)
-            for argument in self.people_fields
-            if (value := getattr(self, argument)) is not None
-        ]
-        return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)

@@ -112,6 +112,7 @@ class SendArguments(OperatorArguments, total=False):
     """
 
     allow_duplicates: bool
+    allow_unknown_fields: bool
     braze_conn_id: Templated
     concurrency: int
     deferrable: bool

@@ -47,6 +47,7 @@ _OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("deferrable", lambda value: isinstance(value, bool), "a Boolean"),
     ("max_slot_wait", lambda value: isinstance(value, (int, float)) and value > 0, "a number of seconds"),
     ("dry_run", lambda value: isinstance(value, bool), "a Boolean"),
+    ("allow_unknown_fields", lambda value: isinstance(value, bool), "a Boolean"),
 )
 _OPTIONAL = ("max_recipients", "max_rejected", "max_lateness")
 

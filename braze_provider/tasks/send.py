@@ -1,34 +1,31 @@
-"""What all operators that send have in common; each adds its endpoint's parameters and nothing else."""
+"""A task that sends: recipients through a delivery with a ledger, or one broadcast."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Collection, Iterable
 from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pendulum
 
 from braze_provider._compat import AirflowFailException, AirflowSkipException, RetryPolicy, conf
-from braze_provider.api.errors import BrazeError, BrazeValidationError
+from braze_provider.api.errors import BrazeError
+from braze_provider.recipients.given import source_of
+from braze_provider.recipients.inline import JoinedRecipients
 from braze_provider.tasks.options import BOOLEANS, option_problems
-from braze_provider.tasks.rendering import LiquidAwareRendering
-from braze_provider.recipients.base import RecipientSource
+from braze_provider.tasks.task import BrazeTask
 from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context
-    from braze_provider.api.endpoints import Endpoint
     from braze_provider.api.requests.base import SendRequest
     from braze_provider.delivery.delivery import Delivery
-    from braze_provider.hooks.braze import BrazeHook
+    from braze_provider.recipients.base import RecipientSource
     from braze_provider.tasks.arguments import Templated
 
 MAX_DISPATCH_IDS = 10_000
 
 
-class BrazeSendOperator(LiquidAwareRendering):
+class BrazeSendOperator(BrazeTask):
     """
     Base of the operators that send. Its parameters are those that every one of them takes.
 
@@ -88,9 +85,12 @@ class BrazeSendOperator(LiquidAwareRendering):
         ``max_slot_wait``. Needs a durable ledger and a triggerer. Default: Airflow's ``default_deferrable``.
     :param max_slot_wait: Seconds to wait in the slot at most, if ``deferrable``. Default 60.
     :param dry_run: Validate, count and log an example request, but send nothing. Default False.
+    :param allow_unknown_fields: Hand fields that this package does not know on to Braze as they are, in the
+        request and in recipients, for the day on which Braze adds one. The log names each once. Default
+        False: they are refused, because most are typing mistakes.
     """
 
-    id_fields: ClassVar[tuple[str, ...]] = (
+    templated_options: ClassVar[tuple[str, ...]] = (
         "braze_conn_id",
         "on_uncertain",
         "ledger_conn_id",
@@ -98,20 +98,13 @@ class BrazeSendOperator(LiquidAwareRendering):
         "resend",
         "unsent_path",
     )
-    template_fields: Collection[str] = id_fields
-    ui_color = "#f9e1d2"
 
     # Text or a choice once they are rendered.
-    braze_conn_id: Any
     ledger_conn_id: Any
     on_uncertain: Any
     receipts_path: Any
     resend: Any
     unsent_path: Any
-
-    endpoint: ClassVar[Endpoint]
-    request_fields: ClassVar[tuple[str, ...]] = ()
-    """The constructor arguments that are fields of the request, recipients excepted."""
 
     def __init__(
         self,
@@ -133,6 +126,7 @@ class BrazeSendOperator(LiquidAwareRendering):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_slot_wait: float = 60.0,
         dry_run: bool = False,
+        allow_unknown_fields: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -154,19 +148,13 @@ class BrazeSendOperator(LiquidAwareRendering):
         self.max_slot_wait = max_slot_wait
         # Airflow's own method of this name is called by nothing any more.
         self.dry_run = dry_run  # type: ignore[method-assign,assignment,unused-ignore]
+        self.allow_unknown_fields = allow_unknown_fields
         self._delivery: Delivery | None = None
         # A mapped task is given None outright, so that a default argument would not do.
         if RetryPolicy is not None and self.retry_policy is None:
             from braze_provider.tasks.retries import BrazeRetryPolicy
 
             self.retry_policy = BrazeRetryPolicy()
-
-    @cached_property
-    def hook(self) -> BrazeHook:
-        """The hook that sends."""
-        from braze_provider.hooks.braze import BrazeHook
-
-        return BrazeHook(self.braze_conn_id)
 
     @property
     def request_model(self) -> type[SendRequest]:
@@ -176,9 +164,13 @@ class BrazeSendOperator(LiquidAwareRendering):
         model: type[SendRequest] = getattr(models, self.endpoint.request or "")
         return model
 
-    @abstractmethod
     def recipient_source(self) -> RecipientSource | None:
         """Return where the recipients come from; None when the request names none."""
+        sources = [
+            source_of(value, argument=argument, keys=self.people_fields)
+            for argument, value in self._set(self.people_fields).items()
+        ]
+        return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send, and return the report."""
@@ -200,8 +192,8 @@ class BrazeSendOperator(LiquidAwareRendering):
         delivery = self._delivery = self._make_delivery(context, resumed=resumed)
         try:
             delivery.begin()
-            self._check_options()
-            report = delivery.run(self._given(self.request_fields), self.recipient_source()).to_dict()
+            self.refuse(option_problems(self))
+            report = delivery.run(self.request_values(), self.recipient_source()).to_dict()
             self._push_dispatch_ids(context, delivery)
         except LedgerLostError:
             raise  # The copy that has taken over reports: this one's figures would replace its.
@@ -260,6 +252,7 @@ class BrazeSendOperator(LiquidAwareRendering):
                 pool_slots=self.pool_slots,
                 max_slot_wait=self.max_slot_wait if self.deferrable and ledger.durable else None,
                 dry_run=bool(self.dry_run),
+                allow_unknown_fields=self.allow_unknown_fields,
             ),
             log=self.log,
             ledger=ledger,
@@ -282,25 +275,22 @@ class BrazeSendOperator(LiquidAwareRendering):
         """
         from braze_provider.tasks.parse_checks import problems_of_constants
 
-        people = self._given(self.people_fields)
+        people = self._set(self.people_fields)
         if self.on_invalid == "skip":  # Then bad rows are no mistake, only that there are people counts.
             people = dict.fromkeys(people, None)
-        problems = [
-            *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
-            *self.content_problems(),
-            *problems_of_constants(
-                self.request_model, self._given(self.request_fields), people, self.people_fields
-            ),
-        ]
-        if problems:
-            raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
-
-    def _given(self, names: Iterable[str]) -> dict[str, Any]:
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
-
-    def _check_options(self) -> None:
-        if problems := option_problems(self):
-            raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
+        self.refuse(
+            [
+                *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
+                *self.content_problems(),
+                *problems_of_constants(
+                    self.request_model,
+                    self.request_values(),
+                    people,
+                    self.people_fields,
+                    allow_unknown_fields=self.allow_unknown_fields is True,
+                ),
+            ]
+        )
 
     def _skip_if_late(self, context: Context) -> None:
         if self.max_lateness is None:

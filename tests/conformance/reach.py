@@ -15,7 +15,7 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
-        canvas_trigger_send sends_id_create messages_schedule_create messages_schedule_update
+        sends_id_create messages_schedule_create messages_schedule_update
         messages_schedule_delete campaigns_trigger_schedule_create campaigns_trigger_schedule_update
         campaigns_trigger_schedule_delete canvas_trigger_schedule_create canvas_trigger_schedule_update
         canvas_trigger_schedule_delete messages_live_activity_start messages_live_activity_update

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ import pytest
 import yaml
 from conformance.reach import REASONS, ROOMS_OF_CLASSES, classes, reach
 
-from braze_provider.api import requests
 from braze_provider.api.endpoints import ENDPOINTS, Endpoint
 from braze_provider.get_provider_info import get_provider_info
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.sandbox import Sandbox
-from braze_provider.tasks.send import BrazeSendOperator
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
@@ -48,14 +45,6 @@ def test_it_is_reached_by_a_class_or_says_why_not(name):
 def test_no_reason_is_out_of_date():
     with_a_class = {one.endpoint.name for one in classes()}
     assert REASONS.keys() <= ENDPOINTS.keys() - with_a_class
-
-
-@pytest.mark.parametrize("one", classes(), ids=lambda one: one.__name__)
-def test_an_operator_that_sends_takes_every_field_of_its_request(one):
-    if issubclass(one, BrazeSendOperator):
-        model = getattr(requests, one.endpoint.request)
-        assert set(one.request_fields) == model.model_fields.keys() - set(one.endpoint.arrays)
-        assert {*one.request_fields, *one.people_fields} <= inspect.signature(one).parameters.keys()
 
 
 @pytest.mark.parametrize("one", classes(), ids=lambda one: one.__name__)

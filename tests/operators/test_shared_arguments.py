@@ -11,11 +11,11 @@ import airflow_harness
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
-from braze_provider.tasks.send import BrazeSendOperator
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
-from braze_provider.tasks.arguments import OperatorArguments, SendArguments
 from braze_provider.recipients import SqlRecipients
+from braze_provider.tasks.arguments import OperatorArguments, SendArguments
+from braze_provider.tasks.send import BrazeSendOperator
 
 
 def arguments_of(operator: type) -> set[str]:

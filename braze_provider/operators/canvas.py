@@ -1,0 +1,68 @@
+"""Operators for API-triggered Canvases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from braze_provider.api.endpoints import CANVAS_TRIGGER_SEND
+from braze_provider.tasks.fields import FIXED, JSON, RECIPIENTS, TEXT, Field
+from braze_provider.tasks.send import BrazeSendOperator
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from braze_provider.tasks.arguments import People, SendArguments, Templated
+
+
+class CanvasTriggerOperator(BrazeSendOperator):
+    """
+    Let named recipients, an audience, or everybody whom it is meant for enter an API-triggered Canvas.
+
+    The journey lives in Braze's dashboard. The task says who enters it and hands over ``context``. A Canvas
+    that is paused or archived takes nobody in, although Braze accepts the request: the task fails then.
+
+    See :class:`~braze_provider.tasks.send.BrazeSendOperator` for what a retry and a kill do, for the XComs,
+    and for the parameters that all sending operators share.
+
+    .. seealso::
+        - :ref:`howto/operator:CanvasTriggerOperator`
+        - https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
+
+    :param canvas_id: Id of an API-triggered Canvas. (templated)
+    :param recipients: The recipients, as for
+        :class:`~braze_provider.operators.campaigns.CampaignTriggerOperator`. A column ``context.<name>``
+        gives a value of its own to each. (templated)
+    :param context: Values for the Canvas's Liquid, for all recipients; at most 50 KB. A recipient's own win
+        over them. (templated)
+    :param audience: Connected audience that narrows down who enters. (templated)
+    :param broadcast: True lets everybody enter whom the Canvas is meant for. Default: not given.
+    :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
+    """
+
+    endpoint = CANVAS_TRIGGER_SEND
+    request_fields: ClassVar[Mapping[str, Field]] = {
+        "canvas_id": TEXT,
+        "recipients": RECIPIENTS,
+        "context": JSON,
+        "audience": JSON,
+        "broadcast": FIXED,
+    }
+
+    def __init__(
+        self,
+        *,
+        canvas_id: Templated,
+        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        context: Mapping[str, Any] | Templated | None = None,
+        audience: Mapping[str, Any] | Templated | None = None,
+        broadcast: bool | None = None,
+        **kwargs: Unpack[SendArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        self.canvas_id = canvas_id
+        self.recipients = recipients
+        self.context = context
+        self.audience = audience
+        self.broadcast = broadcast
+        self.check_constants()

@@ -1,0 +1,87 @@
+"""What all tasks of this package have in common: fields, a connection, and checks at Dag parse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from braze_provider.api.errors import BrazeValidationError, Problem
+from braze_provider.tasks.fields import Field, Kind
+from braze_provider.tasks.rendering import LiquidAwareRendering
+
+if TYPE_CHECKING:
+    from braze_provider.api.base import BrazeObject
+    from braze_provider.api.endpoints import Endpoint
+    from braze_provider.hooks.braze import BrazeHook
+
+
+class BrazeTask(LiquidAwareRendering):
+    """
+    Base of all operators and sensors.
+
+    A class states each of its fields once, by kind, in :attr:`request_fields`. What Airflow and the rendering
+    read (``template_fields`` and the like) is derived from that.
+    """
+
+    endpoint: ClassVar[Endpoint]
+    """Where the request goes."""
+    request_fields: ClassVar[Mapping[str, Field]] = {}
+    """The arguments that make the request, in the order in which Airflow shows them."""
+    templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
+    """The other arguments that are rendered, all of them as text."""
+    ui_color = "#f9e1d2"
+
+    # Text once it is rendered.
+    braze_conn_id: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not {"request_fields", "templated_options"} & vars(cls).keys():
+            return  # A subclass of a user's may have template fields of its own.
+        names = {
+            kind: tuple(name for name, field in cls.request_fields.items() if field.kind is kind)
+            for kind in Kind
+        }
+        cls.id_fields = (*names[Kind.TEXT], *cls.templated_options)
+        cls.content_fields = names[Kind.CONTENT]
+        cls.people_fields = {name: cls.request_fields[name].item for name in names[Kind.RECIPIENTS]}
+        fixed = names[Kind.FIXED]
+        cls.template_fields = (*(n for n in cls.request_fields if n not in fixed), *cls.templated_options)
+        cls.template_fields_renderers = {
+            **dict.fromkeys((*names[Kind.JSON], *names[Kind.CONTENT]), "json"),
+            **{f"{name}.sql": "sql" for name in names[Kind.RECIPIENTS]},
+            **vars(cls).get("template_fields_renderers", {}),
+        }
+
+    @cached_property
+    def hook(self) -> BrazeHook:
+        """The hook that makes the requests."""
+        from braze_provider.hooks.braze import BrazeHook
+
+        return BrazeHook(self.braze_conn_id)
+
+    @property
+    def request_model(self) -> type[BrazeObject]:
+        """The model of the endpoint's request."""
+        from braze_provider.api import requests as models
+
+        model: type[BrazeObject] = getattr(models, self.endpoint.request or "")
+        return model
+
+    def request_values(self) -> dict[str, Any]:
+        """Give the fields of the request that are set, recipients excepted."""
+        return self._set(name for name in self.request_fields if name not in self.people_fields)
+
+    def refuse(self, problems: list[Problem]) -> None:
+        """
+        Raise an error that names the task.
+
+        :param problems: What is wrong. Default: nothing, and nothing is raised.
+        :raises BrazeValidationError: If anything is wrong.
+        """
+        if problems:
+            raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)
+
+    def _set(self, names: Iterable[str]) -> dict[str, Any]:
+        return {name: value for name in names if (value := getattr(self, name)) is not None}

@@ -1,0 +1,103 @@
+"""An operator states its fields once: everything that Airflow, the rendering and the request read agrees."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+from conformance.reach import classes
+
+from braze_provider.api.errors import BrazeValidationError
+from braze_provider.tasks.fields import Kind
+from braze_provider.tasks.send import BrazeSendOperator
+
+CLASSES: Any = classes()
+SENDING = [one for one in CLASSES if issubclass(one, BrazeSendOperator)]
+each = pytest.mark.parametrize("operator", CLASSES, ids=lambda one: one.__name__)
+each_that_sends = pytest.mark.parametrize("operator", SENDING, ids=lambda one: one.__name__)
+
+
+def arguments_of(operator: type) -> set[str]:
+    return set(inspect.signature(inspect.unwrap(operator.__init__)).parameters) - {"self", "kwargs"}
+
+
+def test_there_are_operators():
+    assert len(SENDING) >= 3
+
+
+@each
+def test_the_constructor_takes_each_field_and_nothing_else(operator):
+    assert arguments_of(operator) == set(operator.request_fields)
+
+
+@each
+def test_the_docstring_says_what_each_argument_is(operator):
+    described = set(re.findall(r":param (\w+):", operator.__doc__))
+    assert described == arguments_of(operator)
+
+
+@each
+def test_the_docstring_says_which_arguments_are_templated(operator):
+    parts = re.findall(r":param (\w+):(.*?)(?=:param|:raises|$)", operator.__doc__, re.DOTALL)
+    said = {name for name, text in parts if "(templated" in text}
+    assert said == {name for name, field in operator.request_fields.items() if field.kind is not Kind.FIXED}
+
+
+@each_that_sends
+def test_the_request_has_each_field_and_no_other(operator):
+    endpoint, fields = operator.endpoint, operator.request_fields
+    recipients = {name for name, field in fields.items() if field.kind is Kind.RECIPIENTS}
+    model = operator.request_model.fget(operator)
+    assert set(fields) - recipients == set(model.model_fields) - set(endpoint.arrays)
+    assert recipients == {*endpoint.arrays, "recipients"}
+
+
+@each_that_sends
+def test_the_request_goes_where_its_model_says(operator):
+    assert operator.request_model.fget(operator).endpoint is operator.endpoint
+
+
+@each
+def test_what_is_rendered_is_what_is_not_fixed(operator):
+    templated = {name for name, field in operator.request_fields.items() if field.kind is not Kind.FIXED}
+    assert set(operator.template_fields) == templated | set(operator.templated_options)
+
+
+@each
+def test_each_option_that_is_rendered_is_an_argument(operator):
+    shared = set().union(*(arguments_of(base) for base in operator.__mro__ if "__init__" in vars(base)))
+    assert set(operator.templated_options) <= shared
+
+
+@each_that_sends
+def test_each_argument_is_checked_at_dag_parse(operator):
+    constants = {name: object() for name in operator.request_fields}
+    with pytest.raises(BrazeValidationError) as caught:
+        operator(task_id="t", **constants)
+    named = {re.split(r"\W", problem.path)[0] for problem in caught.value.problems}
+    assert named >= set(operator.request_fields)
+
+
+@each_that_sends
+def test_each_argument_is_kept_under_its_name(operator):
+    given = {name: f"{{{{ {name} }}}}" for name in operator.request_fields}
+    made = operator(
+        task_id="t",
+        **{
+            **given,
+            **{name: None for name, field in operator.request_fields.items() if field.kind is Kind.FIXED},
+        },
+    )
+    kept = {name: getattr(made, name) for name in given}
+    assert {name: value for name, value in kept.items() if value is not None} == {
+        name: value for name, value in given.items() if operator.request_fields[name].kind is not Kind.FIXED
+    }
+
+
+def test_a_field_that_a_subclass_of_ones_own_adds_is_rendered():
+    class Own(SENDING[0]):
+        template_fields = (*SENDING[0].template_fields, "label")
+
+    assert "label" in Own.template_fields
