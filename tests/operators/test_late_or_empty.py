@@ -64,7 +64,7 @@ def test_a_run_is_measured_with_a_duration_of_pendulum_s_in_any_time_zone(zone, 
 
 
 def test_the_reason_tells_in_words_how_late_a_run_is():
-    ended = NOW - timedelta(days=3, hours=4, minutes=5)
+    ended = pendulum.now("UTC").subtract(days=3, hours=4, minutes=5)
 
     assert "was 3 days 4 hours 5 minutes" in (lateness(run_after=ended) or "")
 
