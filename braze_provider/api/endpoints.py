@@ -135,25 +135,34 @@ _ROWS = (
              ids=("send_id",), request="SendIdCreate"),
     Endpoint("messages_schedule_create", "POST", "/messages/schedule/create",
              "messaging/schedule_messages/post_schedule_messages", repeat=Repeat.DUPLICATES,
-             arrays=("external_user_ids", "user_aliases"), rows=50, ids=("dispatch_id", "schedule_id")),
+             arrays=("external_user_ids", "user_aliases"), rows=50, ids=("dispatch_id", "schedule_id"),
+             request="MessagesScheduleCreate"),
     Endpoint("messages_schedule_update", "POST", "/messages/schedule/update",
-             "messaging/schedule_messages/post_update_scheduled_messages", repeat=Repeat.SAFE),
+             "messaging/schedule_messages/post_update_scheduled_messages", repeat=Repeat.SAFE,
+             request="MessagesScheduleUpdate"),
     Endpoint("messages_schedule_delete", "POST", "/messages/schedule/delete",
-             "messaging/schedule_messages/post_delete_scheduled_messages", repeat=Repeat.SAFE),
+             "messaging/schedule_messages/post_delete_scheduled_messages", repeat=Repeat.SAFE,
+             request="MessagesScheduleDelete"),
     Endpoint("campaigns_trigger_schedule_create", "POST", "/campaigns/trigger/schedule/create",
              "messaging/schedule_messages/post_schedule_triggered_campaigns", broadcast_bucket="broadcast",
-             repeat=Repeat.DUPLICATES, arrays=("recipients",), rows=50, ids=("dispatch_id", "schedule_id")),
+             repeat=Repeat.DUPLICATES, arrays=("recipients",), rows=50, ids=("dispatch_id", "schedule_id"),
+             request="CampaignScheduleCreate"),
     Endpoint("campaigns_trigger_schedule_update", "POST", "/campaigns/trigger/schedule/update",
-             "messaging/schedule_messages/post_update_scheduled_triggered_campaigns", repeat=Repeat.SAFE),
+             "messaging/schedule_messages/post_update_scheduled_triggered_campaigns", repeat=Repeat.SAFE,
+             request="CampaignScheduleUpdate"),
     Endpoint("campaigns_trigger_schedule_delete", "POST", "/campaigns/trigger/schedule/delete",
-             "messaging/schedule_messages/post_delete_scheduled_triggered_messages", repeat=Repeat.SAFE),
+             "messaging/schedule_messages/post_delete_scheduled_triggered_messages", repeat=Repeat.SAFE,
+             request="CampaignScheduleDelete"),
     Endpoint("canvas_trigger_schedule_create", "POST", "/canvas/trigger/schedule/create",
              "messaging/schedule_messages/post_schedule_triggered_canvases", broadcast_bucket="broadcast",
-             repeat=Repeat.DUPLICATES, arrays=("recipients",), rows=50, ids=("dispatch_id", "schedule_id")),
+             repeat=Repeat.DUPLICATES, arrays=("recipients",), rows=50, ids=("dispatch_id", "schedule_id"),
+             request="CanvasScheduleCreate"),
     Endpoint("canvas_trigger_schedule_update", "POST", "/canvas/trigger/schedule/update",
-             "messaging/schedule_messages/post_update_scheduled_triggered_canvases", repeat=Repeat.SAFE),
+             "messaging/schedule_messages/post_update_scheduled_triggered_canvases", repeat=Repeat.SAFE,
+             request="CanvasScheduleUpdate"),
     Endpoint("canvas_trigger_schedule_delete", "POST", "/canvas/trigger/schedule/delete",
-             "messaging/schedule_messages/post_delete_scheduled_triggered_canvases", repeat=Repeat.SAFE),
+             "messaging/schedule_messages/post_delete_scheduled_triggered_canvases", repeat=Repeat.SAFE,
+             request="CanvasScheduleDelete"),
     Endpoint("messages_scheduled_broadcasts", "GET", "/messages/scheduled_broadcasts",
              "messaging/schedule_messages/get_messages_scheduled", permission="messages.schedule_broadcasts"),
     # Live Activities, transactional e-mail, copies
@@ -353,6 +362,9 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({endpoint.name: endpoint fo
 MESSAGES_SEND = ENDPOINTS["messages_send"]
 CAMPAIGNS_TRIGGER_SEND = ENDPOINTS["campaigns_trigger_send"]
 CANVAS_TRIGGER_SEND = ENDPOINTS["canvas_trigger_send"]
+MESSAGES_SCHEDULE_CREATE = ENDPOINTS["messages_schedule_create"]
+CAMPAIGNS_TRIGGER_SCHEDULE_CREATE = ENDPOINTS["campaigns_trigger_schedule_create"]
+CANVAS_TRIGGER_SCHEDULE_CREATE = ENDPOINTS["canvas_trigger_schedule_create"]
 SENDS_ID_CREATE = ENDPOINTS["sends_id_create"]
 CAMPAIGNS_LIST = ENDPOINTS["campaigns_list"]
 CAMPAIGNS_DETAILS = ENDPOINTS["campaigns_details"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from api.channel_helpers import LARGEST, REPLY_CARD, SMALLEST, TEMPLATE_CARD, WHATS_APP_MESSAGES, carousel
 
+from braze_provider.api import requests
 from braze_provider.api.base import BrazeObject, MessagePart
 from braze_provider.api.channels.apple_push import ApplePush
 from braze_provider.api.channels.base import Channel
@@ -21,7 +22,10 @@ from braze_provider.api.objects.recipients import Addressee, CampaignRecipient, 
 from braze_provider.api.objects.schedule import Schedule
 from braze_provider.api.objects.user_attributes import UserAttributes
 from braze_provider.api.requests import CampaignTriggerSend, CanvasTriggerSend, MessagesSend, SendRequest
-from braze_provider.api.requests.triggers import TriggerSend
+from braze_provider.api.requests.campaigns import CampaignTriggerRequest
+from braze_provider.api.requests.canvas import CanvasTriggerRequest
+from braze_provider.api.requests.messages import MessageRequest
+from braze_provider.api.requests.triggers import TriggerRequest
 from braze_provider.api.validation import problems, unknown_fields, validate
 
 ALIAS = {"alias_name": "ada", "alias_label": "crm"}
@@ -47,10 +51,22 @@ TRIGGER = {
     "audience": AUDIENCE,
     "attachments": [{"file_name": "f", "url": "https://example.com/f.pdf"}],
 }
+SCHEDULE = {"time": "2026-10-01T12:00:00Z"}
+SMS = {"sms": SMALLEST["sms"]}
 WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (CampaignTriggerSend, TRIGGER),
     (MessagesSend, {"user_aliases": [ALIAS], "audience": AUDIENCE, "messages": LARGEST}),
-    (Schedule, {"time": "2026-10-01T12:00:00Z"}),
+    (Schedule, SCHEDULE),
+    (requests.SendIdCreate, {"campaign_id": "c"}),
+    (requests.MessagesScheduleCreate, {"user_aliases": [ALIAS], "messages": SMS, "schedule": SCHEDULE}),
+    (requests.MessagesScheduleUpdate, {"schedule_id": "s", "messages": SMS, "schedule": SCHEDULE}),
+    (requests.MessagesScheduleDelete, {"schedule_id": "s"}),
+    (requests.CampaignScheduleCreate, {"campaign_id": "c", "broadcast": True, "schedule": SCHEDULE}),
+    (requests.CampaignScheduleUpdate, {"campaign_id": "c", "schedule_id": "s", "schedule": SCHEDULE}),
+    (requests.CampaignScheduleDelete, {"campaign_id": "c", "schedule_id": "s"}),
+    (requests.CanvasScheduleCreate, {"canvas_id": "c", "broadcast": True, "schedule": SCHEDULE}),
+    (requests.CanvasScheduleUpdate, {"canvas_id": "c", "schedule_id": "s", "schedule": SCHEDULE}),
+    (requests.CanvasScheduleDelete, {"canvas_id": "c", "schedule_id": "s"}),
     (CanvasTriggerSend, {"canvas_id": "c", "recipients": TRIGGER["recipients"], "audience": AUDIENCE}),
     *(
         (Messages, {"whats_app": {**SMALLEST["whats_app"], "message_type": kind, "message": message}})
@@ -106,7 +122,8 @@ def test_every_object_is_tried():
             yield from below(inner)
 
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
-    bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, TriggerSend, Addressee, Recipient}
+    bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Addressee, Recipient}
+    bases |= {MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
     assert set(below(BrazeObject)) - tried - bases == {UserIdentity}
 
 

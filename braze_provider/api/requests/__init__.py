@@ -11,16 +11,55 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from braze_provider.api.requests.base import SendRequest
-    from braze_provider.api.requests.campaigns import CampaignTriggerSend
-    from braze_provider.api.requests.canvas import CanvasTriggerSend
+    from braze_provider.api.requests.campaigns import (
+        CampaignScheduleCreate,
+        CampaignScheduleDelete,
+        CampaignScheduleUpdate,
+        CampaignTriggerSend,
+    )
+    from braze_provider.api.requests.canvas import (
+        CanvasScheduleCreate,
+        CanvasScheduleDelete,
+        CanvasScheduleUpdate,
+        CanvasTriggerSend,
+    )
     from braze_provider.api.requests.messages import MessagesSend
+    from braze_provider.api.requests.schedules import (
+        MessagesScheduleCreate,
+        MessagesScheduleDelete,
+        MessagesScheduleUpdate,
+    )
     from braze_provider.api.requests.sends import SendIdCreate
 
-__all__ = ["CampaignTriggerSend", "CanvasTriggerSend", "MessagesSend", "SendIdCreate", "SendRequest"]
+__all__ = [
+    "CampaignScheduleCreate",
+    "CampaignScheduleDelete",
+    "CampaignScheduleUpdate",
+    "CampaignTriggerSend",
+    "CanvasScheduleCreate",
+    "CanvasScheduleDelete",
+    "CanvasScheduleUpdate",
+    "CanvasTriggerSend",
+    "MessagesScheduleCreate",
+    "MessagesScheduleDelete",
+    "MessagesScheduleUpdate",
+    "MessagesSend",
+    "SendIdCreate",
+    "SendRequest",
+]
 
 _MODULES = {
+    "CampaignScheduleCreate": "campaigns",
+    "CampaignScheduleDelete": "campaigns",
+    "CampaignScheduleUpdate": "campaigns",
     "CampaignTriggerSend": "campaigns",
+    "CanvasScheduleCreate": "canvas",
+    "CanvasScheduleDelete": "canvas",
+    "CanvasScheduleUpdate": "canvas",
     "CanvasTriggerSend": "canvas",
+    "MessagesScheduleCreate": "schedules",
+    "MessagesScheduleDelete": "schedules",
+    "MessagesScheduleUpdate": "schedules",
     "MessagesSend": "messages",
     "SendIdCreate": "sends",
     "SendRequest": "base",

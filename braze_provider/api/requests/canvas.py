@@ -1,28 +1,26 @@
-"""``POST /canvas/trigger/send``: a Canvas of the dashboard, to recipients with a context of their own."""
+"""Requests that let recipients enter a Canvas of the dashboard, now or later."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from braze_provider.api.endpoints import CANVAS_TRIGGER_SEND
+from braze_provider.api.base import BrazeObject
+from braze_provider.api.endpoints import CANVAS_TRIGGER_SCHEDULE_CREATE, CANVAS_TRIGGER_SEND
 from braze_provider.api.objects.recipients import CanvasRecipient
+from braze_provider.api.objects.schedule import Schedule
 from braze_provider.api.open_json import Properties
-from braze_provider.api.requests.triggers import TriggerSend
+from braze_provider.api.requests.triggers import TriggerRequest
 from braze_provider.api.values import Array, NonEmptyText, Omittable
 
 
-class CanvasTriggerSend(TriggerSend):
+class CanvasTriggerRequest(TriggerRequest):
     """
-    Let recipients enter a Canvas now. Only those who are in the Canvas's audience as well do.
+    What entering a Canvas now and later have in common.
 
     :param canvas_id: A Canvas with API-triggered entry.
     :param recipients: Recipients, at most 50.
     :param context: Values for all recipients, at most 50 KB; those of a recipient rule over them.
-    :param audience: A connected audience, which narrows down the Canvas's own.
-    :param broadcast: Default: False. True sends to the Canvas's whole audience.
-
-    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
     """
 
     hints: ClassVar[Mapping[str, str]] = {
@@ -35,10 +33,64 @@ class CanvasTriggerSend(TriggerSend):
         "attachments": "they belong to a campaign; a Canvas takes none",
         "send_id": "Braze tracks no send of a Canvas",
     }
-    endpoint = CANVAS_TRIGGER_SEND
     recipient_model = CanvasRecipient
-    content_fields = frozenset({"context"})
 
     canvas_id: NonEmptyText
     recipients: Omittable[Array[CanvasRecipient]] = None
     context: Omittable[Properties] = None
+
+
+class CanvasTriggerSend(CanvasTriggerRequest):
+    """
+    Let recipients enter a Canvas now. Its fields are those of :class:`CanvasTriggerRequest`.
+
+    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
+    """
+
+    endpoint = CANVAS_TRIGGER_SEND
+    content_fields = frozenset({"context"})
+
+
+class CanvasScheduleCreate(CanvasTriggerRequest):
+    """
+    Let recipients enter a Canvas later. Its other fields are those of :class:`CanvasTriggerRequest`.
+
+    :param schedule: When.
+
+    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_schedule_triggered_canvases
+    """
+
+    endpoint = CANVAS_TRIGGER_SCHEDULE_CREATE
+    content_fields = frozenset({"context"})
+
+    schedule: Schedule
+
+
+class CanvasScheduleUpdate(BrazeObject):
+    """
+    Move a scheduled Canvas. The new schedule takes the place of the whole old one.
+
+    :param canvas_id: Id of the Canvas.
+    :param schedule_id: Id of the schedule.
+    :param schedule: When recipients enter instead.
+
+    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_update_scheduled_triggered_canvases
+    """
+
+    canvas_id: NonEmptyText
+    schedule_id: NonEmptyText
+    schedule: Schedule
+
+
+class CanvasScheduleDelete(BrazeObject):
+    """
+    Cancel a scheduled Canvas.
+
+    :param canvas_id: Id of the Canvas.
+    :param schedule_id: Id of the schedule.
+
+    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_delete_scheduled_triggered_canvases
+    """
+
+    canvas_id: NonEmptyText
+    schedule_id: NonEmptyText

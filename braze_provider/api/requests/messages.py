@@ -18,9 +18,9 @@ from braze_provider.api.values import Array, ExternalUserId, NonEmptyText, Omitt
 _ARRAYS = {"external_user_ids": b'{"external_user_id":', "user_aliases": b'{"user_alias":'}
 
 
-class MessagesSend(SendRequest):
+class MessageRequest(SendRequest):
     """
-    Send messages now. The people must exist already: this endpoint creates nobody.
+    What sending messages now and scheduling them have in common.
 
     :param messages: What is sent, in one or more channels.
     :param external_user_ids: Ids of people, at most 50 together with ``user_aliases``.
@@ -31,11 +31,8 @@ class MessagesSend(SendRequest):
     :param campaign_id: The API campaign that it counts for; every channel then needs its
         ``message_variation_id``. Default: the send shows up in no statistics.
     :param send_id: The send that it counts for, ASCII of 64 characters at most; must have been registered.
-    :param override_frequency_capping: Default: False. Whether frequency capping is ignored.
     :param recipient_subscription_state: ``opted_in``, ``subscribed`` (default: also opted in) or ``all``
         (also unsubscribed).
-
-    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
     """
 
     hints: ClassVar[Mapping[str, str]] = {
@@ -43,9 +40,7 @@ class MessagesSend(SendRequest):
         "trigger_properties": "they belong to campaigns; here, Liquid reads the profile",
         "attributes": "this endpoint writes to no profile",
     }
-    endpoint = MESSAGES_SEND
     recipient_model = UserIdentity
-    content_fields = frozenset({"messages"})
     _stand_in: ClassVar[Mapping[str, Any]] = {"external_user_ids": ["stand-in"]}
 
     messages: Messages
@@ -56,7 +51,6 @@ class MessagesSend(SendRequest):
     broadcast: Omittable[bool] = None
     campaign_id: Omittable[NonEmptyText] = None
     send_id: Omittable[SendId] = None
-    override_frequency_capping: Omittable[bool] = None
     recipient_subscription_state: Omittable[Literal["opted_in", "subscribed", "all"]] = None
 
     @classmethod
@@ -96,3 +90,20 @@ class MessagesSend(SendRequest):
             if members := [row[len(start) : -1] for row in rows if row.startswith(start)]:
                 arrays[field] = b"[%s]" % b",".join(members)
         return arrays
+
+
+class MessagesSend(MessageRequest):
+    """
+    Send messages now. The recipients must exist already: this endpoint creates no users.
+
+    Its other fields are those of :class:`MessageRequest`.
+
+    :param override_frequency_capping: Default: False. Whether frequency capping is ignored.
+
+    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
+    """
+
+    endpoint = MESSAGES_SEND
+    content_fields = frozenset({"messages"})
+
+    override_frequency_capping: Omittable[bool] = None

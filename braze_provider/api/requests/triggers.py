@@ -11,9 +11,9 @@ from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.values import Omittable
 
 
-class TriggerSend(SendRequest):
+class TriggerRequest(SendRequest):
     """
-    Trigger what the dashboard holds. Only recipients who are in its own audience as well get it.
+    Trigger what the dashboard holds, now or later. Only recipients who are in its own audience get it.
 
     :param audience: A connected audience, which narrows down the dashboard's own.
     :param broadcast: Default: False. True sends to the whole audience of the dashboard.
