@@ -27,6 +27,9 @@ from braze_provider.api.outcomes import Outcome, outcome_of_answer
 from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
+ID_NAMES = ("dispatch_id", "schedule_id", "send_id")
+"""Under which names Braze gives ids of what it accepted."""
+
 _ACCEPTED = ("success", "queued")
 
 
@@ -58,6 +61,12 @@ class Answer:
     def send_id(self) -> str | None:
         """The send identifier under which Braze tracks it, where it does."""
         return _text_or_none(self.body.get("send_id"))
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """All ids that Braze gave it, by name."""
+        found = {name: _text_or_none(self.body.get(name)) for name in ID_NAMES}
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -123,6 +132,7 @@ def _accepted(
             status=status,
             braze_message=said,
             errors=answer.errors,
+            ids=answer.ids,
         )
         unreadable.rate_limit = rate_limit
         raise unreadable
@@ -133,7 +143,7 @@ def _accepted(
             status=status,
             braze_message=notice,
             errors=answer.errors,
-            dispatch_id=answer.dispatch_id,
+            ids=answer.ids,
         )
         inert.rate_limit = rate_limit
         raise inert

@@ -371,7 +371,7 @@ def _receipt(settled: Settled, state: State) -> Receipt:
         fingerprint=settled.batch.fingerprint,
         state=state,
         at=_now(),
-        dispatch_id=error.dispatch_id if error else answer.dispatch_id if answer else None,
+        ids=error.ids if error else answer.ids if answer else {},
         reason=None if error is None else str(error),
     )
 
