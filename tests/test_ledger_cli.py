@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Book:
         deployment: str = "",
         running: bool = False,
         finished: bool = False,
+        ids: Sequence[str] = ("dispatch_id",),
     ) -> None:
         """Deliver as many batches of 50, but for the last one of 7; claimed ones stay without outcome."""
         key = DeliveryKey(dag_id, run_id, task_id, map_index, deployment)
@@ -54,7 +56,7 @@ class Book:
                 f"f{index}",
                 state,
                 f"2026-01-01T06:00:{index:02}.000+00:00",
-                dispatch_id=f"dispatch-{dag_id}-{index}" if state is State.SENT else None,
+                ids={name: f"{name[:-3]}-{dag_id}-{index}" for name in ids} if state is State.SENT else {},
                 reason="502: Bad Gateway" if state is State.UNCERTAIN else None,
             )
             for index, (size, state) in enumerate(zip(sizes, outcomes, strict=True))
@@ -181,15 +183,23 @@ def test_deliveries_are_chosen_by_deployment(book: Book, found: Any):
     assert [one["deployment"] for one in found("--deployment", "")] == [""]
 
 
-@pytest.mark.parametrize("arguments", [(), ("--deployment", "", "--state", "uncertain", "--dispatch-ids")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("--deployment", "", "--state", "uncertain", "--dispatch-ids", "--schedule-ids")]
+)
+@pytest.mark.parametrize(
+    ("version", "try_number", "resends"), [(1, None, []), (2, 2, ["new vouchers"])], ids=["1", "2"]
+)
 def test_a_ledger_of_an_older_version_is_read_and_left_as_it_is(
-    book: Book, found: Any, arguments: tuple[str, ...]
+    book: Book, found: Any, version: int, try_number: int, resends: list[str], arguments: tuple[str, ...]
 ):
-    fixture = Path(__file__).parent / "delivery" / "fixtures" / "ledger_version_1.db"
+    fixture = Path(__file__).parent / "delivery" / "fixtures" / f"ledger_version_{version}.db"
     book.path.write_bytes(fixture.read_bytes())
     one = found(*arguments)[0]
     assert (one["task_id"], one["started_over"], one["deployment"]) == ("send", 1, "")
-    assert (one["try_number"], one["resends"]) == (None, [])
+    assert (one["try_number"], one["resends"]) == (try_number, resends)
+    if arguments:
+        assert one["batches"][0]["ids"] == {}
+        assert (one["dispatch_ids"], one["schedule_ids"]) == (["0123456789abcdef0123456789abcdef"], [])
     assert one["batches_by_state"] == dict.fromkeys(("sent", "claimed", "rejected", "uncertain", "failed"), 1)
     assert book.path.read_bytes() == fixture.read_bytes()
 
@@ -206,7 +216,7 @@ def test_held_batches_are_listed(book: Book, found: Any):
             "fingerprint": "f1",
             "state": "uncertain",
             "at": "2026-01-01T06:00:01.000+00:00",
-            "dispatch_id": None,
+            "ids": {},
             "reason": "502: Bad Gateway",
         }
     ]
@@ -236,6 +246,20 @@ def test_dispatch_ids_are_listed_in_the_order_of_their_batches(
     book.deliver(*[State.SENT] * 3, State.UNCERTAIN, *[State.SENT] * 4)
     (one,) = found("--dispatch-ids")
     assert one["dispatch_ids"] == [f"dispatch-welcome-{index}" for index in (0, 1, 2, 4, 5, 6, 7)]
+
+
+def test_ids_of_each_kind_are_listed_once(book: Book, found: Any):
+    book.deliver(State.SENT, State.UNCERTAIN, State.SENT, ids=("dispatch_id", "schedule_id"))
+    (one,) = found("--schedule-ids", "--dispatch-ids", "--send-ids", "--schedule-ids")
+    assert one["schedule_ids"] == ["schedule-welcome-0", "schedule-welcome-2"]
+    assert one["dispatch_ids"] == ["dispatch-welcome-0", "dispatch-welcome-2"]
+    assert one["send_ids"] == []
+
+
+def test_a_batch_has_all_its_ids(book: Book, found: Any):
+    book.deliver(State.SENT, ids=("dispatch_id", "send_id"))
+    (one,) = found("--state", "sent")
+    assert one["batches"][0]["ids"] == {"dispatch_id": "dispatch-welcome-0", "send_id": "send-welcome-0"}
 
 
 def test_after_starting_over_only_the_new_receipts_count(book: Book, found: Any):
@@ -290,18 +314,27 @@ def test_the_table_of_batches_says_why(book: Book, printed: Any):
     book.deliver(State.SENT, State.UNCERTAIN, State.SENT, map_index=3)
     assert printed("--state", "uncertain")[-3:] == [
         f"welcome {RUN} send[3]: batches",
-        "   BATCH  PEOPLE  STATE      NOTED AT              DISPATCH ID, REASON",
+        "   BATCH  PEOPLE  STATE      NOTED AT              IDS, REASON",
         "       2      50  uncertain  2026-01-01T06:00:01Z  502: Bad Gateway",
     ]
 
 
-def test_the_table_of_dispatch_ids_says_which_batch(book: Book, printed: Any):
-    book.deliver(State.SENT, State.SENT)
-    assert printed("--dispatch-ids")[-4:] == [
-        f"welcome {RUN} send: dispatch ids",
-        "   BATCH  PEOPLE  DISPATCH ID",
-        "       1      50  dispatch-welcome-0",
-        "       2       7  dispatch-welcome-1",
+def test_the_table_of_batches_names_their_ids(book: Book, printed: Any):
+    book.deliver(State.SENT, ids=("dispatch_id", "schedule_id"))
+    assert printed("--state", "sent")[-1] == (
+        "       1       7  sent       2026-01-01T06:00:00Z  "
+        "dispatch_id dispatch-welcome-0, schedule_id schedule-welcome-0"
+    )
+
+
+@pytest.mark.parametrize("kind", ["dispatch", "schedule", "send"])
+def test_the_table_of_ids_says_which_batch(book: Book, printed: Any, kind: str):
+    book.deliver(State.SENT, State.SENT, ids=(f"{kind}_id",))
+    assert printed(f"--{kind}-ids")[-4:] == [
+        f"welcome {RUN} send: {kind} ids",
+        f"   BATCH  PEOPLE  {kind.upper()} ID",
+        f"       1      50  {kind}-welcome-0",
+        f"       2       7  {kind}-welcome-1",
     ]
 
 

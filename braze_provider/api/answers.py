@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from braze_provider.api.endpoints import Endpoint
+from braze_provider.api.endpoints import ID_NAMES, Endpoint
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
     BrazeInertError,
@@ -62,6 +62,11 @@ class Answer:
         return _text_or_none(self.body.get("send_id"))
 
     @property
+    def ids(self) -> dict[str, str]:
+        """All ids that Braze gave it, by name."""
+        return _ids(self.body)
+
+    @property
     def errors(self) -> tuple[str, ...]:
         """Minor errors: what they name was dropped, everything else was processed."""
         return _errors(self.body)
@@ -102,7 +107,7 @@ def read_answer(
             status=status,
             braze_message=notice,
             errors=_errors(body or {}),
-            dispatch_id=_text_or_none((body or {}).get("dispatch_id")),
+            ids=_ids(body or {}),
         )
     elif outcome in (Outcome.UNCERTAIN, Outcome.REPEATABLE):
         error = _unknown(status, outcome, body, content, host=host)
@@ -156,7 +161,14 @@ def _unknown(
     kind: type[BrazeRequestError] = BrazeUncertainError
     if is_harmless:
         kind = BrazeServerError if status >= 500 and said else BrazeNoAnswerError
-    return kind(f"{what}. {follows}", outcome=outcome, status=status, braze_message=said, errors=errors)
+    return kind(
+        f"{what}. {follows}",
+        outcome=outcome,
+        status=status,
+        braze_message=said,
+        errors=errors,
+        ids=_ids(body or {}),
+    )
 
 
 def _refused(
@@ -256,6 +268,11 @@ def _error_text(error: Any) -> str:
         return _shorten(error)
     place = "".join(f", {key} {_shorten(error[key])}" for key in ("input_array", "index") if key in error)
     return _shorten(error.get("type") or error.get("message") or "error") + place
+
+
+def _ids(body: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: _text_or_none(body.get(name)) for name in ID_NAMES}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -359,6 +359,9 @@ _ROWS = (
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({endpoint.name: endpoint for endpoint in _ROWS})
 """Endpoints by name."""
 
+ID_NAMES = tuple(sorted({name for row in ENDPOINTS.values() if row.rows for name in row.ids}))
+"""The ids that Braze may give to a batch."""
+
 MESSAGES_SEND = ENDPOINTS["messages_send"]
 CAMPAIGNS_TRIGGER_SEND = ENDPOINTS["campaigns_trigger_send"]
 CANVAS_TRIGGER_SEND = ENDPOINTS["canvas_trigger_send"]

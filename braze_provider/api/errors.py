@@ -7,7 +7,7 @@ shortened, and bad input is named by its place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ class BrazeRequestError(BrazeError):
     :param status: HTTP status of the answer; None when there was none.
     :param braze_message: Braze's own words, shortened; empty when there were none.
     :param errors: Braze's list of errors, as short texts.
-    :param dispatch_id: The dispatch id of a request that was accepted all the same.
+    :param ids: Braze's ids of a request that was accepted all the same, by name.
     """
 
     def __init__(
@@ -96,18 +96,23 @@ class BrazeRequestError(BrazeError):
         status: int | None = None,
         braze_message: str = "",
         errors: Sequence[str] = (),
-        dispatch_id: str | None = None,
+        ids: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.status = status
         self.braze_message = braze_message
         self.errors = tuple(errors)
-        self.dispatch_id = dispatch_id
+        self.ids = dict(ids or {})
         self.rate_limit = RateLimitState()
         """What the answer's headers said of the rate limit."""
         self.batch = ""
         """The batch of a delivery that it belongs to, such as ``batch 12``; empty if it belongs to none."""
+
+    @property
+    def dispatch_id(self) -> str | None:
+        """The dispatch id of a request that was accepted all the same."""
+        return self.ids.get("dispatch_id")
 
     def __str__(self) -> str:
         message = super().__str__()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from braze_provider.api import requests as models
@@ -276,21 +276,26 @@ class Delivery:
                 self._check_empty(source)
             return self._deliver(envelope, spool, prepared)
 
-    def dispatch_ids(self, limit: int) -> tuple[list[str], int]:
+    def ids(self, limit: int) -> dict[str, tuple[list[str], int]]:
         """
-        List the dispatch ids of what Braze accepted, in the order of the batches.
+        List Braze's ids of what it accepted, in the order of the batches.
 
-        :param limit: Number of them to list at most.
-        :return: The first ones, and how many there are in all.
+        :param limit: Number of ids of each kind to list at most.
+        :return: For each kind of id the first ones, and how many there are in all: for ``dispatch_id``
+            always, for ``schedule_id`` and ``send_id`` where there are any.
         :raises BrazeError: If the ledger can't be used any more.
         """
-        if not self._opened:
-            return [], 0
         if not self._is_ledger_usable:
-            raise BrazeError("the ledger can't be used, and only it knows the dispatch ids")
-        ids = (receipt.dispatch_id for receipt in self.ledger.receipts() if receipt.dispatch_id)
-        first = list(islice(ids, limit))
-        return first, len(first) + sum(1 for _ in ids)
+            raise BrazeError("the ledger can't be used, and only it knows Braze's ids")
+        first: dict[str, list[str]] = {"dispatch_id": []}
+        total: Counter[str] = Counter()
+        for receipt in self.ledger.receipts() if self._opened else ():
+            for name, value in receipt.ids.items():
+                total[name] += 1
+                listed = first.setdefault(name, [])
+                if len(listed) < limit:
+                    listed.append(value)
+        return {name: (listed, total[name]) for name, listed in first.items()}
 
     def _deliver(self, envelope: Envelope, spool: Spool | None, prepared: Prepared) -> DeliveryReport:
         total = envelope.count(prepared.recipients, prepared.largest)

@@ -293,8 +293,8 @@ class Engine:
         elif answer is not None and answer.errors:
             self.minor_errors += len(answer.errors)
             self._log.warning("%s: accepted with minor errors: %s", settled.batch, "; ".join(answer.errors))
-        elif answer is not None and answer.dispatch_id is None:
-            self._log.warning("%s: Braze said %s, without a dispatch id", settled.batch, answer.message)
+        elif answer is not None and self._sender.endpoint.ids and not answer.ids:
+            self._log.warning("%s: Braze said %s, without an id", settled.batch, answer.message)
 
     def _give_up_where_it_is_pointless(self, settled: Settled, error: BrazeRequestError) -> None:
         if settled.outcome is Outcome.REJECTED:
@@ -373,7 +373,7 @@ def _receipt(settled: Settled, state: State) -> Receipt:
         fingerprint=settled.batch.fingerprint,
         state=state,
         at=_now(),
-        dispatch_id=error.dispatch_id if error else answer.dispatch_id if answer else None,
+        ids=error.ids if error else answer.ids if answer else {},
         reason=None if error is None else str(error),
     )
 

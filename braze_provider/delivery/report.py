@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 
@@ -46,9 +46,10 @@ class DeliveryReport:
         """
         Report on a delivery that an earlier try had finished: everybody has been sent to already.
 
-        :param report: The report of that try, as a dict.
+        :param report: The report of that try, as a dict. Another release may have made it: what it lacks has
+            its default, and what this release does not know is left out.
         """
-        was = cls(**report)
+        was = cls(**{one.name: report[one.name] for one in fields(cls) if one.name in report})
         return replace(was, requests=0, sent=0, already_sent=was.sent + was.already_sent)
 
     def to_dict(self) -> dict[str, Any]:

@@ -88,7 +88,8 @@ class Sender:
         first_backoff: float = FIRST_BACKOFF,
     ) -> None:
         self._hook = hook
-        self._endpoint = endpoint
+        self.endpoint = endpoint
+        """Where the requests go."""
         self._envelope = envelope
         self._pacer = pacer
         self._stop = stop
@@ -202,7 +203,7 @@ class Sender:
             return not withheld
 
         try:
-            answer = self._hook.call(self._endpoint, body, before_write=may_be_written)
+            answer = self._hook.call(self.endpoint, body, before_write=may_be_written)
             said = answer.rate_limit
         except BrazeRequestError as error:
             error.batch = str(batch)

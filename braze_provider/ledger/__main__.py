@@ -1,4 +1,4 @@
-"""``python -m braze_provider.ledger``: list deliveries, what became of their batches, and dispatch ids."""
+"""``python -m braze_provider.ledger``: list deliveries, what became of their batches, and Braze's ids."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from braze_provider.api.endpoints import ID_NAMES
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.ledger.base import Receipt, State
 
@@ -101,6 +102,7 @@ def _print(ledger: Reader, given: argparse.Namespace) -> bool:
     from braze_provider.ledger.reading import Wanted
 
     states: Collection[State] = given.states
+    ids = dict.fromkeys(given.ids)
     wanted = Wanted(given.dag_id, given.run_id, given.task_id, given.map_index, given.deployment)
     found = (
         one
@@ -108,19 +110,15 @@ def _print(ledger: Reader, given: argparse.Namespace) -> bool:
         if not states or any(one.batches.get(state) for state in one.means(states))
     )
     if given.format == "json":
-        return _print_json(ledger, found, states, dispatch_ids=given.dispatch_ids)
-    return _print_table(ledger, list(found), states, dispatch_ids=given.dispatch_ids)
+        return _print_json(ledger, found, states, ids)
+    return _print_table(ledger, list(found), states, ids)
 
 
 # As JSON ----------------------------------------------------------------------------------------------------
 
 
 def _print_json(
-    ledger: Reader,
-    found: Iterable[Delivery],
-    states: Collection[State],
-    *,
-    dispatch_ids: bool,
+    ledger: Reader, found: Iterable[Delivery], states: Collection[State], ids: Iterable[str]
 ) -> bool:
     """Print one document, piece by piece: a delivery may have hundreds of thousands of batches."""
     number = 0
@@ -132,10 +130,8 @@ def _print_json(
                 "batches",
                 (_batch_as_json(receipt) for receipt in ledger.receipts(one, states=one.means(states))),
             )
-        if dispatch_ids:
-            _print_list(
-                "dispatch_ids", (receipt.dispatch_id for receipt in ledger.receipts(one, dispatched=True))
-            )
+        for name in ids:
+            _print_list(f"{name}s", (receipt.ids[name] for receipt in ledger.receipts(one, having=name)))
         print("}", end="")
     print("\n]}" if number else "]}")
     return bool(number)
@@ -171,11 +167,7 @@ def _batch_as_json(receipt: Receipt) -> dict[str, Any]:
 
 
 def _print_table(
-    ledger: Reader,
-    found: Sequence[Delivery],
-    states: Collection[State],
-    *,
-    dispatch_ids: bool,
+    ledger: Reader, found: Sequence[Delivery], states: Collection[State], ids: Iterable[str]
 ) -> bool:
     if not found:
         return False
@@ -209,23 +201,25 @@ def _print_table(
     for one in found:
         if states:
             _print_batches(one, ledger.receipts(one, states=one.means(states)))
-        if dispatch_ids:
-            _print_dispatch_ids(one, ledger.receipts(one, dispatched=True))
+        for name in ids:
+            _print_ids(one, name, ledger.receipts(one, having=name))
     return True
 
 
 def _print_batches(one: Delivery, receipts: Iterable[Receipt]) -> None:
-    print(f"\n{_name(one)}: batches\n   BATCH  PEOPLE  STATE      NOTED AT              DISPATCH ID, REASON")
+    print(f"\n{_name(one)}: batches\n   BATCH  PEOPLE  STATE      NOTED AT              IDS, REASON")
     for receipt in receipts:
-        rest = ", ".join(filter(None, (receipt.dispatch_id, receipt.reason))) or "-"
+        ids = [f"{name} {value}" for name, value in receipt.ids.items()]
+        rest = ", ".join(filter(None, (*ids, receipt.reason))) or "-"
         batch = f"{receipt.index + 1:>8,}  {receipt.recipients:>6}  {receipt.state.value:<9}"
         print(f"{batch}  {receipt.at[:19]}Z  " + " ".join(rest.split()))
 
 
-def _print_dispatch_ids(one: Delivery, receipts: Iterable[Receipt]) -> None:
-    print(f"\n{_name(one)}: dispatch ids\n   BATCH  PEOPLE  DISPATCH ID")
+def _print_ids(one: Delivery, name: str, receipts: Iterable[Receipt]) -> None:
+    title = name.replace("_", " ")
+    print(f"\n{_name(one)}: {title}s\n   BATCH  PEOPLE  {title.upper()}")
     for receipt in receipts:
-        print(f"{receipt.index + 1:>8,}  {receipt.recipients:>6}  {receipt.dispatch_id}")
+        print(f"{receipt.index + 1:>8,}  {receipt.recipients:>6}  {receipt.ids[name]}")
 
 
 def _name(one: Delivery) -> str:
@@ -282,7 +276,15 @@ def _parser() -> argparse.ArgumentParser:
         f"{', '.join(state.value for state in _STATES)}; uncertain means what is held, and so includes "
         "claims without outcome unless the delivery is running; repeatable",
     )
-    option("--dispatch-ids", action="store_true", help="list the dispatch ids of what Braze accepted")
+    for name in ID_NAMES:
+        option(
+            f"--{name.replace('_', '-')}s",
+            dest="ids",
+            action="append_const",
+            const=name,
+            default=[],
+            help=f"list the {name.replace('_', ' ')}s of what Braze accepted",
+        )
     option("--format", choices=("table", "json"), default="table", help="default: table")
     return parser
 

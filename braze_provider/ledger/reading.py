@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pendulum
-from sqlalchemy import func, null, select
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from braze_provider.delivery.ledger import sql_migrations as migrations
@@ -114,10 +114,7 @@ class LedgerReader:
         if self._version is None:
             return
         recently = (pendulum.now("UTC") - RUNNING).isoformat()
-        columns = [
-            column if column in schema.columns_of(delivery, self._version) else null().label(column.name)
-            for column in delivery.c
-        ]
+        columns = [schema.column_of(column, self._version) for column in delivery.c]
         # A deployment is looked at below: version 1 has no such column.
         fields = {name: value for name, value in wanted.fields.items() if name != "deployment"}
         query = (
@@ -138,27 +135,31 @@ class LedgerReader:
             last = rows[-1].id
 
     def receipts(
-        self, of: Delivery, *, states: Iterable[State] = tuple(State), dispatched: bool = False
+        self, of: Delivery, *, states: Iterable[State] = tuple(State), having: str | None = None
     ) -> Iterator[Receipt]:
         """
         Read a delivery's receipts in the order of their batches, a few at a time.
 
         :param of: The delivery.
         :param states: Only batches in these states. Default: all.
-        :param dispatched: Only batches that Braze gave a dispatch id. Default: all.
+        :param having: Only batches that Braze gave an id of this name. Default: all.
         """
-        query = select(*schema.receipt_columns).where(
+        if self._version is None:
+            return
+        query = select(*(schema.column_of(column, self._version) for column in schema.receipt_columns)).where(
             receipt.c.delivery_id == of.id,
             receipt.c.generation == of.generation,
             receipt.c.state.in_([state.value for state in states]),
         )
-        if dispatched:
-            query = query.where(receipt.c.dispatch_id.is_not(None))
+        if having is not None:
+            holder = receipt.c.dispatch_id if having == "dispatch_id" else receipt.c.other_ids
+            query = query.where(schema.column_of(holder, self._version).is_not(None))
         query = query.order_by(receipt.c.batch_index).limit(RECEIPTS_PER_PAGE)
         last = -1
         while True:
             page = self._connection.execute(query.where(receipt.c.batch_index > last)).all()
-            yield from map(schema.to_receipt, page)
+            found = map(schema.to_receipt, page)
+            yield from (one for one in found if having is None or having in one.ids)
             if len(page) < RECEIPTS_PER_PAGE:
                 return
             last = page[-1].batch_index

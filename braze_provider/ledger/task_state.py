@@ -142,21 +142,21 @@ class TaskStateReader:
         )
 
     def receipts(
-        self, of: Delivery, *, states: Iterable[State] = tuple(State), dispatched: bool = False
+        self, of: Delivery, *, states: Iterable[State] = tuple(State), having: str | None = None
     ) -> Iterator[Receipt]:
         """
         Read the delivery's receipts in the order of their batches, a few at a time.
 
         :param of: The delivery.
         :param states: Only batches in these states. Default: all.
-        :param dispatched: Only batches that Braze gave a dispatch id. Default: all.
+        :param having: Only batches that Braze gave an id of this name. Default: all.
         """
         wanted = set(states)
         with closing(TaskStateLedger(self._store, "reader")) as ledger:
             if ledger.look() is None:
                 return
             for receipt in ledger.receipts_seen():
-                if receipt.state in wanted and (receipt.dispatch_id or not dispatched):
+                if receipt.state in wanted and (having is None or having in receipt.ids):
                     yield receipt
 
 

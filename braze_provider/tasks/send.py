@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from braze_provider.recipients.base import RecipientSource
     from braze_provider.tasks.arguments import Templated
 
-MAX_DISPATCH_IDS = 10_000
+MAX_IDS = 10_000
 
 
 class BrazeSendOperator(BrazeTask):
@@ -41,8 +41,8 @@ class BrazeSendOperator(BrazeTask):
     the ledger's next write, which a fast ledger has every tenth of a second.
 
     XCom ``return_value`` is the :class:`~braze_provider.delivery.report.DeliveryReport` as a dict; XCom
-    ``dispatch_ids`` lists the dispatch ids in batch order, the first 10,000 of them. Both are there also when
-    the task fails.
+    ``dispatch_ids`` lists the dispatch ids in batch order, the first 10,000 of them. Where Braze gives other
+    ids, ``schedule_ids`` and ``send_ids`` list them likewise. All are there also when the task fails.
 
     :param braze_conn_id: Id of the Airflow connection of type ``braze``. Default ``braze_default``.
         (templated)
@@ -64,7 +64,7 @@ class BrazeSendOperator(BrazeTask):
     :param ledger_conn_id: Id of a connection to a SQL database (SQLite, PostgreSQL, MySQL) in which receipts
         are kept. Default: Airflow's task state store, which is there from Airflow 3.3 on. (templated)
     :param receipts_path: Path or URL, as ``ObjectStoragePath`` takes it, of a file to which each settled
-        batch adds a JSON line with its dispatch id. On object storage, which can't append, files are made
+        batch adds a JSON line with its ids. On object storage, which can't append, files are made
         whose names begin like it. Default: none. (templated)
     :param unsent_path: Path or URL of a file that is to end in ``.jsonl``, one for each task instance. A try
         that leaves somebody in doubt, rejected, not sent to or invalid writes a JSON line for each of them,
@@ -194,7 +194,7 @@ class BrazeSendOperator(BrazeTask):
             delivery.begin()
             self.refuse(option_problems(self))
             report = delivery.run(self.request_values(), self.recipient_source()).to_dict()
-            self._push_dispatch_ids(context, delivery)
+            self._push_ids(context, delivery)
         except LedgerLostError:
             raise  # The copy that has taken over reports: this one's figures would replace its.
         except BaseException as error:
@@ -316,16 +316,15 @@ class BrazeSendOperator(BrazeTask):
     def _push_figures_of_a_failure(self, context: Context, delivery: Delivery) -> None:
         try:
             context["ti"].xcom_push(key="return_value", value=delivery.report.to_dict())
-            self._push_dispatch_ids(context, delivery)
+            self._push_ids(context, delivery)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not decide whether to retry
             self.log.warning(
                 "The figures are not in XCom (%s: %s): %s", type(error).__name__, error, delivery.report
             )
 
-    def _push_dispatch_ids(self, context: Context, delivery: Delivery) -> None:
-        dispatch_ids, total = delivery.dispatch_ids(MAX_DISPATCH_IDS)
-        context["ti"].xcom_push(key="dispatch_ids", value=dispatch_ids)
-        if total > len(dispatch_ids):
-            self.log.warning(
-                "XCom dispatch_ids holds the first %s of %s", f"{len(dispatch_ids):,}", f"{total:,}"
-            )
+    def _push_ids(self, context: Context, delivery: Delivery) -> None:
+        for name, (ids, total) in delivery.ids(MAX_IDS).items():
+            key = f"{name}s"
+            context["ti"].xcom_push(key=key, value=ids)
+            if total > len(ids):
+                self.log.warning("XCom %s holds the first %s of %s", key, f"{len(ids):,}", f"{total:,}")

@@ -79,6 +79,20 @@ def test_what_sends_nothing_needs_neither():
     assert read(200, {"campaigns": []}, endpoint=CAMPAIGNS_LIST).body == {"campaigns": []}
 
 
+@pytest.mark.parametrize(
+    ("more", "ids"),
+    [
+        ({}, {}),
+        ({"schedule_id": "s1"}, {"schedule_id": "s1"}),
+        ({"schedule_id": "s1", "send_id": "s2"}, {"schedule_id": "s1", "send_id": "s2"}),
+        ({"schedule_id": "", "send_id": None, "unknown_id": "x"}, {}),
+        ({"send_id": 7}, {}),
+    ],
+)
+def test_all_ids_of_an_answer_are_found_by_their_names(more, ids):
+    assert read(201, {**SUCCESS, **more}).ids == {"dispatch_id": SUCCESS["dispatch_id"], **ids}
+
+
 def test_a_byte_order_mark_does_not_hide_the_dispatch_id():
     assert read(201, b"\xef\xbb\xbf" + json.dumps(SUCCESS).encode()).dispatch_id == SUCCESS["dispatch_id"]
 
@@ -104,10 +118,12 @@ def test_minor_errors_are_read_in_all_their_shapes(errors, texts):
     assert read(201, {**SUCCESS, "errors": errors}).errors == texts
 
 
-def test_a_notice_is_an_error_which_keeps_the_dispatch_id_and_the_minor_errors():
-    error = refusal(201, {**SUCCESS, "notice": "The Canvas is paused.", "errors": ["a"]})
+def test_a_notice_is_an_error_which_keeps_the_ids_and_the_minor_errors():
+    body = {**SUCCESS, "schedule_id": "s", "notice": "The Canvas is paused.", "errors": ["a"]}
+    error = refusal(201, body)
     assert (type(error), error.outcome) == (BrazeInertError, Outcome.REJECTED)
     assert error.braze_message == "The Canvas is paused."
+    assert error.ids == {"dispatch_id": SUCCESS["dispatch_id"], "schedule_id": "s"}
     assert (error.dispatch_id, error.errors) == (SUCCESS["dispatch_id"], ("a",))
 
 
@@ -233,6 +249,11 @@ def test_a_refusal_by_a_catalog_is_braze_s():
 def test_an_accepted_transactional_email_is_braze_s():
     body = {"dispatch_id": "d", "status": "sent", "metadata": {}}
     assert read(201, body).dispatch_id == "d"
+
+
+def test_a_2xx_that_may_be_none_keeps_the_ids_that_it_has():
+    error = refusal(201, {"schedule_id": "s"})
+    assert (type(error), error.ids) == (BrazeUncertainError, {"schedule_id": "s"})
 
 
 @pytest.mark.parametrize("status", [302, 408, 504])

@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, inspect, text
@@ -33,6 +34,7 @@ POSTGRES_URL = os.environ.get("BRAZE_TEST_POSTGRES_URL", "postgresql://root@127.
 )
 MYSQL_URL = os.environ.get("BRAZE_TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1:3306/test")
 
+FIXTURES = Path(__file__).parent / "fixtures"
 KEY = DeliveryKey("welcome", "scheduled__2026-01-01T00:00:00+00:00", "send")
 AT = "2026-01-01T00:00:00.125+00:00"
 
@@ -58,6 +60,24 @@ class Database:
         ledger = SqlLedger(create_engine(self.url), key, owner, keeps_people=keeps_people)
         self.ledgers.append(ledger)
         return ledger
+
+    def fill_as_version(self, version: int) -> None:
+        """
+        Hold what an older version has left: a SQLite file that it wrote, its tables and rows elsewhere.
+
+        Three deliveries: ``KEY``, one that is done, and one whose task was killed.
+        """
+        if self.kind == "sqlite":
+            path = make_url(self.url).database
+            assert path is not None
+            Path(path).write_bytes((FIXTURES / f"ledger_version_{version}.db").read_bytes())
+            return
+        script = (FIXTURES / f"ledger_version_{version}.{self.kind}.sql").read_text()
+        with sql_engine.set_up(self.engine()).connect() as connection:
+            for statement in script.split(";\n"):
+                if statement.strip():
+                    connection.exec_driver_sql(statement)
+            connection.exec_driver_sql("COMMIT")
 
     def close_ledgers(self) -> None:
         while self.ledgers:

@@ -7,11 +7,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from braze_provider.delivery.ledger.base import Claim, Counters, Decide, Opening, Receipt, State
 from braze_provider.delivery.ledger.task_state import TaskStateLedger
 
+STORED = Path(__file__).parent / "stored"
 DISPATCH_ID = "5f0e9a1b2c3d4e5f60718293a4b5c6d7"
 
 
@@ -37,6 +39,11 @@ class Store:
         self.on_call: Callable[[str, str], None] = lambda verb, key: None
         """Called before each call takes effect; what it raises, the call raises."""
         self.on_return: Callable[[str, str], None] = lambda verb, key: None
+
+    def fill_as_format(self, number: int, delivery: str) -> None:
+        """Hold a delivery as an older format's code left it."""
+        stored = json.loads((STORED / f"task_state_format_{number}.json").read_text())
+        self.values = {key: json.dumps(value) for key, value in stored[delivery].items()}
 
     def get(self, key: str, default: Any = None) -> Any:
         return self._call("get", key, lambda: json.loads(self.values.get(key, json.dumps(default))))
@@ -86,7 +93,7 @@ def claims(*indexes: int) -> list[Claim]:
 
 
 def settled(index: int, state: State = State.SENT, **more: Any) -> Receipt:
-    known = {"dispatch_id": DISPATCH_ID} if state is State.SENT else {"reason": "refused"}
+    known = {"ids": {"dispatch_id": DISPATCH_ID}} if state is State.SENT else {"reason": "refused"}
     return Receipt(index, 50, f"{index:032x}", state, "2026-10-01T12:00:00.123+00:00", **{**known, **more})
 
 

@@ -88,15 +88,28 @@ def test_each_gets_what_everybody_gets_and_their_own(sandbox):
     assert received["bob"][0]["trigger_properties"] == {"x": 0, "y": 2}
 
 
-def test_dispatch_ids_come_in_batch_order_up_to_a_limit_and_are_counted(sandbox):
+def test_ids_come_in_batch_order_up_to_a_limit_and_are_counted(sandbox):
     delivery = delivery_of(ids(220))
     delivery.run()
     in_order = [request["dispatch_id"] for request in sandbox.requests()]
 
-    assert delivery.dispatch_ids(10) == (in_order, 5)
-    assert delivery.dispatch_ids(5) == (in_order, 5)
-    assert delivery.dispatch_ids(2) == (in_order[:2], 5)
-    assert delivery.dispatch_ids(0) == ([], 5)
+    for limit in (10, 5, 2, 0):
+        assert delivery.ids(limit) == {"dispatch_id": (in_order[:limit], 5)}
+
+
+def test_ids_of_every_kind_are_listed(sandbox):
+    delivery = delivery_of(None, {"campaign_id": "c", "broadcast": True})
+    delivery.run()
+    (request,) = sandbox.requests()
+
+    assert delivery.ids(10) == {
+        "dispatch_id": ([request["dispatch_id"]], 1),
+        "send_id": ([request["send_id"]], 1),
+    }
+
+
+def test_dispatch_ids_are_listed_also_where_there_are_none(sandbox):
+    assert delivery_of(ids(3)).ids(10) == {"dispatch_id": ([], 0)}
 
 
 @pytest.mark.parametrize("source", [ids(0), InlineRecipients([{"zip": 1}])], ids=["empty", "nobody valid"])
@@ -406,4 +419,4 @@ def test_a_delivery_that_is_interrupted_still_has_its_figures(sandbox, monkeypat
     assert (report.recipients, report.invalid, report.failed) == (5_000, 1, 5_000 - report.sent)
     assert report.finished_at
     assert delivery.may_have_sent
-    assert delivery.dispatch_ids(1_000)[1] == report.sent // 50
+    assert delivery.ids(1_000)["dispatch_id"][1] == report.sent // 50

@@ -54,7 +54,7 @@ def test_an_acceptance_without_a_dispatch_id_is_logged(sandbox, caplog, fault, s
 
     job.run()
 
-    assert f"batch 1 (rows 1–50): Braze said {said}, without a dispatch id" in caplog.text
+    assert f"batch 1 (rows 1–50): Braze said {said}, without an id" in caplog.text
     assert job.receipts[0].dispatch_id is None
 
 

@@ -65,6 +65,12 @@ def test_a_finished_delivery_is_reported_as_already_sent():
     )
 
 
+def test_a_finished_delivery_of_another_release_is_reported_with_what_both_know():
+    assert DeliveryReport.of_finished({"recipients": 5, "sent": 5, "new_figure": 1}) == DeliveryReport(
+        recipients=5, sent=0, already_sent=5
+    )
+
+
 def test_a_ledger_in_memory_does_not_claim_to_last():
     assert MemoryLedger.durable is False
     assert MemoryLedger.identity == "memory"

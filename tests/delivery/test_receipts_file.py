@@ -42,7 +42,9 @@ def clock() -> Clock:
 
 def receipt(index: int, state: State = State.SENT) -> Receipt:
     at = "2026-01-01T00:00:00.000+00:00"
-    return Receipt(index, recipients=50, fingerprint="f", state=state, at=at, dispatch_id=f"id-{index}")
+    return Receipt(
+        index, recipients=50, fingerprint="f", state=state, at=at, ids={"dispatch_id": f"id-{index}"}
+    )
 
 
 def receipts_file(folder: ObjectStoragePath, owner: str = "copy", **options: Any) -> ReceiptsFile:
@@ -76,7 +78,7 @@ def indexes(folder: ObjectStoragePath) -> list[int]:
     return sorted(line["index"] for line in lines(folder))
 
 
-def test_each_settled_batch_is_a_line_with_the_task_instance_and_the_dispatch_id(folder):
+def test_each_settled_batch_is_a_line_with_the_task_instance_and_the_ids(folder):
     write(folder, receipt(0), receipt(1, State.REJECTED))
 
     assert lines(folder) == [
@@ -91,7 +93,7 @@ def test_each_settled_batch_is_a_line_with_the_task_instance_and_the_dispatch_id
             "fingerprint": "f",
             "state": state,
             "at": "2026-01-01T00:00:00.000+00:00",
-            "dispatch_id": f"id-{index}",
+            "ids": {"dispatch_id": f"id-{index}"},
             "reason": None,
         }
         for index, state in ((0, "sent"), (1, "rejected"))

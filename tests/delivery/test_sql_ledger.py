@@ -234,10 +234,11 @@ def test_a_claim_that_replaces_nothing_is_granted_all_the_same(sql_ledger: SqlLe
 
 def test_a_new_claim_bears_nothing_of_the_receipt_that_it_replaces(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(0))
-    sql_ledger.write([settled(0, State.UNCERTAIN, dispatch_id="abc", reason="read timeout")], [])
+    ids = {"dispatch_id": "abc", "schedule_id": "def"}
+    sql_ledger.write([settled(0, State.UNCERTAIN, ids=ids, reason="read timeout")], [])
     sql_ledger.write([], [Claim(0, 49, "other", again=True)])
     (found,) = sql_ledger.receipts()
-    assert (found.recipients, found.fingerprint, found.dispatch_id, found.reason) == (49, "other", None, None)
+    assert (found.recipients, found.fingerprint, found.ids, found.reason) == (49, "other", {}, None)
 
 
 def test_a_batch_may_be_settled_and_claimed_again_in_one_step(sql_ledger: SqlLedger):
@@ -273,8 +274,17 @@ def test_a_write_takes_three_statements_however_many_batches(sql_ledger: SqlLedg
 # Receipts ---------------------------------------------------------------------------------------------------
 
 
-def test_a_receipt_is_read_as_it_was_written(sql_ledger: SqlLedger):
-    written = settled(7, State.UNCERTAIN, dispatch_id="d" * 32, reason="502: Bad Gateway – später? 🎉")
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {},
+        {"dispatch_id": "d" * 32},
+        {"schedule_id": "später 🎉"},
+        {"dispatch_id": "d" * 32, "schedule_id": "0b6cf1bd-52dd-4d55", "send_id": "s"},
+    ],
+)
+def test_a_receipt_is_read_as_it_was_written(sql_ledger: SqlLedger, ids: dict[str, str]):
+    written = settled(7, State.UNCERTAIN, ids=ids, reason="502: Bad Gateway – später? 🎉")
     sql_ledger.write([], claims(7))
     sql_ledger.write([written], [])
     assert list(sql_ledger.receipts()) == [written]
@@ -353,8 +363,18 @@ def test_no_wording_of_a_reason_keeps_an_outcome_from_being_noted(
 
 def test_a_dispatch_id_is_kept_whatever_its_length(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(0))
-    sql_ledger.write([settled(0, dispatch_id="d" * 5_000)], [])
+    sql_ledger.write([settled(0, ids={"dispatch_id": "d" * 5_000})], [])
     assert [one.dispatch_id for one in sql_ledger.receipts()] == ["d" * 5_000]
+
+
+@pytest.mark.parametrize("name", ["dispatch_id", "schedule_id"])
+@pytest.mark.parametrize(("given", "kept"), [("a\x00b", "a\ufffdb"), ("\ud83c", "?")])
+def test_an_id_that_no_database_takes_is_kept_as_well_as_can_be(
+    sql_ledger: SqlLedger, name: str, given: str, kept: str
+):
+    sql_ledger.write([], claims(0))
+    sql_ledger.write([settled(0, ids={name: given})], [])
+    assert [one.ids for one in sql_ledger.receipts()] == [{name: kept}]
 
 
 def test_settling_twice_comes_to_the_same(sql_ledger: SqlLedger):

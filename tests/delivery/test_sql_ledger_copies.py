@@ -46,7 +46,7 @@ def test_only_the_owner_is_confirmed(sql_ledger: SqlLedger, sql_successor: SqlLe
 
 def test_what_a_former_owner_had_claimed_it_still_settles(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     with pytest.raises(LedgerLostError):
-        sql_ledger.write([settled(0, dispatch_id="abc"), settled(1, State.UNCERTAIN)], claims(3))
+        sql_ledger.write([settled(0, ids={"dispatch_id": "abc"}), settled(1, State.UNCERTAIN)], claims(3))
     assert states(sql_successor) == {0: State.SENT, 1: State.UNCERTAIN, 2: State.CLAIMED}
 
 

@@ -3,46 +3,69 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import KEY, Database, claims, goes_on, in_processes, settled, states
+from delivery.sql_ledger_helpers import (
+    AT,
+    KEY,
+    Database,
+    claims,
+    goes_on,
+    goes_on_as,
+    in_processes,
+    settled,
+    states,
+)
 from sqlalchemy import event, inspect, select, text, update
-from sqlalchemy.engine import make_url
 
 from braze_provider.delivery.ledger import sql_engine, sql_migrations, sql_schema
-from braze_provider.delivery.ledger.base import Head, Opening, Receipt, State
+from braze_provider.delivery.ledger.base import Counters, Head, Opening, Receipt, State
 
-FIXTURES = Path(__file__).parent / "fixtures"
+LATER = Counters(try_number=3, max_tries=3, run_started_at=AT)
 DONE = dataclasses.replace(KEY, task_id="done", map_index=3)
 
 
-@pytest.fixture
-def old_sql_database(empty_sql_database: Database) -> Database:
+@dataclasses.dataclass(frozen=True)
+class Older:
     """
-    A ledger as version 1 made it: a SQLite file that it wrote, and its tables and rows elsewhere.
+    What is known of the delivery ``KEY`` in a ledger that an older version made.
 
-    Delivery ``KEY`` was started over once and is not finished, ``DONE`` is.
+    It was started over once and is not finished, ``DONE`` is. What differs is what a version kept.
     """
-    if empty_sql_database.kind == "sqlite":
-        path = make_url(empty_sql_database.url).database
-        assert path is not None
-        Path(path).write_bytes((FIXTURES / "ledger_version_1.db").read_bytes())
-        return empty_sql_database
-    script = (FIXTURES / f"ledger_version_1.{empty_sql_database.kind}.sql").read_text()
-    with sql_engine.set_up(empty_sql_database.engine()).connect() as connection:
-        for statement in script.split(";\n"):
-            if statement.strip():
-                connection.exec_driver_sql(statement)
-        connection.exec_driver_sql("COMMIT")
+
+    version: int
+    counters: Counters | None = None
+    resends: tuple[str, ...] = ()
+    people: tuple[bytes, ...] = ()
+    """Who is in batches that were sent or are in doubt; nobody where that was not kept."""
+
+
+OLDER = [
+    Older(1),
+    Older(
+        2, Counters(2, 3, AT), ("new vouchers",), people=(b"purpose", b"person-0", b"person-1", b"person-3")
+    ),
+]
+
+
+@pytest.fixture(params=OLDER, ids=lambda older: f"version {older.version}")
+def older(request: pytest.FixtureRequest) -> Older:
+    known: Older = request.param
+    return known
+
+
+@pytest.fixture
+def old_sql_database(empty_sql_database: Database, older: Older) -> Database:
+    """A ledger as an older version made it."""
+    empty_sql_database.fill_as_version(older.version)
     return empty_sql_database
 
 
-def receipts_of_version_1(found: list[Receipt]) -> list[Receipt]:
+def receipts_of_before(found: list[Receipt]) -> list[Receipt]:
     at = found[1].at if len(found) > 1 else ""
     return [
-        settled(0, dispatch_id="0123456789abcdef0123456789abcdef"),
+        settled(0, ids={"dispatch_id": "0123456789abcdef0123456789abcdef"}),
         settled(1, State.CLAIMED, at=at),
         settled(2, State.REJECTED, reason="400: später? 🎉"),
         settled(3, State.UNCERTAIN, reason="502: Bad Gateway"),
@@ -70,14 +93,22 @@ def version_of(database: Database) -> int:
     return int(found)
 
 
-def assert_is_taken_up(database: Database) -> None:
+def assert_is_taken_up(database: Database, older: Older) -> None:
     ledger = database.ledger("later")
-    assert ledger.open(goes_on) == Head(counters=None, resends=(), finished=False)
+    assert ledger.open(goes_on_as(LATER)) == Head(older.counters, older.resends, finished=False)
     found = list(ledger.receipts())
-    assert found == receipts_of_version_1(found)
+    assert found == receipts_of_before(found)
+    if older.people:
+        assert set(ledger.settled_people()) == set(map(ledger.keyed, older.people))
     assert list(ledger.write([], claims(*range(6)))) == [4, 5]
-    assert database.ledger("later", DONE).open(goes_on) == Head(
-        finished=True, report={"recipients": 100, "sent": 100, "note": "übermittelt 🎉"}
+    ids = {"dispatch_id": "d", "schedule_id": "s"}
+    ledger.write([settled(5, ids=ids)], [])
+    assert [one.ids for one in ledger.receipts(5)] == [ids]
+    done = database.ledger("later", DONE).open(goes_on_as(LATER))
+    assert done is not None
+    assert (done.finished, done.report) == (
+        True,
+        {"recipients": 100, "sent": 100, "note": "übermittelt 🎉"},
     )
     assert version_of(database) == sql_schema.SCHEMA_VERSION
 
@@ -85,12 +116,22 @@ def assert_is_taken_up(database: Database) -> None:
 # Older ledgers ----------------------------------------------------------------------------------------------
 
 
-def test_a_ledger_of_version_1_is_taken_up_with_its_receipts(old_sql_database: Database):
-    assert_is_taken_up(old_sql_database)
+def test_a_ledger_of_an_older_version_is_taken_up_with_all_that_it_knows(
+    old_sql_database: Database, older: Older
+):
+    assert_is_taken_up(old_sql_database, older)
+
+
+def test_a_ledger_that_has_an_identity_keeps_it(empty_sql_database: Database):
+    empty_sql_database.fill_as_version(2)
+    ((before,),) = empty_sql_database.query(select(sql_schema.version.c.identity))
+    ledger = empty_sql_database.ledger("later")
+    ledger.open(goes_on_as(LATER))
+    assert ledger.identity == before
 
 
 def test_a_migrated_ledger_is_like_one_that_was_just_made(old_sql_database: Database):
-    old_sql_database.ledger().open(goes_on)
+    old_sql_database.ledger().open(goes_on_as(LATER))
     migrated = columns_and_indexes(old_sql_database)
     old_sql_database.close_ledgers()
     old_sql_database.drop_tables()
@@ -103,11 +144,11 @@ def open_other(owner: str, database: Database) -> tuple[bool, str]:
     return ledger.open(goes_on) is None, ledger.identity
 
 
-def test_tasks_that_open_an_old_ledger_at_once_migrate_it_once(old_sql_database: Database):
+def test_tasks_that_open_an_old_ledger_at_once_migrate_it_once(old_sql_database: Database, older: Older):
     found = in_processes(6, open_other, old_sql_database)
     assert {new for new, _ in found} == {True}
     assert len({identity for _, identity in found}) == 1
-    assert_is_taken_up(old_sql_database)
+    assert_is_taken_up(old_sql_database, older)
 
 
 class KilledError(BaseException):
@@ -139,12 +180,14 @@ def killed_at(database: Database, number: int) -> bool:
     return False
 
 
-def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(old_sql_database: Database):
+def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(
+    old_sql_database: Database, older: Older
+):
     number = 0
     while killed_at(old_sql_database, number):
         number += 1
-    assert number > 10
-    assert_is_taken_up(old_sql_database)
+    assert number > 5
+    assert_is_taken_up(old_sql_database, older)
 
 
 def test_a_ledger_that_is_killed_while_it_is_made_is_made_by_the_next(empty_sql_database: Database):
@@ -157,11 +200,11 @@ def test_a_ledger_that_is_killed_while_it_is_made_is_made_by_the_next(empty_sql_
     assert list(ledger.write([], claims(0))) == [0]
 
 
-def test_tables_of_version_1_that_were_made_in_part_are_completed(old_sql_database: Database):
+def test_tables_of_an_older_version_that_were_made_in_part_are_completed(old_sql_database: Database):
     old_sql_database.query(text("DROP TABLE braze_receipt"))
     old_sql_database.query(sql_schema.version.delete())
     ledger = old_sql_database.ledger()
-    ledger.open(goes_on)
+    ledger.open(goes_on_as(LATER))
     assert list(ledger.write([settled(0)], claims(0))) == [0]
     assert states(ledger) == {0: State.CLAIMED}
 

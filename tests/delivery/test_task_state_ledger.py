@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from uuid import UUID
 
 import pytest
 from delivery.task_state_ledger_helpers import (
@@ -36,6 +36,8 @@ from braze_provider.delivery.ledger.task_state_pages import (
     MAX_PAGE_BYTES,
     MAX_REASON_BYTES,
     RECEIPTS_PER_PAGE,
+    decode_page,
+    encode_page,
     from_ranges,
     shorten,
     to_ranges,
@@ -318,23 +320,30 @@ def test_starting_over_does_not_depend_on_the_old_pages_being_deleted(
 # What an older release has written --------------------------------------------------------------------------
 
 
-@pytest.fixture
-def format_1(task_state_store: Store, request: pytest.FixtureRequest) -> None:
-    """A store as the first format's code left it: two sessions, five pages."""
-    stored = json.loads((Path(__file__).parent / "stored" / "task_state_format_1.json").read_text())
-    task_state_store.values = {key: json.dumps(value) for key, value in stored[request.param].items()}
+# The first format had neither counters nor resends.
+LAST_OPENED = {1: (None, ()), 2: (Counters(2, 3, "2026-10-01"), ("new vouchers",))}
 
 
-@pytest.mark.parametrize("format_1", ["unfinished"], indirect=True)
-def test_a_delivery_of_the_first_format_is_gone_on_with(task_state_store: Store, task_state_copy, format_1):
+@pytest.fixture(params=LAST_OPENED)
+def older_format(request: pytest.FixtureRequest) -> int:
+    """Number of a format whose code left two sessions and five pages."""
+    known: int = request.param
+    return known
+
+
+def test_a_delivery_of_an_older_format_is_gone_on_with(
+    task_state_store: Store, task_state_copy, older_format
+):
+    task_state_store.fill_as_format(older_format, "unfinished")
     ledger = TaskStateLedger(task_state_store, "C")
     known: list[Head | None] = []
 
     head = ledger.open(lambda head: known.append(head) or opening(9)(head))
     ledger.write([], [claim(301), claim(2)])
-    ledger.write([settled(301)], [])
+    ids = {"dispatch_id": DISPATCH_ID, "schedule_id": "s"}
+    ledger.write([settled(301, ids=ids)], [])
 
-    assert head == known[-1] == Head(counters=None, resends=(), finished=False, report=None)
+    assert head == known[-1] == Head(*LAST_OPENED[older_format], finished=False, report=None)
     found = {receipt.index: receipt for receipt in task_state_copy("D", try_number=10).receipts()}
     assert {index: receipt.state for index, receipt in found.items()} == {
         0: State.SENT,
@@ -346,50 +355,86 @@ def test_a_delivery_of_the_first_format_is_gone_on_with(task_state_store: Store,
     }
     assert found[0] == settled(0)
     assert found[1] == settled(1, State.REJECTED)
+    assert found[301] == settled(301, ids=ids)
+    assert found[600] == settled(600)
 
 
-@pytest.mark.parametrize("format_1", ["finished"], indirect=True)
-def test_a_finished_delivery_of_the_first_format_is_finished(
-    task_state_store: Store, task_state_copy, format_1
+def test_a_finished_delivery_of_an_older_format_is_finished(
+    task_state_store: Store, task_state_copy, older_format
 ):
+    task_state_store.fill_as_format(older_format, "finished")
     head = TaskStateLedger(task_state_store, "C").open(opening(2))
 
     assert head is not None
-    assert (head.counters, head.finished) == (None, True)
+    assert (head.counters, head.resends, head.finished) == (*LAST_OPENED[older_format], True)
     assert head.report is not None
     assert (head.report["sent"], head.report["rejected"]) == (400, 50)
     assert set(states(task_state_copy("D", try_number=3)).values()) == {State.SENT, State.REJECTED}
 
 
-@pytest.mark.parametrize("format_1", ["unfinished", "finished"], indirect=True)
-def test_a_delivery_of_the_first_format_can_start_over(task_state_store: Store, task_state_copy, format_1):
-    assert states(task_state_copy("C", starts_over=True)) == {}
+@pytest.mark.parametrize("delivery", ["unfinished", "finished"])
+def test_a_delivery_of_an_older_format_can_start_over(
+    task_state_store: Store, task_state_copy, older_format, delivery
+):
+    task_state_store.fill_as_format(older_format, delivery)
+
+    assert states(task_state_copy("C", try_number=3, starts_over=True)) == {}
     assert task_state_store.keys(".page.") == []
+
+
+def test_a_page_without_other_ids_than_dispatch_ids_is_as_it_was_in_format_2(task_state_store: Store):
+    task_state_store.fill_as_format(2, "finished")
+    pages = [task_state_store.get(key) for key in task_state_store.keys(".page.")]
+    assert len(pages) == 5
+
+    for page in pages:
+        assert encode_page(page["page"], page, decode_page(page)) == page
+
+
+# Ids -----------------------------------------------------------------------------------------------------
+
+
+def test_each_receipt_of_a_page_has_its_own_ids(task_state_copy):
+    every = [
+        {"dispatch_id": DISPATCH_ID},
+        {},
+        {"dispatch_id": DISPATCH_ID, "schedule_id": "s0"},
+        {"send_id": "later 🎉"},
+        {"dispatch_id": DISPATCH_ID, "schedule_id": "s1", "send_id": "s2"},
+    ]
+    ledger = task_state_copy()
+    ledger.write([], claims(*range(10)))
+    sent = [settled(index, ids=ids) for index, ids in enumerate(every)]
+    rejected = [settled(5 + index, State.REJECTED, ids=ids) for index, ids in enumerate(every)]
+    ledger.write([*sent, *rejected], [])
+
+    assert list(task_state_copy("B").receipts()) == [*sent, *rejected]
 
 
 # Sizes ------------------------------------------------------------------------------------------------------
 
 
+ALL_IDS = {"dispatch_id": DISPATCH_ID, "schedule_id": str(UUID(DISPATCH_ID)), "send_id": "s" * 64}
+
+
+@pytest.mark.parametrize("ids", [{"dispatch_id": DISPATCH_ID}, ALL_IDS], ids=["dispatch id", "all ids"])
 @pytest.mark.parametrize("character", ["x", "é", EMOJI, "\\", '"', "\x00", "\ud83d"])
 def test_pages_full_of_the_longest_reasons_stay_below_the_limit_and_lose_no_receipt(
-    task_state_copy, character
+    task_state_copy, character, ids
 ):
     ledger = task_state_copy("a name of some length for this copy of the task " * 3)
     indexes = range(2 * RECEIPTS_PER_PAGE)
     reasons = {index: f"request {index}: " + character * 1_000 for index in indexes}
     ledger.write([], claims(*indexes))
     ledger.write(
-        [
-            settled(index, State.UNCERTAIN, dispatch_id=DISPATCH_ID, reason=reason)
-            for index, reason in reasons.items()
-        ],
+        [settled(index, State.UNCERTAIN, ids=ids, reason=reason) for index, reason in reasons.items()],
         [],
     )
 
     found = list(task_state_copy("B").receipts())
 
     assert [receipt.index for receipt in found] == list(indexes)
-    assert {receipt.dispatch_id for receipt in found} == {DISPATCH_ID}
+    assert all(receipt.ids == ids for receipt in found)
     for receipt in found:
         assert receipt.reason is not None
         assert receipt.reason.startswith(f"request {receipt.index}: ")

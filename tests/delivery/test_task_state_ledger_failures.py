@@ -134,7 +134,21 @@ def test_a_missing_record_is_not_taken_for_nothing_sent(task_state_store: Store,
         task_state_copy("B")
 
 
-@pytest.mark.parametrize("value", [{"page": 0}, {"page": 0, "receipts": [["?"]]}, "text", [1], 7])
+TWO_IDS = [[0, "s", 50, "f", 0, ["dispatch", "schedule"]]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"page": 0},
+        {"page": 0, "receipts": [["?"]]},
+        {"page": 0, "receipts": TWO_IDS},
+        {"page": 0, "receipts": TWO_IDS, "ids": ["dispatch_id"]},
+        "text",
+        [1],
+        7,
+    ],
+)
 def test_an_unreadable_page_is_not_taken_for_nothing_sent(task_state_store: Store, task_state_copy, value):
     task_state_copy().write([], claims(0))
     (key,) = task_state_store.keys(".page.")
@@ -145,12 +159,12 @@ def test_an_unreadable_page_is_not_taken_for_nothing_sent(task_state_store: Stor
 
 
 def test_a_ledger_of_a_newer_format_is_refused(task_state_store: Store, task_state_copy, monkeypatch):
-    monkeypatch.setattr(task_state, "FORMAT", 3)
+    monkeypatch.setattr(task_state, "FORMAT", 4)
     task_state_copy().write([], claims(0))
     monkeypatch.undo()
 
     with pytest.raises(
-        BrazeError, match=r"newer release of this provider \(format 3, and this one knows 2\)"
+        BrazeError, match=r"newer release of this provider \(format 4, and this one knows 3\)"
     ):
         task_state_copy("B")
 

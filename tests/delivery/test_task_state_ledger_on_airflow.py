@@ -91,7 +91,14 @@ def claims(*indexes: int) -> list[Claim]:
 
 
 def sent(index: int) -> Receipt:
-    return Receipt(index, 50, f"{index:032x}", State.SENT, "2026-10-01T12:00:00.123+00:00", f"{index:032x}")
+    return Receipt(
+        index,
+        50,
+        f"{index:032x}",
+        State.SENT,
+        "2026-10-01T12:00:00.123+00:00",
+        {"dispatch_id": f"{index:032x}"},
+    )
 
 
 def begin(ledger: TaskStateLedger) -> Any:

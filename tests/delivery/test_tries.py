@@ -132,12 +132,12 @@ def test_a_delivery_that_ended_with_nobody_starts_over_once_there_is_somebody(sa
     assert attempt(CLEARED).run().sent == 120
 
 
-def test_its_dispatch_ids_are_still_known(attempt):
+def test_its_ids_are_still_known(attempt):
     first, second = attempt(), attempt(CLEARED)
     first.run()
     second.run()
 
-    assert second.dispatch_ids(10) == first.dispatch_ids(10)
+    assert second.ids(10) == first.ids(10)
 
 
 # Starting over ----------------------------------------------------------------------------------------------

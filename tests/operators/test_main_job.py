@@ -263,3 +263,15 @@ def test_a_broadcast_is_one_request_whose_audience_only_braze_knows(run_dag, san
     assert result.xcom("t")["recipients"] is None
     assert (result.xcom("t")["requests"], result.xcom("t")["sent"]) == (1, 1)
     assert sent_bodies(sandbox) == [{"campaign_id": "c", "broadcast": True}]
+
+
+def test_ids_of_every_kind_that_braze_gave_go_to_xcom(run_dag, sandbox):
+    with DAG("d", schedule=None) as dag:
+        CampaignTriggerOperator(task_id="t", campaign_id="c", broadcast=True)
+
+    result = run_dag(dag)
+
+    (request,) = sandbox.requests()
+    assert result.xcom("t", key="dispatch_ids") == [request["dispatch_id"]]
+    assert result.xcom("t", key="send_ids") == [request["send_id"]]
+    assert ("t", -1, "schedule_ids") not in result.xcoms

@@ -134,7 +134,12 @@ def test_each_settled_batch_adds_a_line_to_the_receipts(run_dag, sandbox, tmp_pa
         (1, "rejected", 50),
         (2, "sent", 20),
     ]
-    assert [line["dispatch_id"] for line in lines if line["dispatch_id"]] == result.xcom("t", "dispatch_ids")
+    first, last = result.xcom("t", "dispatch_ids")
+    assert [line["ids"] for line in lines] == [
+        {"dispatch_id": first},
+        {},
+        {"dispatch_id": last},
+    ]
     assert {(line["dag_id"], line["task_id"], line["map_index"]) for line in lines} == {("d", "t", -1)}
 
 

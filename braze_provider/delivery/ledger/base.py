@@ -74,7 +74,7 @@ class Receipt:
     :param fingerprint: Digest of exactly these people, and of the campaign, segment or audience.
     :param state: What the ledger knows.
     :param at: When that was noted, ISO 8601 in UTC.
-    :param dispatch_id: Braze's id, for what it accepted.
+    :param ids: Braze's ids for what it accepted, by name: ``dispatch_id``, ``schedule_id``, ``send_id``.
     :param reason: Why it was not sent, or may not have been; never holds a recipient's data.
     """
 
@@ -83,8 +83,13 @@ class Receipt:
     fingerprint: str
     state: State
     at: str
-    dispatch_id: str | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
+
+    @property
+    def dispatch_id(self) -> str | None:
+        """Braze's id of the send, if it gave one."""
+        return self.ids.get("dispatch_id")
 
 
 @dataclass(frozen=True)

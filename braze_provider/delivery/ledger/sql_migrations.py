@@ -2,9 +2,9 @@
 How the SQL ledger's tables come to be what this code needs: made, or brought on from an older version.
 
 A step from one version to the next is a function that may be run again, because MySQL commits each change of
-a table at once: whoever opens the ledger after a step was killed runs it once more. To add version 3, give
-its new columns ``info={"since": 3}`` in ``sql_schema``, raise ``SCHEMA_VERSION``, and add to ``_STEPS`` what
-is to be done besides.
+a table at once: whoever opens the ledger after a step was killed runs it once more. To add version 4, give
+its new columns ``info={"since": 4}`` in ``sql_schema``, raise ``SCHEMA_VERSION``, and add to ``_STEPS`` what
+is to be done besides, if anything is.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def prepare(connection: Connection) -> None:
     metadata.create_all(connection)
     for number in range((found or 1) + 1, SCHEMA_VERSION + 1):
         _add_columns(connection, number)
-        _STEPS[number](connection)
+        if number in _STEPS:
+            _STEPS[number](connection)
         if found is not None:
             connection.execute(update(version).values(version=number))
     if found is None:

@@ -35,7 +35,7 @@ def row_of_outcome(one: Receipt, place: Mapping[str, Any]) -> dict[str, Any]:
         **_row(one, place),
         "who": None,
         "state": one.state.value,
-        "dispatch_id": _storable(one.dispatch_id),
+        **_row_of_ids(one.ids),
         "reason": _storable(one.reason, MAX_REASON_LENGTH),
         "token": "",
         "noted_at": one.at,
@@ -55,7 +55,7 @@ def row_of_claim(one: Claim, place: Mapping[str, Any], token: str, who: bytes | 
         **_row(one, place),
         "who": who,
         "state": State.CLAIMED.value,
-        "dispatch_id": None,
+        **_row_of_ids({}),
         "reason": None,
         "token": token,
         "noted_at": now_iso(),
@@ -69,6 +69,12 @@ def _row(one: Receipt | Claim, place: Mapping[str, Any]) -> dict[str, Any]:
         "recipients": one.recipients,
         "fingerprint": one.fingerprint,
     }
+
+
+def _row_of_ids(ids: Mapping[str, str]) -> dict[str, str | None]:
+    clean = {name: _storable(value) for name, value in ids.items()}
+    dispatch_id = clean.pop("dispatch_id", None)
+    return {"dispatch_id": dispatch_id, "other_ids": json.dumps(clean) if clean else None}
 
 
 def now_iso() -> str:

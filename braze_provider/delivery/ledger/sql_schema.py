@@ -25,11 +25,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    null,
 )
+from sqlalchemy.sql.expression import ColumnElement
 
 from braze_provider.delivery.ledger.base import Counters, DeliveryKey, Head, Receipt, State
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_ID_LENGTH = 255
 
 # Binary collation: Airflow tells ids apart by case, which MySQL by itself does not. InnoDB: other engines
@@ -42,6 +44,7 @@ _MYSQL: dict[str, Any] = {
 # SQLite counts up by itself only what is declared as exactly INTEGER.
 _ID = BigInteger().with_variant(Integer(), "sqlite")
 _SINCE_2: dict[Any, Any] = {"since": 2}
+_SINCE_3: dict[Any, Any] = {"since": 3}
 
 metadata = MetaData()
 
@@ -92,6 +95,8 @@ receipt = Table(
     Column("noted_at", String(40), nullable=False),
     # Keyed digests of the people, one after the other; NULL where they were not kept.
     Column("who", LargeBinary, info=_SINCE_2),
+    # A JSON object of names and ids; NULL where the dispatch id is the only one.
+    Column("other_ids", Text, info=_SINCE_3),
     **_MYSQL,
 )
 """One row for each batch of each generation. Its primary key is what makes a claim exclusive."""
@@ -107,6 +112,7 @@ receipt_columns = (
     receipt.c.noted_at,
     receipt.c.dispatch_id,
     receipt.c.reason,
+    receipt.c.other_ids,
 )
 """What :func:`to_receipt` needs."""
 
@@ -122,14 +128,14 @@ version = Table(
 """A single row, written last: where it is, the other tables are complete."""
 
 
-def columns_of(table: Table, known: int) -> list[Column[Any]]:
+def column_of(column: Column[Any], known: int) -> ColumnElement[Any]:
     """
-    List the columns that a table has in a version of the tables.
+    Give what to select for a column: NULL where a version of the tables does not have it.
 
-    :param table: One of the tables here.
+    :param column: A column of one of the tables here.
     :param known: The version.
     """
-    return [column for column in table.c if column.info.get("since", 1) <= known]
+    return column if column.info.get("since", 1) <= known else null().label(column.name)
 
 
 def digest(key: DeliveryKey) -> str:
@@ -176,5 +182,8 @@ def to_receipt(row: Any) -> Receipt:
 
     :param row: A row of ``receipt_columns``.
     """
-    index, recipients, fingerprint, state, at, dispatch_id, reason = row
-    return Receipt(index, recipients, fingerprint, State(state), at, dispatch_id, reason)
+    index, recipients, fingerprint, state, at, dispatch_id, reason, other_ids = row
+    ids = {} if dispatch_id is None else {"dispatch_id": dispatch_id}
+    if other_ids is not None:
+        ids.update(json.loads(other_ids))
+    return Receipt(index, recipients, fingerprint, State(state), at, ids, reason)

@@ -70,7 +70,7 @@ find_elsewhere = (
 
 # The state comes last: MySQL's guard sees what was assigned before it.
 _OF_A_CLAIM = ("recipients", "fingerprint", "who", "owner", "token")
-_OF_AN_OUTCOME = ("dispatch_id", "reason", "noted_at", "state")
+_OF_AN_OUTCOME = ("dispatch_id", "other_ids", "reason", "noted_at", "state")
 # No parameters: drivers of MySQL's send many rows at once only if those alone have parameters.
 _CLAIMED: Any = literal_column(f"'{State.CLAIMED.value}'")
 _SENT: Any = literal_column(f"'{State.SENT.value}'")

@@ -55,7 +55,7 @@ from braze_provider.delivery.ledger.task_state_pages import (
     to_ranges,
 )
 
-FORMAT = 2
+FORMAT = 3
 """Of the values below. One that is newer is refused: an older release would misread it."""
 IDENTITY = "task-state"
 PAGES_IN_MEMORY = 8

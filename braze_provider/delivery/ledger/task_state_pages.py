@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +37,11 @@ _MILLISECOND = timedelta(milliseconds=1)
 _CUT = "…"
 
 Row = list[Any]
-"""Offset in the page, state, recipients, fingerprint, milliseconds since 1970[, dispatch id[, reason]]."""
+"""
+Offset in the page, state, recipients, fingerprint, milliseconds since 1970[, ids[, reason]].
+
+The ids are the dispatch id or null. Where there are others, they are a list in the order of the page's names.
+"""
 
 
 def page_of(index: int) -> int:
@@ -51,15 +55,15 @@ def page_of(index: int) -> int:
 
 def compact(receipt: Receipt) -> Receipt:
     """
-    Make a receipt as it can be stored: its reason shortened, and text that can be sent.
+    Make a receipt as it can be stored: its reason shortened, and texts that can be sent.
 
     :param receipt: The receipt.
     """
-    if receipt.dispatch_id is None and receipt.reason is None:
+    if not receipt.ids and receipt.reason is None:
         return receipt
     return replace(
         receipt,
-        dispatch_id=None if receipt.dispatch_id is None else _clean(receipt.dispatch_id),
+        ids={name: _clean(value) for name, value in receipt.ids.items()},
         reason=None if receipt.reason is None else shorten(_clean(receipt.reason), MAX_REASON_BYTES),
     )
 
@@ -72,9 +76,13 @@ def encode_page(number: int, head: Mapping[str, Any], receipts: Iterable[Receipt
     :param head: What else the page says about itself.
     :param receipts: The receipts on it, compact.
     """
-    first = number * RECEIPTS_PER_PAGE
-    rows = sorted(_row(receipt, first) for receipt in receipts)
+    first, receipts = number * RECEIPTS_PER_PAGE, list(receipts)
+    others = {name for receipt in receipts for name in receipt.ids} - {"dispatch_id"}
+    names = ["dispatch_id", *sorted(others)]
+    rows = sorted(_row(receipt, first, names) for receipt in receipts)
     page = {**head, "page": number, "receipts": _text(rows)}
+    if others:
+        page["ids"] = names
     if _size(page) > MAX_PAGE_BYTES:
         with_reason = [row for row in rows if len(row) == _FULL_ROW]
         reasons = [row[-1] for row in with_reason]
@@ -100,14 +108,15 @@ def decode_page(page: Mapping[str, Any]) -> Iterator[Receipt]:
         if isinstance(rows, str):  # Format 1 had them as JSON, not as text.
             rows = json.loads(rows)
         for offset, letter, recipients, fingerprint, at, *rest in rows:
-            dispatch_id, reason = (*rest, None, None)[:2]
+            ids, reason = (*rest, None, None)[:2]
+            named = zip(page["ids"], ids, strict=True) if isinstance(ids, list) else [("dispatch_id", ids)]
             yield Receipt(
                 index=first + offset,
                 recipients=recipients,
                 fingerprint=fingerprint,
                 state=_STATES[letter],
                 at=(_EPOCH + at * _MILLISECOND).isoformat(timespec="milliseconds"),
-                dispatch_id=dispatch_id,
+                ids={name: value for name, value in named if value is not None},
                 reason=reason,
             )
     except (KeyError, TypeError) as error:
@@ -157,7 +166,7 @@ def from_ranges(ranges: Iterable[Iterable[int]]) -> set[int]:
 _FULL_ROW = 7
 
 
-def _row(receipt: Receipt, first: int) -> Row:
+def _row(receipt: Receipt, first: int, names: Sequence[str]) -> Row:
     at = datetime.fromisoformat(receipt.at.replace("Z", "+00:00"))
     if at.tzinfo is None:
         at = at.replace(tzinfo=pendulum.UTC)
@@ -168,8 +177,11 @@ def _row(receipt: Receipt, first: int) -> Row:
         receipt.fingerprint,
         (at - _EPOCH) // _MILLISECOND,
     ]
-    if receipt.dispatch_id is not None or receipt.reason is not None:
-        row.append(receipt.dispatch_id)
+    dispatch_id = receipt.ids.get("dispatch_id")
+    if len(receipt.ids) > (dispatch_id is not None):
+        row.append([receipt.ids.get(name) for name in names])
+    elif receipt.ids or receipt.reason is not None:
+        row.append(dispatch_id)
     if receipt.reason is not None:
         row.append(receipt.reason)
     return row
