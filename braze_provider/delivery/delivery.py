@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import pendulum
+
 from braze_provider.api import requests as models
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
@@ -72,6 +74,7 @@ class DeliveryOptions:
     :param pool_slots: The slots of it that the task holds.
     :param max_slot_wait: Seconds to wait for the rate limit at most before the delivery pauses. Default: it
         waits.
+    :param not_after: The moment after which no request is made any more. Default: none.
     :param dry_run: Do everything but the requests.
     :param allow_unknown_fields: Send fields that the models don't know, and name each once in the log.
     """
@@ -88,6 +91,7 @@ class DeliveryOptions:
     pool: str = ""
     pool_slots: int = 1
     max_slot_wait: float | None = None
+    not_after: pendulum.DateTime | None = None
     dry_run: bool = False
     allow_unknown_fields: bool = False
 
@@ -426,6 +430,7 @@ class Delivery:
             stop=self._stop,
             on_uncertain=self._on_uncertain,
             max_slot_wait=options.max_slot_wait,
+            not_after=options.not_after,
         )
         return Engine(
             sender=sender,

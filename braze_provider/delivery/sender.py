@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import pendulum
+
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import (
     BrazeConfigurationError,
@@ -57,6 +59,10 @@ class Settled:
     withheld: bool = False
 
 
+class TimePassedError(BrazeError):
+    """The time for which messages were to be scheduled has passed. Nothing more is scheduled."""
+
+
 class Sender:
     """
     Sends batches, each with a bounded number of attempts. Threads share one.
@@ -69,6 +75,7 @@ class Sender:
     :param on_uncertain: ``resend`` attempts again what Braze may have accepted; nothing else does.
     :param max_slot_wait: Seconds to wait for the rate limit at most. A longer wait ends the delivery for now;
         :attr:`resume_in` tells until when. Default: waits as long as it takes.
+    :param not_after: The moment after which no request is made any more. Default: none.
     :param max_attempts: Requests made at most for one batch. Default 6.
     :param first_backoff: Seconds to wait at most before the second attempt, doubled for each further one.
         Default 1.
@@ -84,6 +91,7 @@ class Sender:
         stop: StopSignal,
         on_uncertain: OnUncertain = "hold",
         max_slot_wait: float | None = None,
+        not_after: pendulum.DateTime | None = None,
         max_attempts: int = MAX_ATTEMPTS,
         first_backoff: float = FIRST_BACKOFF,
     ) -> None:
@@ -95,6 +103,7 @@ class Sender:
         self._stop = stop
         self._on_uncertain = on_uncertain
         self._max_slot_wait = max_slot_wait
+        self._not_after = not_after
         self._max_attempts = max_attempts
         self._first_backoff = first_backoff
         self._lock = threading.Lock()
@@ -203,6 +212,7 @@ class Sender:
             return not withheld
 
         try:
+            self._check_time()
             answer = self._hook.call(self.endpoint, body, before_write=may_be_written)
             said = answer.rate_limit
         except BrazeRequestError as error:
@@ -224,6 +234,12 @@ class Sender:
         finally:
             self._pacer.observe(said, refused=refused)
         return Settled(batch, Outcome.SENT, answer=answer)
+
+    def _check_time(self) -> None:
+        if self._not_after is not None and pendulum.now("UTC") > self._not_after:
+            raise TimePassedError(
+                f"time: {self._not_after.isoformat()} has passed, so nothing more is scheduled"
+            )
 
     def _may_repeat(self, settled: Settled) -> bool:
         if settled.fatal is not None or settled.withheld:

@@ -164,6 +164,10 @@ class BrazeSendOperator(BrazeTask):
         model: type[SendRequest] = getattr(models, self.endpoint.request or "")
         return model
 
+    def not_after(self) -> pendulum.DateTime | None:
+        """Return the moment after which nothing may be sent any more; None if there is no such moment."""
+        return None
+
     def recipient_source(self) -> RecipientSource | None:
         """Return where the recipients come from; None when the request names none."""
         sources = [
@@ -186,6 +190,7 @@ class BrazeSendOperator(BrazeTask):
         from braze_provider.delivery.ledger.base import LedgerLostError
         from braze_provider.delivery.opening import LedgerGoneError
         from braze_provider.delivery.resume import SourceChangedError
+        from braze_provider.delivery.sender import TimePassedError
         from braze_provider.tasks import metrics
         from braze_provider.tasks.records import trigger_in
 
@@ -205,7 +210,7 @@ class BrazeSendOperator(BrazeTask):
             self._push_figures_of_a_failure(context, delivery)
             if not delivery.ledger.durable:
                 self.log.warning("The task is not retried: ledger_conn_id makes retries possible")
-            needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError))
+            needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError, TimePassedError))
             if needs_a_person or not delivery.may_be_retried:
                 # An error of ours says everything in its text, which a chain would print twice.
                 cause = error.__cause__ if isinstance(error, BrazeError) else error
@@ -251,6 +256,7 @@ class BrazeSendOperator(BrazeTask):
                 pool=self.pool,
                 pool_slots=self.pool_slots,
                 max_slot_wait=self.max_slot_wait if self.deferrable and ledger.durable else None,
+                not_after=self.not_after(),
                 dry_run=bool(self.dry_run),
                 allow_unknown_fields=self.allow_unknown_fields,
             ),

@@ -28,6 +28,8 @@ class BrazeTask(LiquidAwareRendering):
     """Where the request goes."""
     request_fields: ClassVar[Mapping[str, Field]] = {}
     """The arguments that make the request, in the order in which Airflow shows them."""
+    composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By field of the request: the arguments that make it, where it takes more than one."""
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
     """The other arguments that are rendered, all of them as text."""
     ui_color = "#f9e1d2"

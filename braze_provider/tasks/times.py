@@ -1,4 +1,4 @@
-"""Moments that users give: always with a time zone."""
+"""Times that users give: moments, which have a time zone, and times by each user's own clock."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import pendulum
 
 from braze_provider.api.errors import BrazeValidationError, Problem
 from braze_provider.api.instants import iso_8601
+from braze_provider.templating import may_be_templated
+
+LAST_ZONE = pendulum.duration(hours=12)
+"""How much later than in UTC a day ends in the last of all time zones."""
 
 
 def moment(value: Any, *, field: str) -> pendulum.DateTime:
@@ -31,3 +35,31 @@ def moment(value: Any, *, field: str) -> pendulum.DateTime:
         "must be a date and time with a time zone, such as 2026-07-22T13:17:55Z or a datetime with tzinfo"
     )
     raise BrazeValidationError(field, [Problem(field, reason)])
+
+
+def schedule_of(time: Any, *, in_local_time: bool | None, at_optimal_time: bool | None) -> dict[str, Any]:
+    """
+    Make Braze's schedule object.
+
+    :param time: A moment, or with either flag a time without a zone. A template stays as it is.
+    :param in_local_time: Whether it is a time by each user's own clock.
+    :param at_optimal_time: Whether Braze chooses the time of the day.
+    :raises BrazeValidationError: If a moment has no time zone.
+    """
+    if not (in_local_time or at_optimal_time or may_be_templated(time)):
+        time = moment(time, field="time").in_timezone("UTC").isoformat()
+    flags = {"in_local_time": in_local_time, "at_optimal_time": at_optimal_time}
+    return {"time": time, **{name: value for name, value in flags.items() if value is not None}}
+
+
+def last_moment_of(schedule: dict[str, Any]) -> pendulum.DateTime:
+    """
+    Tell when a schedule's time has passed everywhere.
+
+    :param schedule: The schedule, rendered and valid.
+    """
+    time = pendulum.parse(str(schedule["time"]))
+    assert isinstance(time, pendulum.DateTime)  # noqa: S101 - parsed without `exact`
+    if schedule.get("at_optimal_time"):
+        return time.end_of("day") + LAST_ZONE
+    return time + LAST_ZONE if schedule.get("in_local_time") else time

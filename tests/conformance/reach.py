@@ -15,9 +15,9 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
-        messages_schedule_create messages_schedule_update
-        messages_schedule_delete campaigns_trigger_schedule_create campaigns_trigger_schedule_update
-        campaigns_trigger_schedule_delete canvas_trigger_schedule_create canvas_trigger_schedule_update
+        messages_schedule_update
+        messages_schedule_delete campaigns_trigger_schedule_update
+        campaigns_trigger_schedule_delete canvas_trigger_schedule_update
         canvas_trigger_schedule_delete messages_live_activity_start messages_live_activity_update
         transactional_send campaigns_duplicate canvas_duplicate cdi_integrations_sync users_track
         users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
