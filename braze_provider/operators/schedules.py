@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from braze_provider.api.endpoints import (
     CAMPAIGNS_TRIGGER_SCHEDULE_CREATE,
+    CAMPAIGNS_TRIGGER_SCHEDULE_DELETE,
+    CAMPAIGNS_TRIGGER_SCHEDULE_UPDATE,
     CANVAS_TRIGGER_SCHEDULE_CREATE,
+    CANVAS_TRIGGER_SCHEDULE_DELETE,
+    CANVAS_TRIGGER_SCHEDULE_UPDATE,
     MESSAGES_SCHEDULE_CREATE,
+    MESSAGES_SCHEDULE_DELETE,
+    MESSAGES_SCHEDULE_UPDATE,
 )
+from braze_provider.api.errors import Problem
 from braze_provider.tasks.fields import CONTENT, FIXED, JSON, RECIPIENTS, TEXT, Field, Kind
+from braze_provider.tasks.request import BrazeRequestOperator
 from braze_provider.tasks.schedule import BrazeScheduleOperator
+from braze_provider.tasks.times import refuse_past, with_schedule
 from braze_provider.templating import ContentFile
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.tasks.arguments import People, SendArguments, Templated
+    from braze_provider._compat import Context
+    from braze_provider.api.answers import Answer
+    from braze_provider.api.endpoints import Endpoint
+    from braze_provider.tasks.arguments import People, RequestArguments, SendArguments, Templated
 
 
 class MessagesScheduleOperator(BrazeScheduleOperator):
@@ -230,4 +242,135 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         self.context = context
         self.audience = audience
         self.broadcast = broadcast
+        self.check_constants()
+
+
+class _ScheduleChange(BrazeRequestOperator):
+    """Base of the two operators that change what is scheduled, for all three kinds of schedule."""
+
+    each = ("schedule_ids", "schedule_id")
+
+    campaign_id: Any
+    canvas_id: Any
+
+    def target(self) -> Endpoint:
+        """Return the endpoint for campaigns, for Canvases, or else for messages."""
+        if self.campaign_id is not None and self.canvas_id is not None:
+            self.refuse([Problem("canvas_id", "is not allowed with `campaign_id`")])
+        if self.campaign_id is not None:
+            return self.endpoints[1]
+        return self.endpoints[0] if self.canvas_id is None else self.endpoints[2]
+
+    def result_of(self, answer: Answer) -> Any:
+        """Return Braze's word for each request."""
+        return answer.message
+
+
+class ScheduleUpdateOperator(_ScheduleChange):
+    """
+    Move what is scheduled to another time, or change the messages of schedules that are not of a campaign.
+
+    The new time takes the place of the whole old schedule: ``in_local_time`` has to be given again. Near the
+    time this is best effort at Braze's: all, some or none of the recipients may be affected. A schedule that
+    another API key has made can't be changed.
+
+    .. seealso::
+        - :ref:`howto/operator:ScheduleUpdateOperator`
+        - https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_update_scheduled_messages
+
+    :param schedule_ids: Ids of the schedules, such as ``schedule.output["schedule_ids"]``. (templated)
+    :param campaign_id: Id of the campaign, for schedules of a campaign. (templated)
+    :param canvas_id: Id of the Canvas, for schedules of a Canvas. (templated)
+    :param time: The new time, as for :class:`MessagesScheduleOperator`. Default: as before, for messages.
+        (templated)
+    :param in_local_time: True sends at that time by each user's own clock. Default: not given.
+    :param at_optimal_time: True lets Braze choose the time of that day. Default: not given.
+    :param messages: The new messages, for schedules of messages. Default: as before. (templated, beside
+        Liquid)
+    :raises BrazeValidationError: For bad arguments, before the first request is made.
+    """
+
+    endpoint = MESSAGES_SCHEDULE_UPDATE
+    endpoints = (MESSAGES_SCHEDULE_UPDATE, CAMPAIGNS_TRIGGER_SCHEDULE_UPDATE, CANVAS_TRIGGER_SCHEDULE_UPDATE)
+    composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "schedule": ("time", "in_local_time", "at_optimal_time"),
+    }
+    request_fields: ClassVar[Mapping[str, Field]] = {
+        "schedule_ids": JSON,
+        "campaign_id": TEXT,
+        "canvas_id": TEXT,
+        "time": TEXT,
+        "in_local_time": FIXED,
+        "at_optimal_time": FIXED,
+        "messages": CONTENT,
+    }
+
+    def __init__(
+        self,
+        *,
+        schedule_ids: Sequence[str] | Templated,
+        campaign_id: Templated | None = None,
+        canvas_id: Templated | None = None,
+        time: datetime | Templated | None = None,
+        in_local_time: bool | None = None,
+        at_optimal_time: bool | None = None,
+        messages: Mapping[str, Any] | ContentFile | Templated | None = None,
+        **kwargs: Unpack[RequestArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        self.schedule_ids = schedule_ids
+        self.campaign_id = campaign_id
+        self.canvas_id = canvas_id
+        self.time = time
+        self.in_local_time = in_local_time
+        self.at_optimal_time = at_optimal_time
+        self.messages = messages
+        self.check_constants()
+
+    def request_values(self) -> dict[str, Any]:
+        """Give the fields of the request that are set, with the schedule as one object."""
+        return with_schedule(super().request_values())
+
+    def execute(self, context: Context) -> Any:
+        """Change each schedule, unless the new time has passed."""
+        refuse_past(self.request_values().get("schedule"))
+        return super().execute(context)
+
+
+class ScheduleDeleteOperator(_ScheduleChange):
+    """
+    Cancel what is scheduled: messages, a campaign or a Canvas.
+
+    Near the time this is best effort at Braze's: all, some or none of the recipients may be affected.
+
+    .. seealso::
+        - :ref:`howto/operator:ScheduleDeleteOperator`
+        - https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_delete_scheduled_messages
+
+    :param schedule_ids: Ids of the schedules, such as ``schedule.output["schedule_ids"]``. (templated)
+    :param campaign_id: Id of the campaign, for schedules of a campaign. (templated)
+    :param canvas_id: Id of the Canvas, for schedules of a Canvas. (templated)
+    :raises BrazeValidationError: For bad arguments, before the first request is made.
+    """
+
+    endpoint = MESSAGES_SCHEDULE_DELETE
+    endpoints = (MESSAGES_SCHEDULE_DELETE, CAMPAIGNS_TRIGGER_SCHEDULE_DELETE, CANVAS_TRIGGER_SCHEDULE_DELETE)
+    request_fields: ClassVar[Mapping[str, Field]] = {
+        "schedule_ids": JSON,
+        "campaign_id": TEXT,
+        "canvas_id": TEXT,
+    }
+
+    def __init__(
+        self,
+        *,
+        schedule_ids: Sequence[str] | Templated,
+        campaign_id: Templated | None = None,
+        canvas_id: Templated | None = None,
+        **kwargs: Unpack[RequestArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        self.schedule_ids = schedule_ids
+        self.campaign_id = campaign_id
+        self.canvas_id = canvas_id
         self.check_constants()

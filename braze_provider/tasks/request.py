@@ -1,4 +1,4 @@
-"""A task that makes one request."""
+"""A task that makes one request, or one for each id."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider._compat import AirflowFailException
 from braze_provider.api.errors import BrazeConfigurationError, BrazeRejectedError, BrazeUncertainError
-from braze_provider.tasks.task import BrazeTask
+from braze_provider.tasks.task import BrazeTask, model_of
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context
     from braze_provider.api.answers import Answer
+    from braze_provider.api.endpoints import Endpoint
+    from braze_provider.api.errors import Problem
     from braze_provider.tasks.arguments import Templated
 
 
 class BrazeRequestOperator(BrazeTask):
     """
-    Base of the operators that make one request. Its parameters are those that every one of them takes.
+    Base of the operators that make one request, or one for each id.
+
+    Its parameters are those that every one of them takes.
 
     A failure after which a repeat does no harm is repeated, up to six times. A refusal fails the task at
     once, since a retry would meet it again.
@@ -27,6 +31,8 @@ class BrazeRequestOperator(BrazeTask):
         False: they are refused, because most are typing mistakes.
     """
 
+    each: ClassVar[tuple[str, str] | None] = None
+    """An argument that is a list, and the field of the request that each of its items is. Default: none."""
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
 
     def __init__(
@@ -41,24 +47,45 @@ class BrazeRequestOperator(BrazeTask):
         self.allow_unknown_fields = allow_unknown_fields
 
     def execute(self, context: Context) -> Any:
-        """Make the request, and return what it gave."""
+        """Make the request, or one for each item, and return what came of it."""
         from braze_provider.api.validation import validate
         from braze_provider.tasks.calls import call_patiently
 
-        values = self.request_values()
-        path = {name: values.pop(name) for name in self.endpoint.path_parameters if name in values}
-        body = validate(
-            self.request_model, values, self.endpoint.path, allow_unknown_fields=self.allow_unknown_fields
-        )
-        try:
-            answer = call_patiently(self.hook, self.endpoint, body, path=path, log=self.log)
-        except (BrazeConfigurationError, BrazeRejectedError, BrazeUncertainError) as error:
-            raise AirflowFailException(str(error)) from None
-        return self.result_of(answer)
+        endpoint = self.target()
+        results: list[Any] = []
+        for values in self.requests_of(self.request_values()):
+            path = {name: values.pop(name) for name in endpoint.path_parameters if name in values}
+            body = validate(
+                model_of(endpoint), values, endpoint.path, allow_unknown_fields=self.allow_unknown_fields
+            )
+            try:
+                answer = call_patiently(self.hook, endpoint, body, path=path, log=self.log)
+            except (BrazeConfigurationError, BrazeRejectedError, BrazeUncertainError) as error:
+                done = f" {len(results):,} of the requests before it succeeded." if results else ""
+                raise AirflowFailException(f"{error}{done}") from None
+            results.append(self.result_of(answer))
+        return results if self.each else results[0]
+
+    def requests_of(self, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """
+        Give the fields of each request.
+
+        :param values: The fields that are set.
+        """
+        if self.each is None:
+            return [values]
+        argument, field = self.each
+        items = values.pop(argument, None)
+        # Also what is no list yet, at Dag parse: what another task returns.
+        return [{**values, field: item} for item in (items if isinstance(items, (list, tuple)) else [items])]
+
+    def target(self) -> Endpoint:
+        """Return the endpoint that is called."""
+        return self.endpoint
 
     def result_of(self, answer: Answer) -> Any:
         """
-        Say what the task returns.
+        Say what the task returns for a request.
 
         :param answer: Braze's answer.
         """
@@ -72,11 +99,10 @@ class BrazeRequestOperator(BrazeTask):
         """
         from braze_provider.tasks.parse_checks import problems_of_fields
 
-        values = self.request_values()
-        for name in self.endpoint.path_parameters:
-            values.pop(name, None)
-        self.refuse(
-            problems_of_fields(
-                self.request_model, values, allow_unknown_fields=self.allow_unknown_fields is True
-            )
-        )
+        endpoint = self.target()
+        problems: list[Problem] = []
+        for values in self.requests_of(self.request_values()):
+            fields = {name: value for name, value in values.items() if name not in endpoint.path_parameters}
+            unknown = self.allow_unknown_fields is True
+            problems += problems_of_fields(model_of(endpoint), fields, allow_unknown_fields=unknown)
+        self.refuse(problems)

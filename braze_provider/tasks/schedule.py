@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.errors import Problem
 from braze_provider.tasks.send import BrazeSendOperator
-from braze_provider.tasks.times import last_moment_of, schedule_of
+from braze_provider.tasks.times import last_moment_of, with_schedule
 
 if TYPE_CHECKING:
     import pendulum
@@ -27,20 +27,9 @@ class BrazeScheduleOperator(BrazeSendOperator):
         "schedule": ("time", "in_local_time", "at_optimal_time"),
     }
 
-    # Set by each operator's constructor.
-    time: Any
-    in_local_time: bool | None
-    at_optimal_time: bool | None
-
     def request_values(self) -> dict[str, Any]:
         """Give the fields of the request that are set, with the schedule as one object."""
-        values = super().request_values()
-        for name in self.composed_fields["schedule"]:
-            values.pop(name, None)
-        values["schedule"] = schedule_of(
-            self.time, in_local_time=self.in_local_time, at_optimal_time=self.at_optimal_time
-        )
-        return values
+        return with_schedule(super().request_values())
 
     def not_after(self) -> pendulum.DateTime | None:
         """Return when the time has passed."""

@@ -12,12 +12,11 @@ from braze_provider.api.errors import BrazeError
 from braze_provider.recipients.given import source_of
 from braze_provider.recipients.inline import JoinedRecipients
 from braze_provider.tasks.options import BOOLEANS, option_problems
-from braze_provider.tasks.task import BrazeTask
+from braze_provider.tasks.task import BrazeTask, model_of
 from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context
-    from braze_provider.api.requests.base import SendRequest
     from braze_provider.delivery.delivery import Delivery
     from braze_provider.recipients.base import RecipientSource
     from braze_provider.tasks.arguments import Templated
@@ -156,14 +155,6 @@ class BrazeSendOperator(BrazeTask):
 
             self.retry_policy = BrazeRetryPolicy()
 
-    @property
-    def request_model(self) -> type[SendRequest]:
-        """The model of the endpoint's request."""
-        from braze_provider.api import requests as models
-
-        model: type[SendRequest] = getattr(models, self.endpoint.request or "")
-        return model
-
     def not_after(self) -> pendulum.DateTime | None:
         """Return the moment after which nothing may be sent any more; None if there is no such moment."""
         return None
@@ -289,7 +280,7 @@ class BrazeSendOperator(BrazeTask):
                 *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
                 *self.content_problems(),
                 *problems_of_constants(
-                    self.request_model,
+                    model_of(self.endpoint),
                     self.request_values(),
                     people,
                     self.people_fields,

@@ -11,9 +11,19 @@ from braze_provider.tasks.fields import Field, Kind
 from braze_provider.tasks.rendering import LiquidAwareRendering
 
 if TYPE_CHECKING:
-    from braze_provider.api.base import BrazeObject
     from braze_provider.api.endpoints import Endpoint
     from braze_provider.hooks.braze import BrazeHook
+
+
+def model_of(endpoint: Endpoint) -> Any:
+    """
+    Import the model of an endpoint's request.
+
+    :param endpoint: An endpoint that has one.
+    """
+    from braze_provider.api import requests as models
+
+    return getattr(models, endpoint.request or "")
 
 
 class BrazeTask(LiquidAwareRendering):
@@ -26,6 +36,8 @@ class BrazeTask(LiquidAwareRendering):
 
     endpoint: ClassVar[Endpoint]
     """Where the request goes."""
+    endpoints: ClassVar[tuple[Endpoint, ...]]
+    """Where it may go, where that depends on the arguments. Default: :attr:`endpoint` alone."""
     request_fields: ClassVar[Mapping[str, Field]] = {}
     """The arguments that make the request, in the order in which Airflow shows them."""
     composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -39,6 +51,8 @@ class BrazeTask(LiquidAwareRendering):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "endpoint" in vars(cls) and "endpoints" not in vars(cls):
+            cls.endpoints = (cls.endpoint,)
         if not {"request_fields", "templated_options"} & vars(cls).keys():
             return  # A subclass of a user's may have template fields of its own.
         names = {
@@ -62,14 +76,6 @@ class BrazeTask(LiquidAwareRendering):
         from braze_provider.hooks.braze import BrazeHook
 
         return BrazeHook(self.braze_conn_id)
-
-    @property
-    def request_model(self) -> type[BrazeObject]:
-        """The model of the endpoint's request."""
-        from braze_provider.api import requests as models
-
-        model: type[BrazeObject] = getattr(models, self.endpoint.request or "")
-        return model
 
     def request_values(self) -> dict[str, Any]:
         """Give the fields of the request that are set, recipients excepted."""

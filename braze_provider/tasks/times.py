@@ -37,19 +37,24 @@ def moment(value: Any, *, field: str) -> pendulum.DateTime:
     raise BrazeValidationError(field, [Problem(field, reason)])
 
 
-def schedule_of(time: Any, *, in_local_time: bool | None, at_optimal_time: bool | None) -> dict[str, Any]:
+def with_schedule(values: dict[str, Any]) -> dict[str, Any]:
     """
-    Make Braze's schedule object.
+    Make Braze's schedule object of an operator's arguments.
 
-    :param time: A moment, or with either flag a time without a zone. A template stays as it is.
-    :param in_local_time: Whether it is a time by each user's own clock.
-    :param at_optimal_time: Whether Braze chooses the time of the day.
+    :param values: The arguments that are set. ``time`` is a moment, or with ``in_local_time`` or
+        ``at_optimal_time`` a time without a zone. A template stays as it is.
+    :return: The same with ``schedule`` in the place of the three, if any of them is set.
     :raises BrazeValidationError: If a moment has no time zone.
     """
-    if not (in_local_time or at_optimal_time or may_be_templated(time)):
-        time = moment(time, field="time").in_timezone("UTC").isoformat()
-    flags = {"in_local_time": in_local_time, "at_optimal_time": at_optimal_time}
-    return {"time": time, **{name: value for name, value in flags.items() if value is not None}}
+    names = ("time", "in_local_time", "at_optimal_time")
+    schedule = {name: values[name] for name in names if name in values}
+    others = {name: value for name, value in values.items() if name not in names}
+    if not schedule:
+        return others
+    is_moment = not (schedule.get("in_local_time") or schedule.get("at_optimal_time"))
+    if is_moment and "time" in schedule and not may_be_templated(schedule["time"]):
+        schedule["time"] = moment(schedule["time"], field="time").in_timezone("UTC").isoformat()
+    return {**others, "schedule": schedule}
 
 
 def last_moment_of(schedule: dict[str, Any]) -> pendulum.DateTime:
@@ -63,3 +68,14 @@ def last_moment_of(schedule: dict[str, Any]) -> pendulum.DateTime:
     if schedule.get("at_optimal_time"):
         return time.end_of("day") + LAST_ZONE
     return time + LAST_ZONE if schedule.get("in_local_time") else time
+
+
+def refuse_past(schedule: dict[str, Any] | None) -> None:
+    """
+    Refuse a schedule whose time has passed.
+
+    :param schedule: The schedule, rendered and valid; None if there is none.
+    :raises BrazeValidationError: If it has passed everywhere.
+    """
+    if schedule is not None and pendulum.now("UTC") > (last := last_moment_of(schedule)):
+        raise BrazeValidationError("time", [Problem("time", f"has passed: {last.isoformat()}")])

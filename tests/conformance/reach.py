@@ -15,10 +15,7 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
-        messages_schedule_update
-        messages_schedule_delete campaigns_trigger_schedule_update
-        campaigns_trigger_schedule_delete canvas_trigger_schedule_update
-        canvas_trigger_schedule_delete messages_live_activity_start messages_live_activity_update
+ messages_live_activity_start messages_live_activity_update
         transactional_send campaigns_duplicate canvas_duplicate cdi_integrations_sync users_track
         users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
         users_delete users_external_ids_rename users_external_ids_remove users_export_ids
@@ -68,6 +65,7 @@ def _classes() -> Iterator[type]:
 def reach() -> dict[str, str]:
     """What there is to say of each endpoint: the names of its classes, or why it has none."""
     of_classes = {
-        name: ", ".join(one.__name__ for one in classes() if one.endpoint.name == name) for name in ENDPOINTS
+        name: ", ".join(one.__name__ for one in classes() if ENDPOINTS[name] in one.endpoints)
+        for name in ENDPOINTS
     }
     return {name: found or REASONS.get(name, "") for name, found in of_classes.items()}

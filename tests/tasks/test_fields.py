@@ -11,10 +11,14 @@ from conformance.reach import classes
 
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.tasks.fields import Kind
+from braze_provider.tasks.request import BrazeRequestOperator
 from braze_provider.tasks.send import BrazeSendOperator
+from braze_provider.tasks.task import model_of
 
 CLASSES: Any = classes()
 SENDING = [one for one in CLASSES if issubclass(one, BrazeSendOperator)]
+REQUESTING = [one for one in CLASSES if issubclass(one, BrazeRequestOperator)]
+each_that_requests = pytest.mark.parametrize("operator", REQUESTING, ids=lambda one: one.__name__)
 each = pytest.mark.parametrize("operator", CLASSES, ids=lambda one: one.__name__)
 each_that_sends = pytest.mark.parametrize("operator", SENDING, ids=lambda one: one.__name__)
 
@@ -49,16 +53,30 @@ def test_the_docstring_says_which_arguments_are_templated(operator):
 def test_the_request_has_each_field_and_no_other(operator):
     endpoint, fields = operator.endpoint, operator.request_fields
     recipients = {name for name, field in fields.items() if field.kind is Kind.RECIPIENTS}
-    model = operator.request_model.fget(operator)
+    model = model_of(operator.endpoint)
     composed = {name for names in operator.composed_fields.values() for name in names}
     expected = set(model.model_fields) - set(endpoint.arrays) - operator.composed_fields.keys() | composed
     assert set(fields) - recipients == expected
     assert recipients == {*endpoint.arrays, "recipients"}
 
 
+@each_that_requests
+def test_a_single_request_has_each_field_and_no_other(operator):
+    fields = set(operator.request_fields)
+    for argument, field in filter(None, [operator.each]):
+        fields = fields - {argument} | {field}
+    composed = {name for names in operator.composed_fields.values() for name in names}
+    for endpoint in operator.endpoints:
+        model = model_of(endpoint)
+        assert set(model.model_fields) - operator.composed_fields.keys() | composed <= fields
+    assert fields == composed.union(*(set(model_of(e).model_fields) for e in operator.endpoints)) - (
+        operator.composed_fields.keys()
+    )
+
+
 @each_that_sends
 def test_the_request_goes_where_its_model_says(operator):
-    assert operator.request_model.fget(operator).endpoint is operator.endpoint
+    assert model_of(operator.endpoint).endpoint is operator.endpoint
 
 
 @each
