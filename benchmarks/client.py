@@ -88,8 +88,8 @@ def run(task: Any) -> dict[str, Any]:
 
 def time_writes() -> list[tuple[float, float]]:
     """Have the moment and the seconds of each ledger write noted."""
-    from braze_provider.delivery.ledger.memory import MemoryLedger
-    from braze_provider.delivery.ledger.sql import SqlLedger
+    from braze_provider.ledger.memory import MemoryLedger
+    from braze_provider.ledger.sql import SqlLedger
 
     writes: list[tuple[float, float]] = []
 

@@ -14,11 +14,10 @@ import airflow_harness
 import pytest
 from sqlalchemy import create_engine, update
 
-from braze_provider.delivery.ledger import sql_schema
-from braze_provider.delivery.ledger.base import Claim, Counters, DeliveryKey, Opening, Receipt, State
-from braze_provider.delivery.ledger.sql import SqlLedger
-from braze_provider.ledger import reading
+from braze_provider.ledger import show_sql, sql_schema
 from braze_provider.ledger.__main__ import main
+from braze_provider.ledger.base import Claim, Counters, DeliveryKey, Opening, Receipt, State
+from braze_provider.ledger.sql import SqlLedger
 
 LONG_AGO = "2026-01-01T06:00:00.000+00:00"
 RUN = "scheduled__2026-01-01T06:00:00+00:00"
@@ -146,7 +145,7 @@ def test_a_delivery_that_was_just_written_to_is_running(book: Book, found: Any):
 def test_deliveries_come_in_the_order_in_which_they_began(
     book: Book, found: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reading, "DELIVERIES_PER_PAGE", 2)
+    monkeypatch.setattr(show_sql, "DELIVERIES_PER_PAGE", 2)
     for index in (3, 1, 4, 0, 5):
         book.deliver(State.SENT, map_index=index)
     assert [one["map_index"] for one in found()] == [3, 1, 4, 0, 5]
@@ -242,7 +241,7 @@ def test_batches_in_several_states_are_listed_together(book: Book, found: Any):
 def test_dispatch_ids_are_listed_in_the_order_of_their_batches(
     book: Book, found: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reading, "RECEIPTS_PER_PAGE", 2)
+    monkeypatch.setattr(show_sql, "RECEIPTS_PER_PAGE", 2)
     book.deliver(*[State.SENT] * 3, State.UNCERTAIN, *[State.SENT] * 4)
     (one,) = found("--dispatch-ids")
     assert one["dispatch_ids"] == [f"dispatch-welcome-{index}" for index in (0, 1, 2, 4, 5, 6, 7)]

@@ -18,11 +18,11 @@ import requests
 from airflow.sdk import DAG
 from airflow_harness import AIRFLOW_VERSION, DagResult, initialise_database
 
-from braze_provider.delivery.ledger import task_state
-from braze_provider.delivery.ledger.base import DeliveryKey
 from braze_provider.delivery.sender import Sender
+from braze_provider.ledger import task_state
 from braze_provider.ledger.__main__ import main
-from braze_provider.ledger.task_state import RestStore
+from braze_provider.ledger.base import DeliveryKey
+from braze_provider.ledger.show_task_state import RestStore
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 
 pytestmark = pytest.mark.dag

@@ -19,8 +19,6 @@ from braze_provider.api.validation import unknown_fields, validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
-from braze_provider.delivery.ledger.base import Head, Ledger, Opening
-from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.opening import Attempt, Trace, decide
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
@@ -40,14 +38,16 @@ from braze_provider.delivery.sender import OnUncertain, Sender
 from braze_provider.delivery.spool import Spool
 from braze_provider.delivery.stop import StopSignal
 from braze_provider.delivery.unsent import Unsent
+from braze_provider.ledger.base import Head, Ledger, Opening
+from braze_provider.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
-    from braze_provider.delivery.ledger.mark import OpenedMark
-    from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
     from braze_provider.delivery.unsent import UnsentFile
     from braze_provider.hooks.braze import BrazeHook
+    from braze_provider.ledger.mark import OpenedMark
+    from braze_provider.ledger.receipts_file import ReceiptsFile
     from braze_provider.recipients.base import RecipientSource
 
 

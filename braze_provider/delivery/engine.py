@@ -22,19 +22,19 @@ import pendulum
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.lease import LEASE_SECONDS, LedgerTooSlowError
-from braze_provider.delivery.ledger.base import Claim, Ledger, Receipt, State
 from braze_provider.delivery.refusals import Refusals
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import Past, Planned
 from braze_provider.delivery.sender import Sender, Settled
 from braze_provider.delivery.stop import StopSignal
 from braze_provider.delivery.window import LOOK_SECONDS, Window
+from braze_provider.ledger.base import Claim, Ledger, Receipt, State
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
     from braze_provider.api.errors import BrazeRequestError
-    from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
+    from braze_provider.ledger.receipts_file import ReceiptsFile
 
 PROGRESS_SECONDS = 5.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger.base import Counters, Head, Opening
+from braze_provider.ledger.base import Counters, Head, Opening
 
 
 class LedgerGoneError(BrazeError):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.batches import Batch, Envelope
-from braze_provider.delivery.ledger.base import AuditLedger, Ledger, Receipt, State
 from braze_provider.delivery.opening import Attempt
 from braze_provider.delivery.sender import OnUncertain
 from braze_provider.delivery.spool import Spool
+from braze_provider.ledger.base import AuditLedger, Ledger, Receipt, State
 
 IN_DOUBT = (State.CLAIMED, State.UNCERTAIN)
 """A claim without an outcome is a batch that Braze may have: whoever claimed it is gone."""

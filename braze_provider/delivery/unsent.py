@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.batches import Batch
-from braze_provider.delivery.ledger.base import DeliveryKey, Ledger, Receipt, State
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import IN_DOUBT
+from braze_provider.ledger.base import DeliveryKey, Ledger, Receipt, State
 from braze_provider.recipients.files import UNSENT_KEY
 
 if TYPE_CHECKING:

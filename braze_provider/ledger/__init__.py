@@ -1,1 +1,1 @@
-"""``python -m braze_provider.ledger``: who was sent what, from a ledger in SQL or in task state."""
+"""Where receipts are kept, and the program that shows them: ``python -m braze_provider.ledger``."""

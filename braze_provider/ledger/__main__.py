@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from braze_provider.api.endpoints import ID_NAMES
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger.base import Receipt, State
+from braze_provider.ledger.base import Receipt, State
 
 if TYPE_CHECKING:
-    from braze_provider.ledger.reading import Delivery, LedgerReader
-    from braze_provider.ledger.task_state import TaskStateReader
+    from braze_provider.ledger.show_sql import Delivery, LedgerReader
+    from braze_provider.ledger.show_task_state import TaskStateReader
 
     Reader = LedgerReader | TaskStateReader
 
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextlib.contextmanager
 def _ask_airflow(given: argparse.Namespace) -> Iterator[TaskStateReader]:
     """Have Airflow's API server show the task's state."""
-    from braze_provider.delivery.ledger.base import DeliveryKey
-    from braze_provider.ledger.task_state import RestStore, TaskStateReader
+    from braze_provider.ledger.base import DeliveryKey
+    from braze_provider.ledger.show_task_state import RestStore, TaskStateReader
 
     map_index = -1 if given.map_index is None else given.map_index
     key = DeliveryKey(given.dag_id, given.run_id, given.task_id, map_index)
@@ -76,10 +76,10 @@ def _connect(conn_id: str) -> Iterator[LedgerReader]:
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from sqlalchemy.exc import SQLAlchemyError
 
-    from braze_provider.delivery.ledger.sql_connection import ledger_engine
-    from braze_provider.delivery.ledger.sql_engine import first_line, set_up
-    from braze_provider.delivery.ledger.sql_migrations import LedgerVersionError
-    from braze_provider.ledger.reading import LedgerReader
+    from braze_provider.ledger.show_sql import LedgerReader
+    from braze_provider.ledger.sql_connection import ledger_engine
+    from braze_provider.ledger.sql_engine import first_line, set_up
+    from braze_provider.ledger.sql_migrations import LedgerVersionError
 
     # What Airflow says while it looks for the connection belongs to nobody's table or JSON.
     with contextlib.redirect_stdout(sys.stderr):
@@ -99,7 +99,7 @@ def _connect(conn_id: str) -> Iterator[LedgerReader]:
 
 def _print(ledger: Reader, given: argparse.Namespace) -> bool:
     """Print what is there, and say whether it is anything."""
-    from braze_provider.ledger.reading import Wanted
+    from braze_provider.ledger.show_sql import Wanted
 
     states: Collection[State] = given.states
     ids = dict.fromkeys(given.ids)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from braze_provider.delivery.ledger.base import DeliveryKey, Ledger
-from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.opening import Attempt
+from braze_provider.ledger.base import DeliveryKey, Ledger
+from braze_provider.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
     from braze_provider._compat import Context
-    from braze_provider.delivery.ledger.mark import OpenedMark
-    from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
     from braze_provider.delivery.unsent import UnsentFile
+    from braze_provider.ledger.mark import OpenedMark
+    from braze_provider.ledger.receipts_file import ReceiptsFile
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def records_of(
     ledger: Ledger = MemoryLedger()
     mark = copy = unsent = None
     if store is not None:
-        from braze_provider.delivery.ledger.mark import OpenedMark
+        from braze_provider.ledger.mark import OpenedMark
 
         mark = OpenedMark(store)
     if receipts_path:
         from braze_provider._compat import ObjectStoragePath
-        from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
+        from braze_provider.ledger.receipts_file import ReceiptsFile
 
         copy = ReceiptsFile(ObjectStoragePath(receipts_path), key, owner)
     if unsent_path:
@@ -77,11 +77,11 @@ def records_of(
 
         unsent = UnsentFile(ObjectStoragePath(unsent_path), key)
     if ledger_conn_id:
-        from braze_provider.delivery.ledger.sql import open_sql_ledger
+        from braze_provider.ledger.sql import open_sql_ledger
 
         ledger = open_sql_ledger(ledger_conn_id, key, owner, keeps_people=keeps_people)
     elif store is not None:
-        from braze_provider.delivery.ledger.task_state import TaskStateLedger
+        from braze_provider.ledger.task_state import TaskStateLedger
 
         ledger = TaskStateLedger(store, owner)
     return Records(ledger, mark, copy, unsent)

@@ -178,10 +178,10 @@ class BrazeSendOperator(BrazeTask):
 
     def _deliver(self, context: Context, *, resumed: bool) -> dict[str, Any]:
         from braze_provider.delivery.delivery import NobodyError
-        from braze_provider.delivery.ledger.base import LedgerLostError
         from braze_provider.delivery.opening import LedgerGoneError
         from braze_provider.delivery.resume import SourceChangedError
         from braze_provider.delivery.sender import TimePassedError
+        from braze_provider.ledger.base import LedgerLostError
         from braze_provider.tasks import metrics
         from braze_provider.tasks.records import trigger_in
 

@@ -23,7 +23,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
-from braze_provider.delivery.ledger import sql_transactions
+from braze_provider.ledger import sql_transactions
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 
 PEOPLE = 220

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from braze_provider.delivery.ledger import sql_engine, task_state_cells
-from braze_provider.delivery.ledger.sql import SqlLedger
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
+from braze_provider.ledger import sql_engine, task_state_cells
+from braze_provider.ledger.sql import SqlLedger
+from braze_provider.ledger.task_state import TaskStateLedger
 
 # What a helper asserts is to be reported as fully as what a test asserts.
 pytest.register_assert_rewrite("delivery")

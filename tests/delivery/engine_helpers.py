@@ -10,14 +10,14 @@ from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.requests import CampaignTriggerSend
 from braze_provider.delivery.batches import Batch, Envelope, Row
 from braze_provider.delivery.engine import Engine
-from braze_provider.delivery.ledger.base import Receipt
-from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.report import DeliveryReport
 from braze_provider.delivery.resume import plan
 from braze_provider.delivery.sender import Sender
 from braze_provider.delivery.stop import StopSignal
 from braze_provider.hooks.braze import BrazeHook
+from braze_provider.ledger.base import Receipt
+from braze_provider.ledger.memory import MemoryLedger
 
 LOG = logging.getLogger("test.engine")
 

@@ -16,8 +16,8 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
-from braze_provider.delivery.ledger import sql_engine, sql_schema
-from braze_provider.delivery.ledger.base import (
+from braze_provider.ledger import sql_engine, sql_schema
+from braze_provider.ledger.base import (
     Claim,
     Counters,
     Decide,
@@ -27,7 +27,7 @@ from braze_provider.delivery.ledger.base import (
     Receipt,
     State,
 )
-from braze_provider.delivery.ledger.sql import SqlLedger
+from braze_provider.ledger.sql import SqlLedger
 
 POSTGRES_URL = os.environ.get("BRAZE_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test").replace(
     "postgresql:", "postgresql+psycopg2:"

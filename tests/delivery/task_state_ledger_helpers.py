@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from braze_provider.delivery.ledger.base import Claim, Counters, Decide, Opening, Receipt, State
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
+from braze_provider.ledger.base import Claim, Counters, Decide, Opening, Receipt, State
+from braze_provider.ledger.task_state import TaskStateLedger
 
 STORED = Path(__file__).parent / "stored"
 DISPATCH_ID = "5f0e9a1b2c3d4e5f60718293a4b5c6d7"

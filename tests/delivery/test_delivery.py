@@ -14,11 +14,11 @@ from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND, MESSAGES_SEND
 from braze_provider.api.errors import BrazeAuthenticationError, BrazeValidationError
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.ledger.base import Claim, Receipt
-from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.prepare import TooManyRecipientsError
 from braze_provider.delivery.stop import StoppedError
 from braze_provider.hooks.braze import BrazeHook
+from braze_provider.ledger.base import Claim, Receipt
+from braze_provider.ledger.memory import MemoryLedger
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
 from braze_provider.sandbox import Limit, Sandbox
 

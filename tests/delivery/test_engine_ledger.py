@@ -14,12 +14,12 @@ from delivery.engine_helpers import Job, figures, names_of, people, reached
 
 from braze_provider.api.answers import Answer
 from braze_provider.delivery.lease import LEASE_SECONDS, MAX_LATE, Lease, LedgerTooSlowError
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, LedgerLostError, Receipt
-from braze_provider.delivery.ledger.memory import MemoryLedger
-from braze_provider.delivery.ledger.receipts_file import ReceiptsFile
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.sender import MAX_WITHHELD
 from braze_provider.hooks.braze import BrazeHook
+from braze_provider.ledger.base import Claim, DeliveryKey, LedgerLostError, Receipt
+from braze_provider.ledger.memory import MemoryLedger
+from braze_provider.ledger.receipts_file import ReceiptsFile
 
 # Claims --------------------------------------------------------------------------------------------------
 

@@ -15,10 +15,10 @@ from delivery.engine_helpers import Job, figures, people, reached
 from braze_provider.api.answers import Answer
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.delivery.batches import Batch
-from braze_provider.delivery.ledger.base import Claim, Receipt
-from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.hooks.braze import BrazeHook
+from braze_provider.ledger.base import Claim, Receipt
+from braze_provider.ledger.memory import MemoryLedger
 
 # Stopping ------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from braze_provider.delivery.ledger.base import Claim, Counters, Head, Opening, Receipt, State
-from braze_provider.delivery.ledger.memory import MemoryLedger
 from braze_provider.delivery.report import DeliveryReport
+from braze_provider.ledger.base import Claim, Counters, Head, Opening, Receipt, State
+from braze_provider.ledger.memory import MemoryLedger
 
 
 def receipt(index: int, state: State = State.SENT) -> Receipt:

@@ -9,9 +9,9 @@ from airflow_harness import AIRFLOW_VERSION
 from delivery.task_state_ledger_helpers import ServerError, Store
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import mark
-from braze_provider.delivery.ledger.base import LedgerLostError
-from braze_provider.delivery.ledger.mark import OpenedMark
+from braze_provider.ledger import mark
+from braze_provider.ledger.base import LedgerLostError
+from braze_provider.ledger.mark import OpenedMark
 
 
 @pytest.fixture

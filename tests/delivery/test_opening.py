@@ -19,8 +19,8 @@ from delivery.attempts import (
     RETRY_AFTER_CLEAR,
 )
 
-from braze_provider.delivery.ledger.base import Counters, Head, Opening
 from braze_provider.delivery.opening import Attempt, LedgerGoneError, Trace, decide
+from braze_provider.ledger.base import Counters, Head, Opening
 
 COUNTERS = Counters(FIRST.try_number, FIRST.max_tries, FIRST.run_started_at)
 NO_STORE = Trace()

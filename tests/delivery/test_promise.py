@@ -27,11 +27,11 @@ from braze_provider.delivery import engine as engine_module
 from braze_provider.delivery import window
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
-from braze_provider.delivery.ledger.sql import SqlLedger
 from braze_provider.delivery.opening import Attempt
 from braze_provider.delivery.sender import Sender
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
+from braze_provider.ledger.sql import SqlLedger
 from braze_provider.recipients import InlineRecipients
 
 hypothesis = pytest.importorskip("hypothesis")

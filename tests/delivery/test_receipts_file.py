@@ -11,8 +11,8 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from braze_provider.delivery.ledger.base import DeliveryKey, LedgerLostError, Receipt, State
-from braze_provider.delivery.ledger.receipts_file import OBJECT_SECONDS, RETRY_SECONDS, ReceiptsFile
+from braze_provider.ledger.base import DeliveryKey, LedgerLostError, Receipt, State
+from braze_provider.ledger.receipts_file import OBJECT_SECONDS, RETRY_SECONDS, ReceiptsFile
 
 KEY = DeliveryKey("d", "r", "t", 3)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from braze_provider.delivery.batches import Batch
-from braze_provider.delivery.ledger.base import Receipt, State
 from braze_provider.delivery.resume import Past, Planned, SourceChangedError, plan, tally, verify
+from braze_provider.ledger.base import Receipt, State
 
 
 def batches(count: int) -> Iterator[Batch]:

@@ -24,8 +24,8 @@ from delivery.sql_ledger_helpers import (
 from sqlalchemy import event, func, insert, literal, select
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import sql, sql_engine, sql_rows, sql_schema
-from braze_provider.delivery.ledger.base import (
+from braze_provider.ledger import sql, sql_engine, sql_rows, sql_schema
+from braze_provider.ledger.base import (
     Claim,
     Counters,
     DeliveryKey,
@@ -34,7 +34,7 @@ from braze_provider.delivery.ledger.base import (
     Opening,
     State,
 )
-from braze_provider.delivery.ledger.sql import SqlLedger
+from braze_provider.ledger.sql import SqlLedger
 
 # Opening ----------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from delivery.sql_ledger_helpers import KEY, claims, goes_on, in_threads, settle
 from sqlalchemy.engine import make_url
 
 from braze_provider.api.errors import BrazeConnectionError
-from braze_provider.delivery.ledger.base import State
-from braze_provider.delivery.ledger.sql import open_sql_ledger
+from braze_provider.ledger.base import State
+from braze_provider.ledger.sql import open_sql_ledger
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from delivery.sql_ledger_helpers import (
 )
 from sqlalchemy import select, update
 
-from braze_provider.delivery.ledger import sql_engine, sql_schema, sql_transactions
-from braze_provider.delivery.ledger.base import Head, LedgerLostError, State
-from braze_provider.delivery.ledger.sql import LedgerUnavailableError, SqlLedger
+from braze_provider.ledger import sql_engine, sql_schema, sql_transactions
+from braze_provider.ledger.base import Head, LedgerLostError, State
+from braze_provider.ledger.sql import LedgerUnavailableError, SqlLedger
 
 # A copy that was replaced -----------------------------------------------------------------------------------
 

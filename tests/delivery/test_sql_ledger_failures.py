@@ -23,9 +23,9 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from braze_provider.delivery.ledger import sql_line, sql_schema
-from braze_provider.delivery.ledger.base import Head, LedgerLostError, State
-from braze_provider.delivery.ledger.sql import LedgerUnavailableError, SqlLedger
+from braze_provider.ledger import sql_line, sql_schema
+from braze_provider.ledger.base import Head, LedgerLostError, State
+from braze_provider.ledger.sql import LedgerUnavailableError, SqlLedger
 
 # A commit whose answer is lost ------------------------------------------------------------------------------
 

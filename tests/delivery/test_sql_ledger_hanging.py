@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from braze_provider.api.errors import BrazeConnectionError
-from braze_provider.delivery.ledger import sql_engine, sql_line, sql_transactions
-from braze_provider.delivery.ledger.base import State
-from braze_provider.delivery.ledger.sql import LedgerUnavailableError, SqlLedger, open_sql_ledger
+from braze_provider.ledger import sql_engine, sql_line, sql_transactions
+from braze_provider.ledger.base import State
+from braze_provider.ledger.sql import LedgerUnavailableError, SqlLedger, open_sql_ledger
 
 SOON = 8.0
 """Seconds that are less than the database may take for a statement."""

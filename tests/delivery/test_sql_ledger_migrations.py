@@ -19,8 +19,8 @@ from delivery.sql_ledger_helpers import (
 )
 from sqlalchemy import event, inspect, select, text, update
 
-from braze_provider.delivery.ledger import sql_engine, sql_migrations, sql_schema
-from braze_provider.delivery.ledger.base import Counters, Head, Opening, Receipt, State
+from braze_provider.ledger import sql_engine, sql_migrations, sql_schema
+from braze_provider.ledger.base import Counters, Head, Opening, Receipt, State
 
 LATER = Counters(try_number=3, max_tries=3, run_started_at=AT)
 DONE = dataclasses.replace(KEY, task_id="done", map_index=3)

@@ -19,9 +19,9 @@ from delivery.sql_ledger_helpers import (
 from sqlalchemy import select, update
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import sql, sql_schema
-from braze_provider.delivery.ledger.base import AuditLedger, Claim, DeliveryKey, State
-from braze_provider.delivery.ledger.sql import SqlLedger
+from braze_provider.ledger import sql, sql_schema
+from braze_provider.ledger.base import AuditLedger, Claim, DeliveryKey, State
+from braze_provider.ledger.sql import SqlLedger
 
 LATER = "2100-01-01T00:00:00+00:00"
 

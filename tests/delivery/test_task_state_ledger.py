@@ -21,8 +21,8 @@ from delivery.task_state_ledger_helpers import (
 )
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import task_state
-from braze_provider.delivery.ledger.base import (
+from braze_provider.ledger import task_state
+from braze_provider.ledger.base import (
     Counters,
     Decide,
     Head,
@@ -31,8 +31,8 @@ from braze_provider.delivery.ledger.base import (
     Receipt,
     State,
 )
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
-from braze_provider.delivery.ledger.task_state_pages import (
+from braze_provider.ledger.task_state import TaskStateLedger
+from braze_provider.ledger.task_state_pages import (
     MAX_PAGE_BYTES,
     MAX_REASON_BYTES,
     RECEIPTS_PER_PAGE,

@@ -18,8 +18,8 @@ from delivery.task_state_ledger_helpers import (
     states,
 )
 
-from braze_provider.delivery.ledger.base import LedgerLostError, Receipt, State
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
+from braze_provider.ledger.base import LedgerLostError, Receipt, State
+from braze_provider.ledger.task_state import TaskStateLedger
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import strategies as st  # noqa: E402

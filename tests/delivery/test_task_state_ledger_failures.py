@@ -21,9 +21,9 @@ from delivery.task_state_ledger_helpers import (
 )
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import task_state, task_state_cells
-from braze_provider.delivery.ledger.base import Receipt, State
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
+from braze_provider.ledger import task_state, task_state_cells
+from braze_provider.ledger.base import Receipt, State
+from braze_provider.ledger.task_state import TaskStateLedger
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import stateful  # noqa: E402

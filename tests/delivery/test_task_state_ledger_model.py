@@ -18,9 +18,9 @@ import pytest
 from delivery.task_state_ledger_helpers import claims, opening
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import task_state
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
-from braze_provider.delivery.ledger.task_state_cells import Cells
+from braze_provider.ledger import task_state
+from braze_provider.ledger.task_state import TaskStateLedger
+from braze_provider.ledger.task_state_cells import Cells
 
 Answer = tuple[Any, bool]
 """What a request brought, and whether it certainly took one writing."""

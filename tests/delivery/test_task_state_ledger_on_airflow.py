@@ -12,8 +12,8 @@ from airflow.sdk import DAG, BaseOperator
 from airflow_harness import AIRFLOW_VERSION, DagResult
 from delivery.task_state_ledger_helpers import opening
 
-from braze_provider.delivery.ledger.base import Claim, Counters, Head, LedgerLostError, Receipt, State
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
+from braze_provider.ledger.base import Claim, Counters, Head, LedgerLostError, Receipt, State
+from braze_provider.ledger.task_state import TaskStateLedger
 
 pytestmark = [
     pytest.mark.dag,

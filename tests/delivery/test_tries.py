@@ -27,11 +27,11 @@ from braze_provider.api.errors import BrazeError
 from braze_provider.delivery import lease
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.ledger.base import Claim, DeliveryKey, LedgerLostError
-from braze_provider.delivery.ledger.sql import SqlLedger
 from braze_provider.delivery.opening import Attempt, LedgerGoneError
 from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.hooks.braze import BrazeHook
+from braze_provider.ledger.base import Claim, DeliveryKey, LedgerLostError
+from braze_provider.ledger.sql import SqlLedger
 from braze_provider.recipients import InlineRecipients
 
 sqlalchemy = pytest.importorskip("sqlalchemy")

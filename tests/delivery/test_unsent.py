@@ -22,12 +22,12 @@ from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.ledger.base import DeliveryKey, LedgerLostError, Receipt, State
-from braze_provider.delivery.ledger.sql import SqlLedger
 from braze_provider.delivery.opening import Attempt
 from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.delivery.unsent import NO_OUTCOME, NOT_REACHED, Left, UnsentFile, left
 from braze_provider.hooks.braze import BrazeHook
+from braze_provider.ledger.base import DeliveryKey, LedgerLostError, Receipt, State
+from braze_provider.ledger.sql import SqlLedger
 from braze_provider.recipients import FileRecipients, InlineRecipients, RecipientSource
 from braze_provider.recipients.base import BadRow
 

@@ -22,11 +22,11 @@ from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.ledger import sql_schema, task_state
-from braze_provider.delivery.ledger.base import Ledger
-from braze_provider.delivery.ledger.task_state import TaskStateLedger
 from braze_provider.delivery.opening import Attempt
 from braze_provider.hooks.braze import BrazeHook
+from braze_provider.ledger import sql_schema, task_state
+from braze_provider.ledger.base import Ledger
+from braze_provider.ledger.task_state import TaskStateLedger
 from braze_provider.recipients import InlineRecipients
 
 KILLED = dataclasses.replace(KEY, task_id="killed")

@@ -12,8 +12,8 @@ import pytest
 from airflow.sdk import DAG
 
 from braze_provider.delivery.engine import Engine
-from braze_provider.delivery.ledger.base import LedgerLostError
 from braze_provider.delivery.sender import MAX_ATTEMPTS, Sender
+from braze_provider.ledger.base import LedgerLostError
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.recipients import SqlRecipients
 

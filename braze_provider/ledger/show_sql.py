@@ -10,10 +10,10 @@ import pendulum
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from braze_provider.delivery.ledger import sql_migrations as migrations
-from braze_provider.delivery.ledger import sql_schema as schema
-from braze_provider.delivery.ledger.base import DeliveryKey, Head, Receipt, State
-from braze_provider.delivery.ledger.sql_schema import delivery, receipt
+from braze_provider.ledger import sql_migrations as migrations
+from braze_provider.ledger import sql_schema as schema
+from braze_provider.ledger.base import DeliveryKey, Head, Receipt, State
+from braze_provider.ledger.sql_schema import delivery, receipt
 
 DELIVERIES_PER_PAGE = 200
 RECEIPTS_PER_PAGE = 1_000

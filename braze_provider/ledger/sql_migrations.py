@@ -19,9 +19,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateColumn
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import sql_engine
-from braze_provider.delivery.ledger import sql_schema as schema
-from braze_provider.delivery.ledger.sql_schema import SCHEMA_VERSION, metadata, version
+from braze_provider.ledger import sql_engine
+from braze_provider.ledger import sql_schema as schema
+from braze_provider.ledger.sql_schema import SCHEMA_VERSION, metadata, version
 
 MIGRATION_SECONDS = 600.0
 """How long one statement of a migration may take: an index on a large table takes minutes."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pendulum
 
-from braze_provider.delivery.ledger.base import Claim, Opening, Receipt, State
+from braze_provider.ledger.base import Claim, Opening, Receipt, State
 
 MAX_REASON_LENGTH = 4_000
 

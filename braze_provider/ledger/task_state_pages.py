@@ -15,7 +15,7 @@ from typing import Any
 
 import pendulum
 
-from braze_provider.delivery.ledger.base import Receipt, State
+from braze_provider.ledger.base import Receipt, State
 
 RECEIPTS_PER_PAGE = 256
 """A new page costs one write more, which names it in the record; the size of a page costs little."""

@@ -22,10 +22,10 @@ from typing import Any
 from sqlalchemy.engine import Connection, Engine
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import sql_migrations as migrations
-from braze_provider.delivery.ledger import sql_schema as schema
-from braze_provider.delivery.ledger import sql_statements as statements
-from braze_provider.delivery.ledger.base import (
+from braze_provider.ledger import sql_migrations as migrations
+from braze_provider.ledger import sql_schema as schema
+from braze_provider.ledger import sql_statements as statements
+from braze_provider.ledger.base import (
     Claim,
     Decide,
     DeliveryKey,
@@ -35,15 +35,15 @@ from braze_provider.delivery.ledger.base import (
     Receipt,
     State,
 )
-from braze_provider.delivery.ledger.sql_connection import ledger_engine
-from braze_provider.delivery.ledger.sql_rows import (
+from braze_provider.ledger.sql_connection import ledger_engine
+from braze_provider.ledger.sql_rows import (
     now_iso,
     row_of_claim,
     row_of_opening,
     row_of_outcome,
     to_iso,
 )
-from braze_provider.delivery.ledger.sql_transactions import (
+from braze_provider.ledger.sql_transactions import (
     FIRST_PATIENCE,
     LedgerUnavailableError,
     Transactions,

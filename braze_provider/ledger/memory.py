@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from braze_provider.delivery.ledger.base import Claim, Decide, Head, Receipt
+from braze_provider.ledger.base import Claim, Decide, Head, Receipt
 
 
 class MemoryLedger:

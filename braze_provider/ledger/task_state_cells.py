@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 from braze_provider._compat import NEVER_EXPIRE, conf
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger.base import LedgerLostError
-from braze_provider.delivery.ledger.task_state_pages import shorten
+from braze_provider.ledger.base import LedgerLostError
+from braze_provider.ledger.task_state_pages import shorten
 
 RETRY_WAITS = (1.0, 4.0)
 """Seconds before the second and third attempt; Airflow's own client has tried five times before the first."""

@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from braze_provider.api.errors import BrazeConnectionError
-from braze_provider.delivery.ledger.sql_engine import first_line
-from braze_provider.delivery.ledger.sql_line import ANSWER_SECONDS, in_time
-from braze_provider.delivery.ledger.sql_schema import MAX_ID_LENGTH
+from braze_provider.ledger.sql_engine import first_line
+from braze_provider.ledger.sql_line import ANSWER_SECONDS, in_time
+from braze_provider.ledger.sql_schema import MAX_ID_LENGTH
 
 DEPLOYMENT = "braze_deployment"
 """The extra's field that tells one Airflow deployment from others that share the database."""

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from braze_provider.delivery.ledger.sql_engine import begin_writing, commit
+from braze_provider.ledger.sql_engine import begin_writing, commit
 
 ANSWER_SECONDS = 10.0
 """How long the database may take to connect, and to answer one statement."""

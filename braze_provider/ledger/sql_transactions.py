@@ -11,8 +11,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger.sql_engine import LockedError, first_line, is_locked, is_transient, set_up
-from braze_provider.delivery.ledger.sql_line import Line, NoAnswerError
+from braze_provider.ledger.sql_engine import LockedError, first_line, is_locked, is_transient, set_up
+from braze_provider.ledger.sql_line import Line, NoAnswerError
 
 FIRST_PATIENCE = 5.0
 """Seconds of trying again before the database has answered once: what is wrong by then is the connection."""

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import and_, bindparam, case, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from braze_provider.delivery.ledger import sql_schema as schema
-from braze_provider.delivery.ledger.base import State
-from braze_provider.delivery.ledger.sql_schema import delivery, receipt
+from braze_provider.ledger import sql_schema as schema
+from braze_provider.ledger.base import State
+from braze_provider.ledger.sql_schema import delivery, receipt
 
 _of_this = (receipt.c.delivery_id == bindparam("delivery"), receipt.c.generation == bindparam("generation"))
 _in_doubt_or_sent = receipt.c.state.in_([State.SENT.value, State.CLAIMED.value, State.UNCERTAIN.value])

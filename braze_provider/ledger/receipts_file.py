@@ -10,7 +10,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from braze_provider.delivery.ledger.base import DeliveryKey, Receipt, State
+from braze_provider.ledger.base import DeliveryKey, Receipt, State
 
 if TYPE_CHECKING:
     from braze_provider._compat import ObjectStoragePath

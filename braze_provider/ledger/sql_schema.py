@@ -3,7 +3,7 @@ The SQL ledger's tables, the same on SQLite, PostgreSQL and MySQL.
 
 Times are text, ISO 8601 in UTC: it sorts as it reads, and no session's time zone changes what it means.
 A column that a later version of the tables added says so in its ``info``; see
-:mod:`braze_provider.delivery.ledger.sql_migrations`.
+:mod:`braze_provider.ledger.sql_migrations`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.expression import ColumnElement
 
-from braze_provider.delivery.ledger.base import Counters, DeliveryKey, Head, Receipt, State
+from braze_provider.ledger.base import Counters, DeliveryKey, Head, Receipt, State
 
 SCHEMA_VERSION = 3
 MAX_ID_LENGTH = 255

@@ -9,8 +9,8 @@ from airflow import __version__ as airflow_version
 
 from braze_provider._compat import conf
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.ledger import task_state
-from braze_provider.delivery.ledger.task_state_cells import Cells, TaskStateStore
+from braze_provider.ledger import task_state
+from braze_provider.ledger.task_state_cells import Cells, TaskStateStore
 
 FORMAT = 1
 """Of the mark. One that is newer is refused: an older release would misread it."""
@@ -23,7 +23,7 @@ class OpenedMark:
     Says in which ledger a delivery was last opened, so that a missing record is not taken for "nothing sent".
 
     It is in ``context["task_state_store"]`` of Airflow 3.3 or newer, and never expires by itself. What
-    deletes the receipts of a :class:`~braze_provider.delivery.ledger.task_state.TaskStateLedger` deletes it.
+    deletes the receipts of a :class:`~braze_provider.ledger.task_state.TaskStateLedger` deletes it.
 
     :param store: The task's ``context["task_state_store"]``.
     """

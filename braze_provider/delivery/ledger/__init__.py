@@ -1,1 +1,0 @@
-"""The delivery's book: what was claimed, and what became of it."""
