@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from braze_provider._compat import AirflowFailException, AirflowSensorTimeout, conf
+from braze_provider._compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
 from braze_provider.tasks.task import BrazeTask
 from braze_provider.triggers.look import Look, NeverComesError, glance
 
@@ -74,7 +74,13 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, and return what was seen."""
         if self.deferrable:
-            seen = self.poke(context)
+            try:
+                seen = self.poke(context)
+            except AirflowFailException as error:
+                # As Airflow does it around a sensor's other looks.
+                if self.soft_fail or self.never_fail:
+                    raise AirflowSkipException(str(error)) from None
+                raise
             if seen.is_done:
                 return seen.xcom_value
             self._hand_over()

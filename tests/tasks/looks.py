@@ -1,0 +1,28 @@
+"""Looks for the tests of sensors, in a module of their own: the triggerer finds them by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from braze_provider.api.errors import BrazeNoAnswerError, BrazePermissionError
+from braze_provider.api.outcomes import Outcome
+from braze_provider.hooks.braze import BrazeHook
+from braze_provider.triggers.look import NeverComesError, Seen
+
+
+def look(hook: BrazeHook, path: str, plan: str) -> Seen:
+    """Note the look in a file, and show the next word of the plan; the last one again and again."""
+    assert hook.connection.api_key
+    looks = Path(path)
+    number = looks.read_text().count("\n") if looks.exists() else 0
+    with looks.open("a") as file:
+        file.write("look\n")
+    words = plan.split()
+    word = words[min(number, len(words) - 1)]
+    if word == "never":
+        raise NeverComesError("it is archived")
+    if word == "lost":
+        raise BrazeNoAnswerError("no answer", outcome=Outcome.REPEATABLE)
+    if word == "forbidden":
+        raise BrazePermissionError("lacks the permission", outcome=Outcome.REJECTED, status=403)
+    return Seen(f"state {number + 1}", has_come=word == "come", result={"looks": number + 1})

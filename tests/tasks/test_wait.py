@@ -1,0 +1,105 @@
+"""A task that waits: in its slot, in reschedule mode and in the triggerer it does the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from tasks import looks
+
+from braze_provider.tasks.fields import TEXT
+from braze_provider.tasks.wait import BrazeSensor
+from braze_provider.triggers.wait import WaitTrigger
+
+pytestmark = pytest.mark.dag
+each_way = pytest.mark.parametrize(
+    "way", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=lambda way: next(iter(way))
+)
+
+
+class Sensor(BrazeSensor):
+    """
+    A sensor of the tests.
+
+    :param path: File in which each look is noted.
+    :param plan: What each look shows.
+    """
+
+    request_fields = {"path": TEXT, "plan": TEXT}
+    look = staticmethod(looks.look)
+
+    def __init__(self, *, path: str, plan: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+        self.plan = plan
+
+    def arguments_of_look(self) -> dict[str, Any]:
+        return {"path": self.path, "plan": self.plan}
+
+
+@pytest.fixture
+def wait(run_dag, sandbox, tmp_path):
+    def run(plan: str, **options: Any) -> Any:
+        with DAG("d", schedule=None) as dag:
+            Sensor(task_id="t", path=str(tmp_path / "looks"), plan=plan, poke_interval=0.1, **options)
+        return run_dag(dag)
+
+    run.looks = lambda: (tmp_path / "looks").read_text().count("\n")
+    return run
+
+
+@each_way
+def test_it_looks_until_the_state_has_come_and_returns_the_result(wait, way):
+    result = wait("not not come", timeout=60, **way)
+
+    assert result.state == "success", result.log
+    assert result.xcom("t") == {"looks": 3}
+    assert wait.looks() == 3
+    assert [f"Seen: state {number}" in result.log for number in (1, 2, 3)] == [True, True, True]
+
+
+@each_way
+def test_a_state_that_can_not_come_fails_at_once(wait, way):
+    result = wait("not never", timeout=60, retries=3, **way)
+
+    assert (result.state, wait.looks()) == ("failed", 2)
+    assert "it is archived" in result.log
+
+
+@each_way
+def test_a_missing_permission_fails_at_once(wait, way):
+    result = wait("forbidden", timeout=60, retries=3, **way)
+
+    assert (result.state, wait.looks()) == ("failed", 1)
+    assert "lacks the permission" in result.log
+
+
+@each_way
+def test_a_lost_answer_is_followed_by_another_look(wait, way):
+    result = wait("lost lost come", timeout=60, **way)
+
+    assert result.state == "success", result.log
+    assert "Seen: not known: no answer" in result.log
+
+
+@each_way
+def test_the_end_of_the_time_tells_the_last_state_seen(wait, way):
+    result = wait("not", timeout=0.5, **way)
+
+    assert result.state == "failed"
+    assert f"Last seen: state {wait.looks()}" in result.log
+
+
+@each_way
+def test_a_soft_failure_skips_the_task(wait, way):
+    assert wait("never", timeout=60, soft_fail=True, **way).task("t").state == "skipped"
+
+
+def test_a_restarted_trigger_goes_on_until_the_same_moment():
+    trigger = WaitTrigger(
+        look="tasks.looks.look", arguments={"a": 1}, braze_conn_id="b", poke_interval=5.0, give_up_at=7.0
+    )
+    path, arguments = trigger.serialize()
+    assert path == "braze_provider.triggers.wait.WaitTrigger"
+    assert WaitTrigger(**arguments).serialize() == trigger.serialize()
