@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from airflow.sdk import DAG
@@ -26,7 +26,7 @@ class Sensor(BrazeSensor):
     :param plan: What each look shows.
     """
 
-    request_fields = {"path": TEXT, "plan": TEXT}
+    request_fields: ClassVar = {"path": TEXT, "plan": TEXT}
     look = staticmethod(looks.look)
 
     def __init__(self, *, path: str, plan: str, **kwargs: Any) -> None:
@@ -56,7 +56,9 @@ def test_it_looks_until_the_state_has_come_and_returns_the_result(wait, way):
     assert result.state == "success", result.log
     assert result.xcom("t") == {"looks": 3}
     assert wait.looks() == 3
-    assert [f"Seen: state {number}" in result.log for number in (1, 2, 3)] == [True, True, True]
+    # What the triggerer sees in between is in its own log.
+    assert "Seen: state 1" in result.log
+    assert "Seen: state 3" in result.log
 
 
 @each_way
