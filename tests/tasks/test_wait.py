@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import airflow_harness
 import pytest
 from airflow.sdk import DAG
 from tasks import looks
@@ -13,8 +14,17 @@ from braze_provider.tasks.wait import BrazeSensor
 from braze_provider.triggers.wait import WaitTrigger
 
 pytestmark = pytest.mark.dag
+reschedules = pytest.mark.skipif(
+    airflow_harness.AIRFLOW_VERSION < (3, 1),
+    reason="dag.test() of Airflow 3.0 hands a rescheduled sensor its first date as text, and fails",
+)
 each_way = pytest.mark.parametrize(
-    "way", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=lambda way: next(iter(way))
+    "way",
+    [
+        pytest.param({"mode": "poke"}, id="poke"),
+        pytest.param({"mode": "reschedule"}, id="reschedule", marks=reschedules),
+        pytest.param({"deferrable": True}, id="deferrable"),
+    ],
 )
 
 
