@@ -16,19 +16,17 @@ and from a test::
         ...  # run the Dag with AIRFLOW_CONN_BRAZE_DEFAULT=sandbox.airflow_connection
         assert sandbox.summary()["duplicates"] == 0
 
-The sandbox judges requests by its own reading of Braze's documentation and shares no code with the
-client: a mistake made in one of them shows as a disagreement between the two. Where Braze is said to be
-lenient or nothing is said, the sandbox takes the strict side, so that a request which passes here is not
-refused there: unknown fields are errors, and so is a ``"false"`` where a boolean belongs.
+It checks requests with the models of :mod:`braze_provider.api`, as leniently as Braze: fields that the
+models don't know are accepted, and shown. Its own code holds what Braze *does*.
 
-Importing this package is cheap; FastAPI and uvicorn (the ``sandbox`` extra) load when a sandbox starts.
+FastAPI and uvicorn (the ``sandbox`` extra) load when a sandbox starts.
 """
 
 from __future__ import annotations
 
-from braze_provider.sandbox.config import SandboxConfig
 from braze_provider.sandbox.limits import Limit
 from braze_provider.sandbox.server import Sandbox
-from braze_provider.sandbox.workspace import Campaign
+from braze_provider.sandbox.state import SandboxConfig
+from braze_provider.sandbox.workspace import Campaign, Canvas
 
-__all__ = ["Campaign", "Limit", "Sandbox", "SandboxConfig"]
+__all__ = ["Campaign", "Canvas", "Limit", "Sandbox", "SandboxConfig"]

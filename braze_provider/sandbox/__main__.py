@@ -8,9 +8,9 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from braze_provider.sandbox.config import DEFAULT_API_KEY, DEFAULT_PORT, SandboxConfig
-from braze_provider.sandbox.limits import DEFAULT_LIMITS, Limit
+from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit
 from braze_provider.sandbox.server import Sandbox
+from braze_provider.sandbox.state import DEFAULT_API_KEY, DEFAULT_PORT, SandboxConfig
 from braze_provider.sandbox.workspace_file import campaign_of, read_workspace
 
 
@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run the command.
 
-    :param arguments: command-line arguments (sequence of str); default, those of the process.
-    :returns: the exit status.
+    :param arguments: Command-line arguments. Default: those of the process.
+    :returns: The exit status.
     """
     parser = _parser()
     given = vars(parser.parse_args(arguments))
@@ -88,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=argparse.SUPPRESS,
         metavar="NAME=COUNT/SECONDS",
-        help=f"another limit for one of {', '.join(DEFAULT_LIMITS)}, such as default=70/1; repeatable",
+        help=f"another limit, such as {DEFAULT_BUCKET}=70/1, for one of {', '.join(DEFAULT_LIMITS)}; "
+        "repeatable",
     )
     option("--reset-header", choices=("epoch", "seconds"), default="epoch", help="unit of X-RateLimit-Reset")
     option("--latency", type=float, default=0.0, metavar="SECONDS", help="what every answer takes")

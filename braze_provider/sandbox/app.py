@@ -1,29 +1,194 @@
-"""The sandbox as an ASGI application."""
+"""
+The way of a request through the sandbox: endpoint, key, readable body, room in the budget, rules, record.
+
+A request is settled the moment it has arrived in full. Latency and faults then decide what the client
+gets to know of it and when, as with a real service: a client that hangs up early has sent all the same.
+"""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+import asyncio
+import json
+import secrets
+from dataclasses import replace
+from typing import Any, NoReturn
 
-from braze_provider.sandbox.control import control_routes, refused
-from braze_provider.sandbox.endpoints import ENDPOINTS
-from braze_provider.sandbox.gateway import Gateway
-from braze_provider.sandbox.refusals import RefusedError
-from braze_provider.sandbox.state import SandboxState
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from braze_provider.api.endpoints import Endpoint
+from braze_provider.sandbox.answers import UNPARSEABLE, WRONG_FORMAT, Answer, RefusedError, judge
+from braze_provider.sandbox.endpoints import HANDLERS, Call, Routes, named_by
+from braze_provider.sandbox.faults import Fault, FaultOfRead
+from braze_provider.sandbox.limits import Standing, charges
+from braze_provider.sandbox.records import Receipt
+from braze_provider.sandbox.records import Send as BrazeSend
+from braze_provider.sandbox.state import CONTROL, SandboxState
+from braze_provider.sandbox.wire import HalfResponse, NoResponse, WholeResponse, hold
 
 
-def create_app(state: SandboxState) -> FastAPI:
+class App:
     """
-    Put a sandbox's endpoints together.
+    The sandbox as an ASGI application: Braze's API, and the sandbox's own calls beside it.
 
-    :param state: the sandbox's state.
+    :param state: The sandbox's state.
+    :param control: The sandbox's own calls.
     """
-    gateway = Gateway(state)
-    # Generated documentation would answer under URLs that Braze does not have.
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
-    for endpoint in ENDPOINTS:
-        app.add_route(endpoint.path, gateway.handler(endpoint), methods=[endpoint.method])
-    app.include_router(control_routes(state))
-    app.add_exception_handler(RefusedError, refused)
-    app.add_exception_handler(404, gateway.unknown_url)
-    app.add_exception_handler(405, gateway.unknown_url)
-    return app
+
+    def __init__(self, state: SandboxState, control: ASGIApp) -> None:
+        self._state = state
+        self._routes = Routes()
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["path"].startswith(CONTROL):
+            await self._control(scope, receive, send)
+            return
+        response = await self._respond_to(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond_to(self, request: Request) -> Response:
+        scope = request.scope
+        found = self._routes.find(scope["method"], scope["raw_path"].decode("latin-1"))
+        if found is None:
+            return self._unknown_url(scope["path"])
+        endpoint, in_path = found
+        state = self._state
+        receipt = state.recorder.arrive(endpoint.path, endpoint.name)
+        if struck := state.faults.before_reading(endpoint.path):
+            return self._respond(receipt, None, struck)
+        try:
+            raw = await _read(request, min(state.config.max_body_bytes, endpoint.max_bytes))
+        except ClientDisconnect:
+            return self._respond(receipt, None)
+        fault: FaultOfRead | None = None
+        standing: Standing | None = None
+        answer: Answer | None = None
+        try:
+            state.authorise(request.headers.get("authorization"), endpoint.permission)
+            state.recorder.keep_body(receipt, raw or b"")
+            body = _parsed(request, raw) if endpoint.request else {}
+            call = Call(state.workspace, body, request.query_params, in_path)
+            fault = state.faults.after_reading(endpoint.path, lambda key: key in named_by(body))
+            if fault is None or fault.takes_request:
+                answer, standing = self._process(endpoint, call, receipt, fault)
+        except RefusedError as refusal:
+            answer = refusal.answer
+        except RecursionError:
+            answer = Answer(400, {"message": "The request is nested too deeply"})
+        if fault is not None:
+            answer = fault.spoil(answer, state.limiter)
+        if state.config.latency:
+            await asyncio.sleep(state.config.latency)
+        if fault is not None and fault.delay and not await hold(request.receive, fault.delay):
+            answer = None
+        return self._respond(receipt, answer, fault, standing)
+
+    def _unknown_url(self, path: str) -> Response:
+        receipt = self._state.recorder.arrive(path)
+        # Braze answers a trailing slash as if the key lacked a permission.
+        slash = path.endswith("/") and self._routes.has(path.rstrip("/"))
+        return self._respond(receipt, RefusedError(403 if slash else 404).answer)
+
+    def _process(
+        self, endpoint: Endpoint, call: Call, receipt: Receipt, fault: FaultOfRead | None
+    ) -> tuple[Answer, Standing]:
+        """Do what Braze does with a request that it can read."""
+        state = self._state
+        admitted, standing = state.limiter.admit(charges(endpoint, call.body))
+        try:
+            if not admitted:
+                raise RefusedError(429)
+            if endpoint.request:
+                body, receipt.unknown_fields = judge(endpoint.request, call.body)
+                call = replace(call, body=body)
+            accepted = HANDLERS[endpoint.name](call)
+        except RefusedError as refusal:
+            return refusal.answer, standing
+        told = {"message": "success", **accepted.answer}
+        if accepted.send is not None:
+            told = {**self._deliver(accepted.send, receipt, fault), **told}
+        return Answer(accepted.status, told), standing
+
+    def _deliver(self, send: BrazeSend, receipt: Receipt, fault: FaultOfRead | None) -> dict[str, str]:
+        """Let a send reach its recipients; returns what the answer says of it."""
+        receipt.dispatch_id = secrets.token_hex(16)
+        receipt.recipients = len(send.recipients)
+        receipt.broadcast = send.broadcast
+        receipt.campaign_id = send.campaign_id
+        receipt.canvas_id = send.canvas_id
+        receipt.content = send.content
+        receipt.send_id = send.send_id
+        told = {"dispatch_id": receipt.dispatch_id}
+        if send.broadcast and send.campaign_id is not None:
+            # Broadcasts of a campaign are tracked under a label, an automatic one if none was given.
+            receipt.send_id = told["send_id"] = send.send_id or secrets.token_hex(12)
+        reached = self._state.workspace.reachable(send.recipients)
+        if send.notice is not None:
+            told["notice"], reached = send.notice, ()
+        elif fault is not None and (spared := fault.spared(send)):
+            reached = [key for key in reached if key not in spared]
+        self._state.recorder.accept(receipt, reached)
+        return told
+
+    def _respond(
+        self,
+        receipt: Receipt,
+        answer: Answer | None,
+        fault: Fault | None = None,
+        standing: Standing | None = None,
+    ) -> Response:
+        state = self._state
+        receipt.fault = fault.kind if fault is not None else None
+        state.recorder.answer(receipt, answer.status if answer is not None else None)
+        resets = fault is not None and fault.resets
+        if answer is None:
+            return NoResponse(reset=resets)
+        headers = answer.headers
+        if headers is None:
+            headers = state.limiter.headers(standing or state.limiter.standing())
+        headers = {"Date": state.clock.http_date(), **headers}
+        if isinstance(fault, FaultOfRead) and fault.halves:
+            return HalfResponse(answer, headers, reset=resets)
+        return WholeResponse(answer, headers)
+
+
+async def _read(request: Request, most: int) -> bytes | None:
+    """
+    Read a request's body to its end; None when it is larger than allowed.
+
+    It has been read all the same: a client that is answered while it still writes sees a broken connection
+    instead of the answer.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= most:
+            chunks.append(chunk)
+    return b"".join(chunks) if size <= most else None
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+# Python's reader takes NaN and Infinity for numbers; Braze's does not.
+_DECODER = json.JSONDecoder(parse_constant=_not_json)
+
+
+def _parsed(request: Request, raw: bytes | None) -> dict[str, Any]:
+    if raw is None:
+        raise RefusedError(413)
+    declared = request.headers.get("content-type", "")
+    if declared.partition(";")[0].strip().lower() != "application/json":
+        raise RefusedError(415)
+    try:
+        body = _DECODER.decode(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise RefusedError(400, UNPARSEABLE, key="error") from None
+    if not isinstance(body, dict):
+        raise RefusedError(400, WRONG_FORMAT, key="error")
+    return body

@@ -10,7 +10,7 @@ class Clock:
     """
     A wall clock that can be wrong on purpose.
 
-    :param offset: seconds (float, default 0) by which it runs ahead of this machine; negative runs behind.
+    :param offset: Seconds by which it runs ahead of this machine; negative runs behind. Default 0.
     """
 
     def __init__(self, offset: float = 0.0) -> None:
@@ -19,11 +19,11 @@ class Clock:
         self._date = ""
 
     def now(self) -> float:
-        """Unix time in seconds."""
+        """Give the Unix time in seconds."""
         return time.time() + self._offset
 
     def http_date(self) -> str:
-        """The time as a ``Date`` header wants it."""
+        """Give the time as a ``Date`` header wants it."""
         second = int(self.now())
         if second != self._second:
             # Formatting costs more than the rest of the header block, and changes once a second.

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from braze_provider.sandbox import history
-from braze_provider.sandbox.gateway import CONTROL
-from braze_provider.sandbox.state import SandboxState
+from braze_provider.sandbox.answers import RefusedError
+from braze_provider.sandbox.state import CONTROL, SandboxState
 
 PAGE = 100
 LARGEST_PAGE = 10_000
@@ -28,16 +27,25 @@ class Json(JSONResponse):
         return json.dumps(content).encode()
 
 
-def control_routes(state: SandboxState) -> APIRouter:
+def control_app(state: SandboxState) -> FastAPI:
     """
-    The control endpoints of a sandbox.
+    Put the control calls of a sandbox together.
 
-    :param state: the sandbox's state.
+    :param state: The sandbox's state.
     """
+    # Without generated documentation: it would answer under other paths.
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.include_router(_routes(state))
+    app.add_exception_handler(RefusedError, _without_token)
+    app.add_exception_handler(404, _unknown)
+    app.add_exception_handler(405, _unknown)
+    return app
 
+
+def _routes(state: SandboxState) -> APIRouter:
     async def authorise(request: Request) -> None:
         if state.config.token is not None:
-            state.keys.authorise(request.headers.get("authorization"), CONTROL)
+            state.authorise(request.headers.get("authorization"), CONTROL)
 
     router = APIRouter(prefix=CONTROL, dependencies=[Depends(authorise)])
 
@@ -58,13 +66,13 @@ def control_routes(state: SandboxState) -> APIRouter:
         limit: PageSize = PAGE,
     ) -> Json:
         """What each recipient received, a page at a time; with id, what one of them received."""
-        shown = history.recipients(state.recorder, only=id, offset=offset, limit=limit)
+        shown = state.recorder.recipients(only=id, offset=offset, limit=limit)
         return Json({"total": len(state.recorder.deliveries), "recipients": shown})
 
     @router.get("/requests")
     async def requests(offset: Offset = 0, limit: PageSize = PAGE) -> Json:
         """The requests in the order of their arrival, a page at a time."""
-        shown = history.requests(state.recorder, offset=offset, limit=limit)
+        shown = state.recorder.requests(offset=offset, limit=limit)
         return Json({"total": len(state.recorder.receipts), "requests": shown})
 
     @router.get("/workspace")
@@ -100,14 +108,12 @@ def control_routes(state: SandboxState) -> APIRouter:
     return router
 
 
-async def refused(request: Request, error: Exception) -> Json:
-    """
-    Answer a control call that came without the token.
-
-    :param request: the call.
-    :param error: the refusal.
-    """
+async def _without_token(request: Request, error: Exception) -> Json:
     return Json({"message": f"{CONTROL} needs the token: Authorization: Bearer <token>"}, 401)
+
+
+async def _unknown(request: Request, error: Exception) -> Json:
+    return Json({"message": f"No such control call; GET {CONTROL} lists them"}, 404)
 
 
 def _described(route: APIRoute) -> dict[str, Any]:

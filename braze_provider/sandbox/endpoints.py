@@ -1,41 +1,291 @@
-"""The table of endpoints: whoever adds one adds a row here and its rule function."""
+"""
+What Braze does with the requests of each endpoint: one small function for each, under the endpoint's name.
+
+An endpoint of :data:`braze_provider.api.endpoints.ENDPOINTS` is served as soon as a function here says
+``@serves("its_name")``. The function gets requests that the model of the endpoint's row has found right,
+tells what becomes of each, and changes nothing itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import unquote
 
-from braze_provider.sandbox.calls import Rule
-from braze_provider.sandbox.limits import Charge, by_target, shared
-from braze_provider.sandbox.rules.reads import campaigns_details, campaigns_list
-from braze_provider.sandbox.rules.sends import campaigns_trigger_send, messages_send
+from braze_provider.api.endpoints import ENDPOINTS, Endpoint
+from braze_provider.api.instants import iso_8601
+from braze_provider.api.reasons import kind
+from braze_provider.sandbox.answers import (
+    INVALID_MESSAGE_VARIANT,
+    MISMATCHED_MESSAGE_TYPE,
+    as_braze_reads,
+    refuse,
+)
+from braze_provider.sandbox.records import Send
+from braze_provider.sandbox.workspace import Campaign, Workspace
+
+PAGE_SIZE = 100
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class Call:
     """
-    One of Braze's endpoints.
+    A request whose sender is known and that keeps the rules.
 
-    :param method: ``GET`` or ``POST``.
-    :param path: its path (str); parameters in braces.
-    :param permission: the permission (str) a key needs for it.
-    :param charges: tells from a body which budgets a request draws on.
-    :param rule: judges its requests.
+    :param workspace: The workspace that it is addressed to.
+    :param body: Its JSON object; empty for a ``GET``.
+    :param query: Its query parameters.
+    :param path: The parameters in its path.
     """
 
-    method: str
-    path: str
-    permission: str
-    charges: Callable[[Mapping[str, Any]], Sequence[Charge]]
-    rule: Rule
+    workspace: Workspace
+    body: dict[str, Any] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = field(default_factory=dict)
 
 
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("POST", "/messages/send", "messages.send", by_target, messages_send),
-    Endpoint("POST", "/campaigns/trigger/send", "campaigns.trigger.send", by_target, campaigns_trigger_send),
-    Endpoint("GET", "/campaigns/list", "campaigns.list", shared, campaigns_list),
-    Endpoint("GET", "/campaigns/details", "campaigns.details", shared, campaigns_details),
-)
+@dataclass(frozen=True)
+class Accepted:
+    """
+    What becomes of a request in which no fault is found.
 
-BY_PATH: dict[str, Endpoint] = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+    :param status: HTTP status.
+    :param answer: The endpoint's own keys of the answer.
+    :param send: Whom it reaches, for an endpoint that sends; the answer then carries a ``dispatch_id``.
+    """
+
+    status: int = 201
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    send: Send | None = None
+
+
+Handler: TypeAlias = Callable[[Call], Accepted]
+"""Returns what becomes of a call, or raises :class:`RefusedError`."""
+
+HANDLERS: dict[str, Handler] = {}
+"""What is served, by the name of the endpoint."""
+
+
+def serves(name: str) -> Callable[[Handler], Handler]:
+    """
+    Let a function serve an endpoint.
+
+    :param name: Name of the endpoint, as its row has it.
+    """
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS[name] = handler
+        return handler
+
+    return register
+
+
+def served_paths() -> list[str]:
+    """Give the paths of the endpoints that are served."""
+    return list(dict.fromkeys(ENDPOINTS[name].path for name in HANDLERS))
+
+
+class Routes:
+    """Finds the endpoint of a request; most paths are looked up, those with parameters are tried in turn."""
+
+    def __init__(self) -> None:
+        rows = ENDPOINTS.values()
+        self._fixed = {(row.method, row.path): row for row in rows if "{" not in row.path}
+        self._with_parameters = [
+            (row, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", row.path)))
+            for row in rows
+            if "{" in row.path
+        ]
+
+    def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]] | None:
+        """
+        Give the endpoint of a request and the parameters in its path; None if it is not served.
+
+        :param method: HTTP method.
+        :param path: The path as it came over the wire, percent-encoded.
+        """
+        row = self._fixed.get((method, path))
+        found: dict[str, str] = {}
+        if row is None:
+            for other, pattern in self._with_parameters:
+                if other.method == method and (match := pattern.fullmatch(path)):
+                    row = other
+                    found = {name: unquote(value) for name, value in match.groupdict().items()}
+                    break
+        return (row, found) if row is not None and row.name in HANDLERS else None
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is an endpoint with a path, whatever its method."""
+        return any(path == known for _, known in self._fixed)
+
+
+def key_of(entry: Mapping[str, Any]) -> str | None:
+    """
+    Give the recipient key of whoever a recipient object names.
+
+    It is the external id itself, ``alias:<label>:<name>``, ``email:<address>`` or ``braze_id:<id>``.
+
+    :param entry: The object, however wrong.
+    """
+    if (external_id := entry.get("external_user_id")) is not None:
+        return str(external_id)
+    if isinstance(alias := entry.get("user_alias"), dict):
+        return f"alias:{alias.get('alias_label', '')}:{alias.get('alias_name', '')}"
+    for name in ("email", "braze_id"):
+        if entry.get(name) is not None:
+            return f"{name}:{entry[name]}"
+    return None
+
+
+def named_by(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """
+    Give the recipients whom a request names, by key, with what it says of each.
+
+    :param body: The request's body, however wrong.
+    """
+    named: dict[str, Mapping[str, Any]] = {}
+    for external_id in _array(body, "external_user_ids"):
+        named[str(external_id)] = _NOTHING
+    entries = [{"user_alias": alias} for alias in _array(body, "user_aliases")]
+    for entry in [*entries, *_array(body, "recipients")]:
+        if isinstance(entry, dict) and (key := key_of(entry)) is not None:
+            named[key] = entry
+    return named
+
+
+def send_of(name: str, body: bytes) -> Send | None:
+    """
+    Read once more what an accepted request sent.
+
+    :param name: Name of its endpoint.
+    :param body: Its body.
+    """
+    # A workspace that knows everything takes it again.
+    return HANDLERS[name](Call(Workspace(), as_braze_reads(json.loads(body)))).send
+
+
+@serves("messages_send")
+def messages_send(call: Call) -> Accepted:
+    """Send what the request holds to existing users or an audience."""
+    body = call.body
+    if "segment_id" in body:
+        call.workspace.require("segment", body["segment_id"])
+    messages = {name: message for name, message in body["messages"].items() if message is not None}
+    text = messages.get("webhook", {}).get("body")
+    if text is not None and not isinstance(text, str):  # the model makes text of it, Braze does not
+        refuse(f"messages.webhook.body: must be text, not {kind(text)}")
+    campaign_id = body.get("campaign_id")
+    content = f"campaign:{campaign_id}"
+    if campaign_id is None:
+        content = f"content:{hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()[:16]}"
+    else:
+        _check_variations(messages, call.workspace.campaign(campaign_id))
+    return _sent(body, content, {"channels": list(messages)})
+
+
+@serves("campaigns_trigger_send")
+def campaigns_trigger_send(call: Call) -> Accepted:
+    """
+    Trigger a campaign that is kept in Braze, for named people or an audience.
+
+    An ``audience`` alone is accepted with ``broadcast`` false as well: Braze's pages contradict each other
+    on it, and the newest of them shows such a request.
+    """
+    body = call.body
+    call.workspace.campaign(body["campaign_id"])
+    common = {"trigger_properties": body.get("trigger_properties", {})}
+    return _sent(body, f"campaign:{body['campaign_id']}", common)
+
+
+@serves("canvas_trigger_send")
+def canvas_trigger_send(call: Call) -> Accepted:
+    """Let named people or an audience enter a Canvas, if it is neither paused nor archived."""
+    body = call.body
+    canvas = call.workspace.canvas(body["canvas_id"])
+    common = {"context": body.get("context", {})}
+    return _sent(body, f"canvas:{body['canvas_id']}", common, notice=canvas.notice if canvas else None)
+
+
+@serves("campaigns_list")
+def campaigns_list(call: Call) -> Accepted:
+    """List the workspace's campaigns, in the order of their creation."""
+    query = call.query
+    page = query.get("page", "0")
+    if not re.fullmatch(r"[0-9]{1,9}", page):
+        refuse("page must be a whole number, zero or more")
+    with_archived = _choice(query, "include_archived", "false", "true")
+    direction = _choice(query, "sort_direction", "asc", "desc")
+    edited_after = query.get("last_edit.time[gt]", "")
+    if edited_after and iso_8601(edited_after) is None:
+        refuse("last_edit.time[gt] must be an ISO 8601 datetime")
+    campaigns = [
+        campaign
+        for campaign in call.workspace.campaigns
+        if (with_archived == "true" or not campaign.archived)
+        # Both are ISO 8601 in UTC: the first nineteen characters sort as the times do.
+        and campaign.last_edited[:19] > edited_after[:19]
+    ]
+    if direction == "desc":
+        campaigns.reverse()
+    start = int(page) * PAGE_SIZE
+    listed = [campaign.listed() for campaign in campaigns[start : start + PAGE_SIZE]]
+    return Accepted(status=200, answer={"campaigns": listed})
+
+
+@serves("campaigns_details")
+def campaigns_details(call: Call) -> Accepted:
+    """Tell what the workspace knows of one campaign."""
+    campaign_id = call.query.get("campaign_id", "")
+    if not campaign_id:
+        refuse("campaign_id is required")
+    known = {campaign.id: campaign for campaign in call.workspace.campaigns}
+    campaign = call.workspace.campaign(campaign_id) or known.get(campaign_id)
+    if campaign is None:  # One that only the real workspace knows.
+        campaign = Campaign(id=campaign_id, name=campaign_id)
+    return Accepted(status=200, answer=campaign.described())
+
+
+def _sent(
+    body: Mapping[str, Any], content: str, common: Mapping[str, Any], notice: str | None = None
+) -> Accepted:
+    return Accepted(
+        send=Send(
+            recipients=named_by(body),
+            content=content,
+            common=common,
+            campaign_id=body.get("campaign_id"),
+            canvas_id=body.get("canvas_id"),
+            send_id=body.get("send_id"),
+            notice=notice,
+        )
+    )
+
+
+def _check_variations(messages: Mapping[str, Any], campaign: Campaign | None) -> None:
+    if campaign is None or campaign.variations is None:
+        return
+    for channel, message in messages.items():
+        variation = message.get("message_variation_id", "") if isinstance(message, dict) else ""
+        if variation not in campaign.variations:
+            refuse(INVALID_MESSAGE_VARIANT)
+        if campaign.variations[variation] != channel:
+            refuse(MISMATCHED_MESSAGE_TYPE)
+
+
+def _choice(query: Mapping[str, str], name: str, *options: str) -> str:
+    """Give a query parameter that has a few values; the first is its default."""
+    value = query.get(name, options[0])
+    if value not in options:
+        refuse(f"{name} must be one of {', '.join(options)}")
+    return value
+
+
+def _array(body: Mapping[str, Any], name: str) -> list[Any]:
+    value = body.get(name)
+    return value if isinstance(value, list) else []

@@ -1,15 +1,21 @@
-"""Rate limits: which requests share a budget, how large it is, and when it starts anew."""
+"""Rate limits: how many requests Braze admits, and what its headers tell of them."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from braze_provider.sandbox.clock import Clock
+from braze_provider.api.endpoints import Endpoint
+from braze_provider.api.limits import BUCKETS
+
+DEFAULT_BUCKET = Endpoint.bucket
+"""The bucket of most endpoints."""
+
+AUDIENCE = "audience"
+"""The limit of a broadcast bucket for each unique audience."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +23,9 @@ class Limit:
     """
     So many requests in each fixed window.
 
-    :param requests: how many (int) a window admits.
-    :param seconds: length (float) of a window. Windows are aligned to the Unix epoch, so that an hour's
-        begin at the top of the clock hour, as Braze documents; for shorter ones nothing is documented.
+    :param requests: How many a window admits.
+    :param seconds: Length of a window. Windows are aligned to the Unix epoch, so that those of an hour begin
+        with the clock hour, as Braze documents; of shorter ones nothing is documented.
     """
 
     requests: int
@@ -34,30 +40,32 @@ class Limit:
         """
         Read ``COUNT/SECONDS``, such as ``70/1``.
 
-        :param text: the limit (str).
-        :raises ValueError: when it does not read so.
+        :param text: The limit.
+        :raises ValueError: If it does not read so.
         """
         count, _, seconds = text.partition("/")
         return cls(int(count), float(seconds))
 
 
-DEFAULT_LIMITS: Mapping[str, Limit] = MappingProxyType(
-    {
-        "default": Limit(250_000, 3600),
-        "broadcast": Limit(250, 60),
-        "audience": Limit(10, 60),
-    }
-)
+def _limits() -> Iterator[tuple[str, Limit]]:
+    for bucket in BUCKETS.values():
+        yield bucket.name, Limit(bucket.limit, bucket.window)
+        if bucket.per_audience:
+            yield AUDIENCE, Limit(bucket.per_audience, bucket.window)
+
+
+DEFAULT_LIMITS: Mapping[str, Limit] = dict(_limits())
+"""Braze's own."""
 
 
 class Charge(NamedTuple):
     """
     One budget that a request draws on.
 
-    ``bucket`` names the limit; ``key`` tells apart the budgets under it, one for each unique audience.
+    ``limit`` names the limit; ``key`` tells apart the budgets under it, one for each unique audience.
     """
 
-    bucket: str
+    limit: str
     key: str = ""
 
 
@@ -69,26 +77,23 @@ class Standing(NamedTuple):
     reset: float
 
 
-SHARED = (Charge("default"),)
+DEFAULT_CHARGES = (Charge(DEFAULT_BUCKET),)
 
 
-def shared(body: Mapping[str, Any]) -> Sequence[Charge]:
-    """The charge of a request that counts against the workspace's common budget, whatever it says."""
-    return SHARED
-
-
-def by_target(body: Mapping[str, Any]) -> Sequence[Charge]:
+def charges(endpoint: Endpoint, body: Mapping[str, Any]) -> Sequence[Charge]:
     """
-    The charges of a send: the common budget when it names people, those of broadcasts otherwise.
+    Tell which budgets a request draws on.
 
-    :param body: the request's body (not yet checked).
+    :param endpoint: Its endpoint.
+    :param body: Its body, not yet checked.
     """
-    if body.get("recipients") or body.get("external_user_ids") or body.get("user_aliases"):
-        return SHARED
-    if not (body.get("broadcast") or body.get("segment_id") or body.get("audience")):
-        return SHARED
+    named = body.get("recipients") or body.get("external_user_ids") or body.get("user_aliases")
+    target = body.get("broadcast") or body.get("segment_id") or body.get("audience")
+    bucket = endpoint.bucket_of(broadcast=bool(target and not named))
+    if not BUCKETS[bucket].per_audience:
+        return (Charge(bucket),)
     audience = [body.get(name) for name in ("campaign_id", "canvas_id", "segment_id", "audience")]
-    return (Charge("broadcast"), Charge("audience", json.dumps(audience, sort_keys=True)))
+    return (Charge(bucket), Charge(AUDIENCE, json.dumps(audience, sort_keys=True)))
 
 
 class RateLimiter:
@@ -97,15 +102,17 @@ class RateLimiter:
 
     A refused request counts against nothing.
 
-    :param limits: the limits (mapping of bucket name to :class:`Limit`).
-    :param clock: the clock (:class:`Clock`) that windows follow.
-    :param reset_in_seconds: tell the reset as the seconds left (bool, default ``False``) instead of as a
-        Unix time; Braze uses both, under the same name.
+    :param limits: The limits by name.
+    :param now: Tells the Unix time that windows follow.
+    :param reset_in_seconds: Tell the reset as the seconds left instead of as a Unix time; Braze uses both,
+        under the same name. Default False.
     """
 
-    def __init__(self, limits: Mapping[str, Limit], clock: Clock, *, reset_in_seconds: bool = False) -> None:
+    def __init__(
+        self, limits: Mapping[str, Limit], now: Callable[[], float], *, reset_in_seconds: bool = False
+    ) -> None:
         self._limits = limits
-        self._clock = clock
+        self._now = now
         self._reset_in_seconds = reset_in_seconds
         self._used: dict[tuple[Charge, int], int] = {}
 
@@ -113,55 +120,53 @@ class RateLimiter:
         """Give every budget back."""
         self._used.clear()
 
-    def admit(self, charges: Sequence[Charge]) -> tuple[bool, Standing]:
+    def admit(self, drawn: Sequence[Charge]) -> tuple[bool, Standing]:
         """
         Count a request, if every budget it draws on has room for it.
 
-        :param charges: the budgets.
-        :returns: whether it was admitted, and the standing of the tightest budget afterwards.
+        :param drawn: The budgets.
+        :returns: Whether it was admitted, and the standing of the tightest budget afterwards.
         """
-        now = self._clock.now()
+        now = self._now()
         if len(self._used) > 1_000:
             self._forget_past_windows(now)
-        admitted = all(self._left(charge, now) > 0 for charge in charges)
+        admitted = all(self._left(charge, now) > 0 for charge in drawn)
         if admitted:
-            for charge in charges:
+            for charge in drawn:
                 window = self._window(charge, now)
                 self._used[window] = self._used.get(window, 0) + 1
-        return admitted, self._tightest(charges, now)
+        return admitted, self._tightest(drawn, now)
 
-    def standing(self, charges: Sequence[Charge] = SHARED) -> Standing:
-        """
-        The standing of the tightest of some budgets, without drawing on them.
+    def standing(self) -> Standing:
+        """Give the standing of the default bucket, without drawing on it."""
+        return self._tightest(DEFAULT_CHARGES, self._now())
 
-        :param charges: the budgets; default, the workspace's common one.
+    def headers(self, standing: Standing, *, reset_after: float | None = None) -> dict[str, str]:
         """
-        return self._tightest(charges, self._clock.now())
+        Give the headers that tell a client where it stands.
 
-    def headers(self, standing: Standing) -> dict[str, str]:
+        :param standing: The budget's standing.
+        :param reset_after: Seconds until the reset. Default: the truth.
         """
-        The headers that tell a client where it stands.
-
-        :param standing: the budget's standing.
-        """
-        reset = standing.reset - self._clock.now() if self._reset_in_seconds else standing.reset
+        now = self._now()
+        reset = standing.reset if reset_after is None else now + reset_after
         return {
             "X-RateLimit-Limit": str(standing.limit),
             "X-RateLimit-Remaining": str(standing.remaining),
-            "X-RateLimit-Reset": str(math.ceil(reset)),
+            "X-RateLimit-Reset": str(math.ceil(reset - now if self._reset_in_seconds else reset)),
         }
 
     def _window(self, charge: Charge, now: float) -> tuple[Charge, int]:
-        return charge, int(now // self._limits[charge.bucket].seconds)
+        return charge, int(now // self._limits[charge.limit].seconds)
 
     def _left(self, charge: Charge, now: float) -> int:
-        return self._limits[charge.bucket].requests - self._used.get(self._window(charge, now), 0)
+        return self._limits[charge.limit].requests - self._used.get(self._window(charge, now), 0)
 
-    def _tightest(self, charges: Sequence[Charge], now: float) -> Standing:
+    def _tightest(self, drawn: Sequence[Charge], now: float) -> Standing:
         # The later reset wins between two exhausted budgets: before it there is no point in trying.
         standings = []
-        for charge in charges:
-            limit = self._limits[charge.bucket]
+        for charge in drawn:
+            limit = self._limits[charge.limit]
             reset = (now // limit.seconds + 1) * limit.seconds
             standings.append(Standing(limit.requests, max(self._left(charge, now), 0), reset))
         return min(standings, key=lambda standing: (standing.remaining, -standing.reset))

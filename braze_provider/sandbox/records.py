@@ -7,14 +7,43 @@ read from the request's body when somebody asks.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
-
-from braze_provider.sandbox.clock import Clock
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NoReturn
 
 NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True)
+class Send:
+    """
+    What a request sends.
+
+    :param recipients: Those it names, each with its own entry of the request, by recipient key: duplicates
+        have collapsed, the last one winning.
+    :param content: What makes two messages the same: the campaign, the Canvas, or a digest of the content.
+    :param common: What the request gives to all of its recipients.
+    :param campaign_id: The campaign, if it has one.
+    :param canvas_id: The Canvas, if it has one.
+    :param send_id: The label that its statistics go under, if it has one.
+    :param notice: Why it reaches nobody, in Braze's words. Default: it does reach them.
+    """
+
+    recipients: Mapping[str, Mapping[str, Any]]
+    content: str
+    common: Mapping[str, Any] = field(default_factory=dict)
+    campaign_id: str | None = None
+    canvas_id: str | None = None
+    send_id: str | None = None
+    notice: str | None = None
+
+    @property
+    def broadcast(self) -> bool:
+        """Whether it goes to a whole audience rather than to named people."""
+        return not self.recipients
 
 
 @dataclass(slots=True)
@@ -22,9 +51,10 @@ class Receipt:
     """
     One request as the sandbox saw it.
 
-    :param index: its number (int) in order of arrival, from 0.
-    :param endpoint: its path (str).
-    :param received_at: Unix time (float) of its arrival, by the sandbox's clock.
+    :param index: Its number in order of arrival, from 0.
+    :param endpoint: Its endpoint's path, or its own if there is no such endpoint.
+    :param name: Name of its endpoint; empty if there is none.
+    :param received_at: Unix time of its arrival, by the sandbox's clock.
 
     The rest is filled in as it becomes known: ``accepted`` says that it was a send and that Braze took
     it, ``recipients`` how many it named and ``reached`` how many of them received something.
@@ -32,6 +62,7 @@ class Receipt:
 
     index: int
     endpoint: str
+    name: str
     received_at: float
     status: int | None = None
     accepted: bool = False
@@ -40,9 +71,11 @@ class Receipt:
     broadcast: bool = False
     dispatch_id: str | None = None
     campaign_id: str | None = None
+    canvas_id: str | None = None
     send_id: str | None = None
     content: str = ""
     fault: str | None = None
+    unknown_fields: Sequence[str] = ()
     body: bytes | None = None
 
 
@@ -50,12 +83,20 @@ class Recorder:
     """
     The memory of a sandbox.
 
-    :param clock: the clock (:class:`Clock`) that arrivals are noted by.
-    :param keep_bodies: keep what requests said (bool).
+    :param now: Tells the Unix time that arrivals are noted by.
+    :param send_of: Reads once more what an accepted request sent, from the name of its endpoint and its body.
+    :param keep_bodies: Keep what requests said.
     """
 
-    def __init__(self, clock: Clock, *, keep_bodies: bool) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        now: Callable[[], float],
+        send_of: Callable[[str, bytes], Send | None],
+        *,
+        keep_bodies: bool,
+    ) -> None:
+        self._now = now
+        self._send_of = send_of
         self._keep_bodies = keep_bodies
         self.reset()
 
@@ -66,19 +107,21 @@ class Recorder:
         self._statuses: Counter[tuple[str, str]] = Counter()
         self._faults: Counter[str] = Counter()
         self._duplicates: Counter[str] = Counter()
+        self._unknown_fields: Counter[str] = Counter()
         self._accepted = self._broadcasts = self._messages = 0
         self._first_accepted: float | None = None
         self._last_accepted: float | None = None
         self._second = self._in_second = self._peak = 0
 
-    def arrive(self, endpoint: str) -> Receipt:
+    def arrive(self, endpoint: str, name: str = "") -> Receipt:
         """
         Note that a request has arrived.
 
-        :param endpoint: its path (str).
+        :param endpoint: Its endpoint's path, or its own.
+        :param name: Name of its endpoint. Default: there is none.
         """
-        now = self._clock.now()
-        receipt = Receipt(len(self.receipts), endpoint, now)
+        now = self._now()
+        receipt = Receipt(len(self.receipts), endpoint, name, now)
         self.receipts.append(receipt)
         if int(now) != self._second:
             self._second, self._in_second = int(now), 0
@@ -90,8 +133,8 @@ class Recorder:
         """
         Keep what a request said, if bodies are kept.
 
-        :param receipt: the request.
-        :param raw: its body (bytes).
+        :param receipt: The request.
+        :param raw: Its body.
         """
         if self._keep_bodies:
             receipt.body = raw
@@ -100,8 +143,8 @@ class Recorder:
         """
         Note that Braze took a request, and whom it reached.
 
-        :param receipt: the request.
-        :param reached: the recipient keys of those who receive a message.
+        :param receipt: The request.
+        :param reached: The recipient keys of those who receive a message.
         """
         receipt.accepted = True
         self._accepted += 1
@@ -123,16 +166,17 @@ class Recorder:
         """
         Note how a request was answered.
 
-        :param receipt: the request.
-        :param status: the HTTP status (int), or ``None`` when the connection closed without an answer.
+        :param receipt: The request.
+        :param status: The HTTP status; None when the connection closed without an answer.
         """
         receipt.status = status
         self._statuses[receipt.endpoint, NO_ANSWER if status is None else str(status)] += 1
         if receipt.fault is not None:
             self._faults[receipt.fault] += 1
+        self._unknown_fields.update(receipt.unknown_fields)
 
     def summary(self) -> dict[str, Any]:
-        """Everything in figures. A *duplicate* is a person whom the same content reached twice or more."""
+        """Give everything in figures. A *duplicate* is a person whom the same content reached twice."""
         by_endpoint: dict[str, dict[str, int]] = {}
         for (endpoint, status), count in self._statuses.items():
             by_endpoint.setdefault(endpoint, {})[status] = count
@@ -146,6 +190,7 @@ class Recorder:
             "duplicates": self._duplicates.total(),
             "duplicates_by_content": dict(self._duplicates),
             "faults": dict(self._faults),
+            "unknown_fields": dict(self._unknown_fields),
             "peak_requests_per_second": self._peak,
             "first_accepted_at": self._first_accepted,
             "last_accepted_at": self._last_accepted,
@@ -157,3 +202,101 @@ class Recorder:
         if sum(known.content == receipt.content for known in history) == 1:
             self._duplicates[receipt.content] += 1
         self.deliveries[key] = [*history, receipt]
+
+    def recipients(
+        self, *, only: str | None = None, offset: int = 0, limit: int | None = None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """
+        Show what recipients received, by recipient key.
+
+        :param only: A single recipient's key; the answer then has that key even if nothing reached it.
+        :param offset: How many recipients to pass over.
+        :param limit: How many to show. Default: all.
+        """
+        found: Iterable[tuple[str, Receipt | list[Receipt]]]
+        if only is not None:
+            found = [(only, self.deliveries.get(only, []))]
+        else:
+            stop = None if limit is None else offset + limit
+            found = islice(self.deliveries.items(), offset, stop)
+        # Each body is read once, however many of a page's recipients were named in it.
+        sends: dict[int, Send | None] = {}
+
+        def send_in(receipt: Receipt) -> Send | None:
+            if receipt.body is None:
+                return None
+            if receipt.index not in sends:
+                sends[receipt.index] = self._send_of(receipt.name, receipt.body)
+            return sends[receipt.index]
+
+        return {
+            key: [
+                _delivery(key, receipt, send_in(receipt))
+                for receipt in (received if isinstance(received, list) else [received])
+            ]
+            for key, received in found
+        }
+
+    def requests(self, *, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """
+        Show the requests in order of arrival.
+
+        :param offset: How many to pass over.
+        :param limit: How many to show. Default: all.
+        """
+        stop = None if limit is None else offset + limit
+        return [
+            {
+                **{name: getattr(receipt, name) for name in _SHOWN},
+                "body": _shown_body(receipt.body),
+            }
+            for receipt in self.receipts[offset:stop]
+        ]
+
+
+# What is shown of a request, beside its body.
+_SHOWN = (
+    "index", "endpoint", "status", "accepted", "recipients", "reached", "broadcast", "dispatch_id",
+    "campaign_id", "canvas_id", "send_id", "fault", "unknown_fields", "received_at",
+)  # fmt: skip
+
+# The fields of a recipient's own entry that tell what it was sent, not who it is.
+_PERSONAL = ("trigger_properties", "context", "attributes")
+
+
+def _delivery(key: str, receipt: Receipt, send: Send | None) -> dict[str, Any]:
+    delivery: dict[str, Any] = {
+        "request": receipt.index,
+        "dispatch_id": receipt.dispatch_id,
+        "endpoint": receipt.endpoint,
+        "at": receipt.received_at,
+        "campaign_id": receipt.campaign_id,
+        "canvas_id": receipt.canvas_id,
+        "send_id": receipt.send_id,
+    }
+    if send is not None:
+        own = {name: value for name, value in send.recipients[key].items() if name in _PERSONAL}
+        delivery |= _overlaid(send.common, own)
+    return delivery
+
+
+def _overlaid(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request gives to all, with one recipient's own over it, key by key within objects."""
+    merged = dict(common)
+    for name, value in own.items():
+        shared = merged.get(name)
+        merged[name] = {**shared, **value} if isinstance(shared, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _shown_body(raw: bytes | None) -> Any:
+    if raw is None:
+        return None
+    try:
+        return json.loads(raw, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return raw.decode("utf-8", "replace")

@@ -11,12 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from braze_provider.sandbox import history
-from braze_provider.sandbox.config import SandboxConfig
-from braze_provider.sandbox.state import SandboxState
+from braze_provider.sandbox.state import SandboxConfig, SandboxState
 
 if TYPE_CHECKING:
-    from braze_provider.sandbox.runtime import SandboxServer
+    from braze_provider.sandbox.wire import SandboxServer
 
 _T = TypeVar("_T")
 
@@ -34,8 +32,8 @@ class Sandbox:
     Its methods may be called from any thread, also after it has stopped; the server can be talked to from
     any process of this machine while it runs, and from other machines where ``host`` says so.
 
-    :param options: the fields of :class:`SandboxConfig`, except that ``port`` is a free one by default.
-    :raises ValueError: for a choice that cannot be.
+    :param options: The fields of :class:`SandboxConfig`, except that ``port`` is a free one by default.
+    :raises ValueError: For a choice that cannot be.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -64,7 +62,7 @@ class Sandbox:
         """
         Where it serves, such as ``http://127.0.0.1:8010``.
 
-        :raises RuntimeError: before it has been started.
+        :raises RuntimeError: Before it has been started.
         """
         if not self._url:
             raise RuntimeError("The sandbox has not been started")
@@ -93,9 +91,9 @@ class Sandbox:
         """
         Serve in a thread of its own, until :meth:`stop` or the end of the process.
 
-        :raises ImportError: without the ``sandbox`` extra.
-        :raises OSError: when the port is taken.
-        :raises RuntimeError: when it runs already, or does not come up.
+        :raises ImportError: Without the ``sandbox`` extra.
+        :raises OSError: When the port is taken.
+        :raises RuntimeError: When it runs already, or does not come up.
         """
         if self._thread is not None:
             raise RuntimeError("The sandbox is running")
@@ -111,9 +109,9 @@ class Sandbox:
         """
         Serve in this thread until interrupted.
 
-        :param announce: called with the sandbox once it accepts connections.
-        :raises ImportError: without the ``sandbox`` extra.
-        :raises OSError: when the port is taken.
+        :param announce: Called with the sandbox once it accepts connections.
+        :raises ImportError: Without the ``sandbox`` extra.
+        :raises OSError: When the port is taken.
         """
         self._open(lambda: announce(self))
         self._serve()
@@ -130,11 +128,10 @@ class Sandbox:
         """
         Make requests fail from now on.
 
-        :param kind: the way to fail (str), such as ``disconnect``.
-        :param parameters: those of :class:`~braze_provider.sandbox.faults.Fault`; by default the next
-            request fails, once.
-        :returns: the fault as it was understood.
-        :raises ValueError: for an unknown kind or parameter.
+        :param kind: The way to fail, one of :data:`~braze_provider.sandbox.faults.KINDS`.
+        :param parameters: The fields of its class. Default: the next request fails, once.
+        :returns: The fault as it was understood.
+        :raises ValueError: For an unknown kind or parameter.
         """
         return self._in_loop(lambda: self._state.faults.add({"kind": kind, **parameters}))[0]
 
@@ -154,13 +151,11 @@ class Sandbox:
 
         A key is the external id itself, ``alias:<label>:<name>``, ``email:<address>`` or ``braze_id:<id>``.
 
-        :param only: a single recipient's key (str), whom nothing need have reached.
-        :param offset: how many recipients (int) to pass over.
-        :param limit: how many (int) to show; default, all.
+        :param only: A single recipient's key, whom nothing need have reached.
+        :param offset: How many recipients to pass over.
+        :param limit: How many to show. Default: all.
         """
-        return self._in_loop(
-            lambda: history.recipients(self._state.recorder, only=only, offset=offset, limit=limit)
-        )
+        return self._in_loop(lambda: self._state.recorder.recipients(only=only, offset=offset, limit=limit))
 
     def recipient_keys(self) -> Collection[str]:
         """The keys of those who received anything: cheap even when they are a million."""
@@ -170,10 +165,10 @@ class Sandbox:
         """
         The requests in order of arrival.
 
-        :param offset: how many (int) to pass over.
-        :param limit: how many (int) to show; default, all.
+        :param offset: How many to pass over.
+        :param limit: How many to show. Default: all.
         """
-        return self._in_loop(lambda: history.requests(self._state.recorder, offset=offset, limit=limit))
+        return self._in_loop(lambda: self._state.recorder.requests(offset=offset, limit=limit))
 
     def summary(self) -> dict[str, Any]:
         """Everything in figures."""
@@ -185,7 +180,9 @@ class Sandbox:
 
     def _open(self, on_ready: Callable[[], None]) -> None:
         try:
-            from braze_provider.sandbox.runtime import SandboxServer, new_event_loop
+            from braze_provider.sandbox.app import App
+            from braze_provider.sandbox.control import control_app
+            from braze_provider.sandbox.wire import SandboxServer, new_event_loop
         except ImportError as error:
             raise ImportError(
                 "The Braze sandbox needs FastAPI and uvicorn: "
@@ -195,7 +192,8 @@ class Sandbox:
         host, port = self._listener.getsockname()[:2]
         host = _ALL_ADDRESSES.get(host, host)
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._server = SandboxServer(self._state, on_ready)
+        app = App(self._state, control_app(self._state))
+        self._server = SandboxServer(app, keep_alive=self.config.keep_alive, on_ready=on_ready)
         self._loop = new_event_loop()
 
     def _serve(self) -> None:

@@ -1,34 +1,139 @@
-"""Everything a running sandbox holds; only its event loop's thread touches it."""
+"""What a sandbox is: everything about it that can be chosen, and all that it holds while it runs."""
 
 from __future__ import annotations
 
-from braze_provider.sandbox.authentication import KeyRing
+import ipaddress
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from braze_provider.api.limits import MAX_BODY_BYTES
+from braze_provider.sandbox.answers import RefusedError
 from braze_provider.sandbox.clock import Clock
-from braze_provider.sandbox.config import SandboxConfig
-from braze_provider.sandbox.endpoints import BY_PATH
+from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
-from braze_provider.sandbox.limits import RateLimiter
+from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit, RateLimiter
 from braze_provider.sandbox.records import Recorder
-from braze_provider.sandbox.workspace import Workspace
+from braze_provider.sandbox.workspace import Campaign, Canvas, Workspace
+
+CONTROL = "/_sandbox"
+"""Where the sandbox's own calls are; Braze has nothing there, and what happens there is not recorded."""
+
+DEFAULT_API_KEY = "sandbox-rest-api-key"
+DEFAULT_PORT = 8010
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxConfig:
+    """
+    The choices, each with a default that behaves as Braze is documented to.
+
+    :param host: Address to serve on; any but loopback needs a ``token``.
+    :param port: Port to serve on; 0 takes a free one.
+    :param api_key: The key that may do everything.
+    :param api_keys: Further keys with the permissions of each; None for all permissions.
+    :param token: The one key there is, in place of all others; the endpoints under ``/_sandbox`` then
+        ask for it too.
+    :param hourly_limit: Requests in each clock hour; short for ``limits={"default": …}``.
+    :param limits: Rate limits that differ from Braze's, by bucket; ``audience`` is that of broadcasts for
+        each unique audience.
+    :param reset_header: What ``X-RateLimit-Reset`` holds: ``epoch`` (Unix time) or ``seconds`` (left).
+    :param latency: Seconds that every answer takes. The request itself is taken on arrival.
+    :param clock_offset: Seconds by which the sandbox's clock runs ahead of this machine's.
+    :param keep_alive: Seconds for which an idle connection is kept open.
+    :param record_bodies: Keep request bodies to show them later; turn it off for very large sends.
+    :param max_body_bytes: Size above which a body is refused.
+    :param unknown_ids: Recipient keys of users who do not exist: named in a request
+        they are accepted silently and receive nothing.
+    :param campaigns: The workspace's campaigns. As soon as there is one,
+        any other ``campaign_id`` is refused; it is the same with ``canvases`` and ``segments``.
+    :param canvases: The workspace's Canvases, as their ids or as :class:`Canvas`.
+    :param segments: Ids of its segments.
+    :raises ValueError: For a host that is not loopback without a token, a token that is no key or has keys
+        beside it, or a limit with an unknown name.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    api_key: str = DEFAULT_API_KEY
+    api_keys: Mapping[str, Collection[str] | None] = field(default_factory=dict)
+    token: str | None = None
+    hourly_limit: int | None = None
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    reset_header: Literal["epoch", "seconds"] = "epoch"
+    latency: float = 0.0
+    clock_offset: float = 0.0
+    keep_alive: int = 75
+    record_bodies: bool = True
+    max_body_bytes: int = MAX_BODY_BYTES
+    unknown_ids: Collection[str] = ()
+    campaigns: Sequence[Campaign] = ()
+    canvases: Sequence[Canvas | str] = ()
+    segments: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.token is None and not self.is_private:
+            raise ValueError(
+                f"On {self.host!r}, others can reach the sandbox, read what was sent and make it fail: it "
+                "needs a token there; without one it serves on loopback only (127.0.0.1, ::1 or localhost)"
+            )
+        if self.token is not None:
+            # An empty one is a variable that was not set.
+            if not re.fullmatch(r"[!-~]+", self.token):
+                raise ValueError("The token must be ASCII without blanks, and not empty")
+            if self.api_keys or self.api_key != DEFAULT_API_KEY:
+                raise ValueError("The token is the only API key: leave the others out")
+        if strange := self.limits.keys() - DEFAULT_LIMITS.keys():
+            raise ValueError(f"Unknown limits {sorted(strange)}; there are {sorted(DEFAULT_LIMITS)}")
+        if self.reset_header not in ("epoch", "seconds"):
+            raise ValueError(f"reset_header is 'epoch' or 'seconds', not {self.reset_header!r}")
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        return _is_loopback(self.host)
+
+    @property
+    def keys(self) -> dict[str, Collection[str] | None]:
+        """Every key with its permissions; None for all."""
+        return {**self.api_keys, self.api_key: None} if self.token is None else {self.token: None}
 
 
 class SandboxState:
     """
-    The parts of a sandbox, made from its configuration.
+    The parts of a sandbox, made from its configuration. Only its event loop's thread touches them.
 
-    :param config: the choices (:class:`SandboxConfig`).
+    :param config: The choices.
     """
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.clock = Clock(config.clock_offset)
-        self.keys = KeyRing(config.effective_keys())
         self.workspace = Workspace(config.campaigns, config.canvases, config.segments, config.unknown_ids)
-        self.limiter = RateLimiter(
-            config.effective_limits(), self.clock, reset_in_seconds=config.reset_header == "seconds"
-        )
-        self.faults = FaultList(BY_PATH)
-        self.recorder = Recorder(self.clock, keep_bodies=config.record_bodies)
+        limits = {**DEFAULT_LIMITS, **config.limits}
+        if config.hourly_limit is not None and DEFAULT_BUCKET not in config.limits:
+            limits[DEFAULT_BUCKET] = Limit(config.hourly_limit, 3600)
+        self.limiter = RateLimiter(limits, self.clock.now, reset_in_seconds=config.reset_header == "seconds")
+        self.faults = FaultList(served_paths())
+        self.recorder = Recorder(self.clock.now, send_of, keep_bodies=config.record_bodies)
+        self._keys = config.keys
+
+    def authorise(self, header: str | None, permission: str) -> None:
+        """
+        Let a request through or refuse it.
+
+        :param header: Its ``Authorization`` header, if it has one.
+        :param permission: The permission that its endpoint asks for.
+        :raises RefusedError: 401 without a key that this workspace knows, 403 when the key lacks the
+            permission.
+        """
+        scheme, _, key = (header or "").partition(" ")
+        if scheme.lower() != "bearer" or key not in self._keys:
+            raise RefusedError(401)
+        permissions = self._keys[key]
+        if permissions is not None and permission not in permissions:
+            raise RefusedError(403)
 
     def reset(self) -> None:
         """Become as new: nothing received, no faults, full budgets, no users created."""
@@ -36,3 +141,12 @@ class SandboxState:
         self.limiter.reset()
         self.faults.clear()
         self.recorder.reset()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

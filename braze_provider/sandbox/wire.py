@@ -1,4 +1,8 @@
-"""The TCP connection below a request, within reach of the application so that it can be cut."""
+"""
+The sandbox on the wire: its HTTP server, answers whole and broken, and connections that can be cut.
+
+This module and the applications above it are what needs the extra.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,14 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
+
+import uvicorn
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from braze_provider.sandbox.answers import Answer
 
 # Linger on, for zero seconds: closing the socket then sends a reset and discards what was not sent.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -18,7 +28,7 @@ class Wire:
     """
     A connection of the server's.
 
-    :param protocol: the connection's protocol, whose ``transport`` is set once it is made.
+    :param protocol: The connection's protocol, whose ``transport`` is set once it is made.
     """
 
     def __init__(self, protocol: Any) -> None:
@@ -27,9 +37,9 @@ class Wire:
     @classmethod
     def of(cls, scope: MutableMapping[str, Any]) -> Wire:
         """
-        The connection that a request came by.
+        Give the connection that a request came by.
 
-        :param scope: the request's ASGI scope.
+        :param scope: The request's ASGI scope.
         """
         wire: Wire = scope["state"]["wire"]
         return wire
@@ -38,8 +48,8 @@ class Wire:
         """
         Close the connection now, without an answer or in the middle of one.
 
-        :param after_flush: let what has been written go out first (bool).
-        :param reset: close with a TCP reset (bool) instead of an orderly end.
+        :param after_flush: Let what has been written go out first.
+        :param reset: Close with a TCP reset instead of an orderly end.
         """
         transport: asyncio.Transport = self._protocol.transport
         if after_flush and reset:
@@ -56,12 +66,132 @@ class Wire:
             transport.abort()
 
 
-def connection_protocol() -> type[asyncio.Protocol]:
+class WholeResponse(Response):
     """
-    A protocol for uvicorn that hands its connection to the application.
+    An answer as it should be.
 
-    Every request's scope then holds a :class:`Wire` under ``state["wire"]``.
+    :param answer: The answer.
+    :param headers: Its headers.
     """
+
+    def __init__(self, answer: Answer, headers: dict[str, str]) -> None:
+        # Starlette adds a content type of its own only when there is none among the headers.
+        super().__init__(answer.content(), answer.status, {**headers, "Content-Type": answer.content_type})
+
+
+class HalfResponse(WholeResponse):
+    """
+    An answer whose head promises more than arrives before the connection closes.
+
+    :param answer: The answer.
+    :param headers: Its headers.
+    :param reset: Close with a TCP reset.
+    """
+
+    def __init__(self, answer: Answer, headers: dict[str, str], *, reset: bool) -> None:
+        super().__init__(answer, headers)
+        self._reset = reset
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by half."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await Wire.of(scope).cut(after_flush=True, reset=self._reset)
+        await _client_gone(receive)
+
+
+class NoResponse(Response):
+    """
+    No answer: the connection closes.
+
+    :param reset: Close with a TCP reset.
+    """
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__()
+        self._reset = reset
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Close the connection."""
+        await Wire.of(scope).cut(reset=self._reset)
+        # The server takes a handler that returns without an answer for a bug, unless the client has gone.
+        await _client_gone(receive)
+
+
+async def hold(receive: Receive, seconds: float) -> bool:
+    """
+    Wait, for as long as the client does.
+
+    :param receive: The request's ``receive``, its body having been read.
+    :param seconds: How long at most.
+    :returns: Whether the client has waited too.
+    """
+    try:
+        await asyncio.wait_for(_client_gone(receive), seconds)
+    except asyncio.TimeoutError:
+        return True
+    return False
+
+
+async def _client_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+class SandboxServer(uvicorn.Server):
+    """
+    A uvicorn server that says when it is ready, and stops without waiting for its clients.
+
+    :param app: What it serves.
+    :param keep_alive: Seconds for which an idle connection stays open.
+    :param on_ready: Called once connections are being accepted.
+    """
+
+    def __init__(self, app: ASGIApp, *, keep_alive: int, on_ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_connection_protocol(),
+                ws="none",
+                lifespan="off",
+                # Logging belongs to the program that the sandbox runs in.
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                # The sandbox's clock, which may be wrong on purpose, tells the date.
+                date_header=False,
+                server_header=False,
+                timeout_keep_alive=keep_alive,
+                backlog=2048,
+            )
+        )
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, cutting the connections that are still open: a fault may be holding one for minutes."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Make the fastest event loop there is, without a change to the process-wide choice of one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _connection_protocol() -> type[asyncio.Protocol]:
+    """Make a protocol for uvicorn that puts a :class:`Wire` into each request's ``state["wire"]``."""
     base = _uvicorn_protocol()
 
     class SandboxProtocol(base):  # type: ignore[misc, valid-type]

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
-from braze_provider.sandbox.refusals import (
+from braze_provider.sandbox.answers import (
     INVALID_CAMPAIGN_ID,
     INVALID_CANVAS_ID,
     INVALID_SEGMENT_ID,
     refuse,
 )
 
-_INVALID: Mapping[str, str] = MappingProxyType(
-    {"campaign": INVALID_CAMPAIGN_ID, "canvas": INVALID_CANVAS_ID, "segment": INVALID_SEGMENT_ID}
-)
+_INVALID: Mapping[str, str] = {
+    "campaign": INVALID_CAMPAIGN_ID,
+    "canvas": INVALID_CANVAS_ID,
+    "segment": INVALID_SEGMENT_ID,
+}
+
+
+PAUSED_NOTICE = "The Canvas is paused. Resume the Canvas to ensure trigger requests will take effect."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +28,14 @@ class Campaign:
     """
     A campaign of the workspace.
 
-    :param id: the campaign's API identifier (str).
-    :param name: its name (str).
-    :param is_api_campaign: whether its messages come with each API request (bool, default ``False``).
-    :param tags: its tags (sequence of str, default none).
-    :param last_edited: when it was last changed (str, ISO 8601).
-    :param archived: whether it is archived (bool, default ``False``).
-    :param variations: its message variations as ``{message_variation_id: channel}``; ``None`` (the
-        default) leaves the ids of messages unchecked.
+    :param id: The campaign's API identifier.
+    :param name: Its name.
+    :param is_api_campaign: Whether its messages come with each API request. Default False.
+    :param tags: Its tags. Default: none.
+    :param last_edited: When it was last changed, in ISO 8601.
+    :param archived: Whether it is archived. Default False.
+    :param variations: Its message variations as ``{message_variation_id: channel}``. Default: the ids of
+        messages are not checked.
     """
 
     id: str
@@ -43,7 +47,7 @@ class Campaign:
     variations: Mapping[str, str] | None = None
 
     def listed(self) -> dict[str, Any]:
-        """The campaign as ``/campaigns/list`` shows it."""
+        """Give the campaign as ``/campaigns/list`` shows it."""
         return {
             "id": self.id,
             "last_edited": self.last_edited,
@@ -53,7 +57,7 @@ class Campaign:
         }
 
     def described(self) -> dict[str, Any]:
-        """The campaign as ``/campaigns/details`` shows it."""
+        """Give the campaign as ``/campaigns/details`` shows it."""
         return {
             "name": self.name,
             "created_at": self.last_edited,
@@ -63,6 +67,28 @@ class Campaign:
             "enabled": not self.archived,
             "tags": list(self.tags),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canvas:
+    """
+    A Canvas of the workspace.
+
+    :param id: The Canvas's API identifier.
+    :param paused: Whether it is paused, so that triggers are accepted and reach nobody. Default False.
+    :param archived: Whether it is archived, with the same effect. Default False.
+    """
+
+    id: str
+    paused: bool = False
+    archived: bool = False
+
+    @property
+    def notice(self) -> str | None:
+        """What Braze adds to the answer when a trigger has no effect."""
+        if self.archived:
+            return "The Canvas is archived. Unarchive the Canvas to ensure trigger requests will take effect."
+        return PAUSED_NOTICE if self.paused else None
 
 
 CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
@@ -78,70 +104,79 @@ CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
 )
 
 
-@dataclass
 class Workspace:
     """
-    What the rules need to know of it.
+    What endpoints need to know of it.
 
     Of campaigns, Canvases and segments, each kind that is given refuses all other ids. A kind that is not
     given takes any: a Dag under development uses the ids of its real workspace, which nobody may have
     told the sandbox.
 
-    :param campaigns: the campaigns (sequence of :class:`Campaign`); without any, a few that
-        ``/campaigns/list`` has to show.
-    :param canvases: the ids (collection of str) of the Canvases.
-    :param segments: the ids (collection of str) of the segments.
-    :param unknown_ids: recipient keys (collection of str) of users who do not exist. Everybody else does.
+    :param campaigns: The campaigns. Default: a few that ``/campaigns/list`` has to show.
+    :param canvases: The Canvases, as their ids or with more about them.
+    :param segments: The ids of the segments.
+    :param unknown_ids: Recipient keys of users who do not exist. Everybody else does.
     """
 
-    campaigns: Sequence[Campaign] = ()
-    canvases: Collection[str] = ()
-    segments: Collection[str] = ()
-    unknown_ids: Collection[str] = ()
-    ids: Mapping[str, Collection[str]] = field(init=False)
-    _by_id: dict[str, Campaign] = field(init=False, repr=False)
-    _missing: set[str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._by_id = {campaign.id: campaign for campaign in self.campaigns}
-        self.ids = {
-            "campaign": self._by_id.keys(),
-            "canvas": dict.fromkeys(self.canvases).keys(),
-            "segment": dict.fromkeys(self.segments).keys(),
+    def __init__(
+        self,
+        campaigns: Sequence[Campaign] = (),
+        canvases: Sequence[Canvas | str] = (),
+        segments: Collection[str] = (),
+        unknown_ids: Collection[str] = (),
+    ) -> None:
+        self.campaigns = campaigns or CANNED_CAMPAIGNS
+        self._campaigns = {campaign.id: campaign for campaign in campaigns}
+        named = (Canvas(id=canvas) if isinstance(canvas, str) else canvas for canvas in canvases)
+        self._canvases = {canvas.id: canvas for canvas in named}
+        self.ids: Mapping[str, Collection[str]] = {
+            "campaign": self._campaigns,
+            "canvas": self._canvases,
+            "segment": dict.fromkeys(segments),
         }
-        self.campaigns = self.campaigns or CANNED_CAMPAIGNS
+        self._unknown_ids = unknown_ids
         self.reset()
 
     def reset(self) -> None:
         """Forget the users that requests have created."""
-        self._missing = set(self.unknown_ids)
+        self._missing = set(self._unknown_ids)
 
     def campaign(self, campaign_id: str) -> Campaign | None:
         """
-        The campaign with an id, or ``None`` for one that only the real workspace knows.
+        Give the campaign with an id; None for one that only the real workspace knows.
 
-        :param campaign_id: the id (str) of the request.
-        :raises RefusedError: when campaigns are given and this is none of them.
+        :param campaign_id: The id of the request.
+        :raises RefusedError: If campaigns are given and this is none of them.
         """
         self.require("campaign", campaign_id)
-        return self._by_id.get(campaign_id)
+        return self._campaigns.get(campaign_id)
+
+    def canvas(self, canvas_id: str) -> Canvas | None:
+        """
+        Give the Canvas with an id; None for one that only the real workspace knows.
+
+        :param canvas_id: The id of the request.
+        :raises RefusedError: If Canvases are given and this is none of them.
+        """
+        self.require("canvas", canvas_id)
+        return self._canvases.get(canvas_id)
 
     def require(self, kind: str, id: str) -> None:  # noqa: A002 - what Braze calls it
         """
         Refuse an id that does not exist.
 
         :param kind: ``campaign``, ``canvas`` or ``segment``.
-        :param id: the id (str) of the request.
-        :raises RefusedError: when ids of that kind are given and this is none of them.
+        :param id: The id of the request.
+        :raises RefusedError: If ids of that kind are given and this is none of them.
         """
         if self.ids[kind] and id not in self.ids[kind]:
             refuse(_INVALID[kind])
 
     def reachable(self, recipients: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
         """
-        The keys of those recipients who exist, after creating those whose entry says so.
+        Give the keys of those recipients who exist, after creating those whose entry says so.
 
-        :param recipients: the request's recipients by key.
+        :param recipients: The request's recipients by key.
         """
         if not self._missing:
             return recipients.keys()

@@ -4,50 +4,51 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from braze_provider.sandbox.refusals import RefusedError
-from braze_provider.sandbox.rules.checks import (
-    array,
-    boolean,
-    choice,
-    filled,
-    mapping,
-    shape,
-    text,
-    timestamp,
-)
-from braze_provider.sandbox.rules.messages import CHANNELS
-from braze_provider.sandbox.workspace import Campaign
+from pydantic import AfterValidator, BeforeValidator
+
+from braze_provider.api.base import BrazeObject
+from braze_provider.api.channels.messages import Messages
+from braze_provider.api.instants import Instant
+from braze_provider.api.reasons import kind, listed, refusal
+from braze_provider.api.validation import problems, validate
+from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
+from braze_provider.sandbox.workspace import Campaign, Canvas
 
 
-def _variations(value: object, path: str) -> None:
-    mapping(value, path)
-    if isinstance(value, dict):
-        for variation, channel in value.items():
-            choice(*CHANNELS)(channel, f"{path}.{variation}")
+def _channel(name: str) -> str:
+    if name not in Messages.model_fields:
+        raise refusal(f"must be one of {listed(Messages.model_fields)}")
+    return name
 
 
-def _campaign(value: object, path: str) -> None:
-    if isinstance(value, str):
-        filled(value, path)
-    else:
-        _CAMPAIGN(value, path)
+def _of_its_id(value: object) -> object:
+    if not isinstance(value, (str, dict)):
+        raise refusal(f"must be an id or an object, not {kind(value)}")
+    return {"id": value} if isinstance(value, str) else value
 
 
-_CAMPAIGN = shape(
-    {
-        "id": filled,
-        "name": text,
-        "is_api_campaign": boolean,
-        "tags": array(text),
-        "last_edited": timestamp,
-        "archived": boolean,
-        "variations": _variations,
-    },
-    required=("id",),
-)
-_WORKSPACE = shape({"campaigns": array(_campaign), "canvases": array(filled), "segments": array(filled)})
+class _Campaign(BrazeObject):
+    id: NonEmptyText
+    name: Omittable[Text] = None
+    is_api_campaign: Omittable[bool] = None
+    tags: Omittable[Array[Text]] = None
+    last_edited: Omittable[Instant] = None
+    archived: Omittable[bool] = None
+    variations: Omittable[dict[str, Annotated[Text, AfterValidator(_channel)]]] = None
+
+
+class _Canvas(BrazeObject):
+    id: NonEmptyText
+    paused: Omittable[bool] = None
+    archived: Omittable[bool] = None
+
+
+class _Workspace(BrazeObject):
+    campaigns: Omittable[Array[Annotated[_Campaign, BeforeValidator(_of_its_id)]]] = None
+    canvases: Omittable[Array[Annotated[_Canvas, BeforeValidator(_of_its_id)]]] = None
+    segments: Omittable[Array[NonEmptyText]] = None
 
 
 def read_workspace(path: str) -> dict[str, list[Any]]:
@@ -55,28 +56,32 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     Read a workspace from a file.
 
     The file holds ``{"campaigns": […], "canvases": […], "segments": […]}``, each of which may be left out:
-    ids as strings, and campaigns also as objects with the fields of :class:`Campaign`.
+    ids as texts, and campaigns and Canvases also as objects with the fields of :class:`Campaign` and
+    :class:`Canvas`.
 
-    :param path: the file (str).
-    :returns: the options of a sandbox that it stands for.
-    :raises ValueError: when it cannot be read, or holds something else; says what.
+    :param path: The file.
+    :returns: The options of a sandbox that it stands for.
+    :raises ValueError: If it cannot be read, or holds something else; says what.
     """
     try:
         given = json.loads(Path(path).read_text("utf-8"))
-        _WORKSPACE(given, "")
     except (OSError, ValueError) as error:
         raise ValueError(f"The workspace {path} cannot be read: {error}") from None
-    except RefusedError as refusal:
-        message = refusal.message.replace("the request body", "it")
-        raise ValueError(f"The workspace {path} is not right: {message}") from None
-    return {**given, "campaigns": [campaign_of(entry) for entry in given.get("campaigns", [])]}
+    if found := problems(_Workspace, given):
+        raise ValueError(f"The workspace {path} is not right: {'; '.join(map(str, found))}")
+    workspace = validate(_Workspace, given).to_body()
+    if "campaigns" in workspace:
+        workspace["campaigns"] = [campaign_of(**fields) for fields in workspace["campaigns"]]
+    if "canvases" in workspace:
+        workspace["canvases"] = [Canvas(**fields) for fields in workspace["canvases"]]
+    return workspace
 
 
-def campaign_of(entry: str | dict[str, Any]) -> Campaign:
+def campaign_of(id: str, **fields: Any) -> Campaign:  # noqa: A002 - what Braze calls it
     """
-    A campaign of which only the id need be known.
+    Make a campaign of which only the id need be known.
 
-    :param entry: its id (str), or its fields (dict).
+    :param id: Its id.
+    :param fields: Its other fields.
     """
-    fields = {"id": entry} if isinstance(entry, str) else entry
-    return Campaign(**{"name": fields["id"], **fields})
+    return Campaign(**{"id": id, "name": id, **fields})

@@ -118,8 +118,9 @@ def with_new_field(data: dict[str, Any], at: tuple[str | int, ...]) -> dict[str,
 def test_every_object_is_tried():
     def below(model: type[BrazeObject]) -> Iterator[type[BrazeObject]]:
         for inner in model.__subclasses__():
-            yield inner
-            yield from below(inner)
+            if inner.__module__.startswith("braze_provider.api."):  # the sandbox has some of its own
+                yield inner
+                yield from below(inner)
 
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
     bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Addressee, Recipient}

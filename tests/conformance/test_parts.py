@@ -21,7 +21,6 @@ REGISTRY = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
 WITH_A_MODEL = [endpoint for endpoint in ENDPOINTS.values() if endpoint.request]
 # Routes that are still to come to the sandbox.
 WITHOUT_ROUTE = {
-    "canvas_trigger_send",
     "sends_id_create",
     *(f"messages_schedule_{what}" for what in ("create", "update", "delete")),
     *(f"campaigns_trigger_schedule_{what}" for what in ("create", "update", "delete")),

@@ -9,7 +9,9 @@ import pytest
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize("path", ["/campaign/trigger/send", "/", "/messages", "/v2/messages/send"])
+@pytest.mark.parametrize(
+    "path", ["/campaign/trigger/send", "/", "/messages", "/v2/messages/send", "/catalogs/restaurants"]
+)
 def test_an_unknown_url_is_not_found(client, path):
     answer = client.post(path, {})
 

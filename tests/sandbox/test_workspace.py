@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from braze_provider.sandbox import Campaign
+from braze_provider.sandbox import Campaign, Canvas
 from braze_provider.sandbox.__main__ import main
-from braze_provider.sandbox.refusals import RefusedError
+from braze_provider.sandbox.answers import RefusedError
 from braze_provider.sandbox.workspace import Workspace
 from braze_provider.sandbox.workspace_file import read_workspace
 
@@ -68,7 +68,7 @@ def test_a_file_tells_what_exists(start, written):
     path = written(
         {
             "campaigns": ["spring", {"id": "api", "tags": ["a"], "archived": True, "variations": variations}],
-            "canvases": ["welcome"],
+            "canvases": ["welcome", {"id": "old", "archived": True}],
         }
     )
 
@@ -77,7 +77,7 @@ def test_a_file_tells_what_exists(start, written):
             Campaign(id="spring", name="spring"),
             Campaign(id="api", name="api", tags=["a"], archived=True, variations=variations),
         ],
-        "canvases": ["welcome"],
+        "canvases": [Canvas(id="welcome"), Canvas(id="old", archived=True)],
     }
 
 
@@ -85,15 +85,16 @@ def test_a_file_tells_what_exists(start, written):
     ("content", "problem"),
     [
         ("{", "cannot be read: Expecting property name"),
-        ([], "it must be an object, not an array"),
-        ({"campaign": []}, "campaign is not a known field"),
-        ({"segments": "vip"}, "segments must be an array, not a string"),
-        ({"canvases": [{"id": "welcome"}]}, r"canvases\[0\] must be a string, not an object"),
-        ({"campaigns": [{"name": "Spring"}]}, r"campaigns\[0\].id is required"),
-        ({"campaigns": ["a", ""]}, r"campaigns\[1\] must not be empty"),
+        ([], "is not right: must be an object, not an array"),
+        ({"campaign": []}, "campaign: unknown field; did you mean `campaigns`"),
+        ({"segments": "vip"}, "segments: must be an array, not text"),
+        ({"canvases": [{"id": "welcome", "pause": True}]}, r"canvases\[0\].pause: unknown field"),
+        ({"campaigns": [{"name": "Spring"}]}, r"campaigns\[0\].id: is required"),
+        ({"campaigns": ["a", ""]}, r"campaigns\[1\].id: must not be empty"),
+        ({"campaigns": [17]}, r"campaigns\[0\]: must be an id or an object, not a number"),
         (
             {"campaigns": [{"id": "a", "variations": {"v": "mail"}}]},
-            r"campaigns\[0\].variations.v must be one",
+            r"campaigns\[0\].variations.v: must be one of .*`email`",
         ),
     ],
 )
