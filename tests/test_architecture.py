@@ -83,6 +83,7 @@ SANDBOX = [
     {"answers", "clock", "limits", "records"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
+    {"schedules"},
     {"state"},
     {"app", "control"},
     {"server"},

@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.sandbox.answers import UNPARSEABLE, WRONG_FORMAT, Answer, RefusedError, judge
-from braze_provider.sandbox.endpoints import HANDLERS, Call, Routes, named_by
+from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, Routes, named_by
 from braze_provider.sandbox.faults import Fault, FaultOfRead
 from braze_provider.sandbox.limits import Standing, charges
 from braze_provider.sandbox.records import Receipt
 from braze_provider.sandbox.records import Send as BrazeSend
+from braze_provider.sandbox.schedules import Scheduled
 from braze_provider.sandbox.state import CONTROL, SandboxState
 from braze_provider.sandbox.wire import HalfResponse, NoResponse, WholeResponse, hold
 
@@ -43,6 +44,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        self._state.fire_due()
         if scope["path"].startswith(CONTROL):
             await self._control(scope, receive, send)
             return
@@ -70,7 +72,9 @@ class App:
             state.authorise(request.headers.get("authorization"), endpoint.permission)
             state.recorder.keep_body(receipt, raw or b"")
             body = _parsed(request, raw) if endpoint.request else {}
-            call = Call(state.workspace, body, request.query_params, in_path)
+            call = Call(
+                state.workspace, body, request.query_params, in_path, state.schedules, state.clock.now()
+            )
             fault = state.faults.after_reading(endpoint.path, lambda key: key in named_by(body))
             if fault is None or fault.takes_request:
                 answer, standing = self._process(endpoint, call, receipt, fault)
@@ -108,12 +112,16 @@ class App:
         except RefusedError as refusal:
             return refusal.answer, standing
         told = {"message": "success", **accepted.answer}
+        if accepted.change is not None:
+            accepted.change()
         if accepted.send is not None:
-            told = {**self._deliver(accepted.send, receipt, fault), **told}
+            told = {**self._send(accepted, accepted.send, receipt, fault), **told}
         return Answer(accepted.status, told), standing
 
-    def _deliver(self, send: BrazeSend, receipt: Receipt, fault: FaultOfRead | None) -> dict[str, str]:
-        """Let a send reach its recipients; returns what the answer says of it."""
+    def _send(
+        self, accepted: Accepted, send: BrazeSend, receipt: Receipt, fault: FaultOfRead | None
+    ) -> dict[str, str]:
+        """Send now or later; returns what the answer says of it."""
         receipt.dispatch_id = secrets.token_hex(16)
         receipt.recipients = len(send.recipients)
         receipt.broadcast = send.broadcast
@@ -125,12 +133,14 @@ class App:
         if send.broadcast and send.campaign_id is not None:
             # Broadcasts of a campaign are tracked under a label, an automatic one if none was given.
             receipt.send_id = told["send_id"] = send.send_id or secrets.token_hex(12)
-        reached = self._state.workspace.reachable(send.recipients)
+        self._state.recorder.accept(receipt)
+        if accepted.at is not None:
+            scheduled = Scheduled(accepted.kind, accepted.at, receipt, send)
+            told["schedule_id"] = self._state.schedules.add(scheduled)
+            return told
         if send.notice is not None:
-            told["notice"], reached = send.notice, ()
-        elif fault is not None and (spared := fault.spared(send)):
-            reached = [key for key in reached if key not in spared]
-        self._state.recorder.accept(receipt, reached)
+            told["notice"] = send.notice
+        self._state.deliver(send, receipt, fault.spared(send) if fault is not None else ())
         return told
 
     def _respond(

@@ -14,13 +14,25 @@ class Clock:
     """
 
     def __init__(self, offset: float = 0.0) -> None:
-        self._offset = offset
+        self._offset = self._first_offset = offset
         self._second = -1
         self._date = ""
 
     def now(self) -> float:
         """Give the Unix time in seconds."""
         return time.time() + self._offset
+
+    def reset(self) -> None:
+        """Run again as at the beginning."""
+        self._offset = self._first_offset
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the clock forward.
+
+        :param seconds: By how much.
+        """
+        self._offset += seconds
 
     def http_date(self) -> str:
         """Give the time as a ``Date`` header wants it."""

@@ -80,6 +80,17 @@ def _routes(state: SandboxState) -> APIRouter:
         """The ids that exist. Of a kind that has none, any id is taken."""
         return Json({f"{kind}_ids": list(ids) for kind, ids in state.workspace.ids.items()})
 
+    @router.get("/schedules")
+    async def schedules() -> Json:
+        """What is scheduled, in the order of its creation, and what became of it."""
+        return Json({"schedules": state.schedules.shown()})
+
+    @router.post("/clock")
+    async def advance(seconds: Annotated[float, Query(gt=0)]) -> Json:
+        """Move the clock forward by some seconds; what is due by then is sent."""
+        state.advance(seconds)
+        return Json({"date": state.clock.http_date()})
+
     @router.post("/reset")
     async def reset() -> Json:
         """Become as new: nothing received, no faults, full budgets."""

@@ -11,10 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import unquote
+
+import pendulum
 
 from braze_provider.api.endpoints import ENDPOINTS, Endpoint
 from braze_provider.api.instants import iso_8601
@@ -42,12 +45,16 @@ class Call:
     :param body: Its JSON object; empty for a ``GET``.
     :param query: Its query parameters.
     :param path: The parameters in its path.
+    :param schedules: What is scheduled.
+    :param now: The time by the sandbox's clock.
     """
 
     workspace: Workspace
     body: dict[str, Any] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     path: Mapping[str, str] = field(default_factory=dict)
+    schedules: Any = None
+    now: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,11 +65,17 @@ class Accepted:
     :param status: HTTP status.
     :param answer: The endpoint's own keys of the answer.
     :param send: Whom it reaches, for an endpoint that sends; the answer then carries a ``dispatch_id``.
+    :param at: When it reaches them, in Unix time; the answer then carries a ``schedule_id``. Default: now.
+    :param kind: What is scheduled.
+    :param change: Does what else the request does. Default: nothing.
     """
 
     status: int = 201
     answer: Mapping[str, Any] = field(default_factory=dict)
     send: Send | None = None
+    at: float | None = None
+    kind: str = ""
+    change: Callable[[], None] | None = None
 
 
 Handler: TypeAlias = Callable[[Call], Accepted]
@@ -212,6 +225,13 @@ def canvas_trigger_send(call: Call) -> Accepted:
     return _sent(body, f"canvas:{body['canvas_id']}", common, notice=canvas.notice if canvas else None)
 
 
+@serves("sends_id_create")
+def sends_id_create(call: Call) -> Accepted:
+    """Register a send identifier, or make one."""
+    call.workspace.campaign(call.body["campaign_id"])
+    return Accepted(answer={"send_id": call.body.get("send_id") or secrets.token_hex(12)})
+
+
 @serves("campaigns_list")
 def campaigns_list(call: Call) -> Accepted:
     """List the workspace's campaigns, in the order of their creation."""
@@ -248,7 +268,13 @@ def campaigns_details(call: Call) -> Accepted:
     campaign = call.workspace.campaign(campaign_id) or known.get(campaign_id)
     if campaign is None:  # One that only the real workspace knows.
         campaign = Campaign(id=campaign_id, name=campaign_id)
-    return Accepted(status=200, answer=campaign.described())
+    sent = call.workspace.sent.get(campaign_id)
+    # Braze tells the hour.
+    hours = [] if sent is None else [pendulum.from_timestamp(at).start_of("hour") for at in sent]
+    told = {
+        name: hour.to_iso8601_string() for name, hour in zip(("first_sent", "last_sent"), hours, strict=False)
+    }
+    return Accepted(status=200, answer={**campaign.described(), **told})
 
 
 def _sent(

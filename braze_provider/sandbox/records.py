@@ -139,12 +139,11 @@ class Recorder:
         if self._keep_bodies:
             receipt.body = raw
 
-    def accept(self, receipt: Receipt, reached: Iterable[str]) -> None:
+    def accept(self, receipt: Receipt) -> None:
         """
-        Note that Braze took a request, and whom it reached.
+        Note that Braze took a request that sends.
 
         :param receipt: The request.
-        :param reached: The recipient keys of those who receive a message.
         """
         receipt.accepted = True
         self._accepted += 1
@@ -152,6 +151,14 @@ class Recorder:
         if self._first_accepted is None:
             self._first_accepted = receipt.received_at
         self._last_accepted = receipt.received_at
+
+    def deliver(self, receipt: Receipt, reached: Iterable[str]) -> None:
+        """
+        Note whom a request reached.
+
+        :param receipt: The request.
+        :param reached: The recipient keys of those who receive a message.
+        """
         deliveries = self.deliveries
         count = 0
         for key in reached:

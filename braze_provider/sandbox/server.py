@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -173,6 +174,23 @@ class Sandbox:
     def summary(self) -> dict[str, Any]:
         """Everything in figures."""
         return self._in_loop(self._state.recorder.summary)
+
+    def schedules(self) -> list[dict[str, Any]]:
+        """What is scheduled, in the order of its creation, and what became of it."""
+
+        def fired() -> list[dict[str, Any]]:
+            self._state.fire_due()
+            return self._state.schedules.shown()
+
+        return self._in_loop(fired)
+
+    def advance(self, **time: float) -> None:
+        """
+        Move the sandbox's clock forward, and send what is due by then.
+
+        :param time: By how much, as of a ``timedelta``: ``hours=2``.
+        """
+        self._in_loop(lambda: self._state.advance(timedelta(**time).total_seconds()))
 
     def reset(self) -> None:
         """Become as new: nothing received, no faults, full budgets."""

@@ -14,7 +14,8 @@ from braze_provider.sandbox.clock import Clock
 from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
 from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit, RateLimiter
-from braze_provider.sandbox.records import Recorder
+from braze_provider.sandbox.records import Receipt, Recorder, Send
+from braze_provider.sandbox.schedules import Schedules
 from braze_provider.sandbox.workspace import Campaign, Canvas, Workspace
 
 CONTROL = "/_sandbox"
@@ -117,6 +118,7 @@ class SandboxState:
         self.limiter = RateLimiter(limits, self.clock.now, reset_in_seconds=config.reset_header == "seconds")
         self.faults = FaultList(served_paths())
         self.recorder = Recorder(self.clock.now, send_of, keep_bodies=config.record_bodies)
+        self.schedules = Schedules()
         self._keys = config.keys
 
     def authorise(self, header: str | None, permission: str) -> None:
@@ -141,6 +143,34 @@ class SandboxState:
         self.limiter.reset()
         self.faults.clear()
         self.recorder.reset()
+        self.schedules.clear()
+        self.clock.reset()
+
+    def fire_due(self) -> None:
+        """Let what is scheduled and due reach its recipients."""
+        self.schedules.fire(self.clock.now(), self.deliver)
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the clock forward, and send what is due by then.
+
+        :param seconds: By how much.
+        """
+        self.clock.advance(seconds)
+        self.fire_due()
+
+    def deliver(self, send: Send, receipt: Receipt, spared: Collection[str] = ()) -> None:
+        """
+        Let a send reach its recipients.
+
+        :param send: The send.
+        :param receipt: The request that made it.
+        :param spared: Recipient keys that it does not reach. Default: none.
+        """
+        reached = () if send.notice is not None else self.workspace.reachable(send.recipients)
+        self.recorder.deliver(receipt, [key for key in reached if key not in spared] if spared else reached)
+        if send.campaign_id is not None:
+            self.workspace.note_sent(send.campaign_id, self.clock.now())
 
 
 def _is_loopback(host: str) -> bool:

@@ -138,8 +138,20 @@ class Workspace:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the users that requests have created."""
+        """Forget the users that requests have created, and what campaigns have sent."""
         self._missing = set(self._unknown_ids)
+        self.sent: dict[str, tuple[float, float]] = {}
+        """By campaign: when it first and last sent, in Unix time."""
+
+    def note_sent(self, campaign_id: str, at: float) -> None:
+        """
+        Note that a campaign has sent.
+
+        :param campaign_id: The campaign.
+        :param at: When, in Unix time.
+        """
+        first, _ = self.sent.get(campaign_id, (at, at))
+        self.sent[campaign_id] = (first, at)
 
     def campaign(self, campaign_id: str) -> Campaign | None:
         """

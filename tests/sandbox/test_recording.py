@@ -218,6 +218,8 @@ def test_the_control_endpoints_are_listed(client):
         ("POST", "/_sandbox/faults"),
         ("DELETE", "/_sandbox/faults"),
         ("POST", "/_sandbox/reset"),
+        ("GET", "/_sandbox/schedules"),
+        ("POST", "/_sandbox/clock"),
     }
     assert all(call["does"] for call in calls)
     (recipients,) = (call for call in calls if call["path"] == "/_sandbox/recipients")
