@@ -185,8 +185,8 @@ def refuse_text(value: Any, path: str) -> None:
     if isinstance(value, str):
         raise BrazeTemplateError(
             f"{path}: must be an object, but the template makes text. A template makes an object only with "
-            "render_template_as_native_obj=True. An XComArg can always be an object, and so can a ContentFile "
-            "for messages"
+            "render_template_as_native_obj=True. An XComArg can always be an object, and for "
+            "messages a ContentFile can too"
         )
 
 
