@@ -41,7 +41,7 @@ class ContentFile:
     """
     Content from a file.
 
-    The file is searched where Airflow searches for templates: beside the Dag's file, and in the Dag's
+    The file is looked for where Airflow looks for templates: beside the Dag's file, and in the Dag's
     ``template_searchpath``. In the place of ``messages`` or of a whole channel, the file holds JSON. Anywhere
     deeper, its text is the value.
 
