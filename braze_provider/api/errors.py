@@ -86,7 +86,7 @@ class BrazeRequestError(BrazeError):
     :param status: HTTP status of the answer. None: there was no answer.
     :param braze_message: Braze's own words, shortened. Empty: there were none.
     :param errors: Braze's list of errors, as short texts.
-    :param dispatch_id: The dispatch id, if Braze accepted the request nevertheless.
+    :param dispatch_id: The dispatch id of a request that was accepted all the same.
     """
 
     def __init__(

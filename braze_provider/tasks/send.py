@@ -321,7 +321,7 @@ class BrazeSendOperator(BrazeTask):
         try:
             context["ti"].xcom_push(key="return_value", value=delivery.report.to_dict())
             self._push_dispatch_ids(context, delivery)
-        except Exception as error:  # noqa: BLE001 - no error here may decide whether the task is retried
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not decide whether to retry
             self.log.warning(
                 "The figures are not in XCom (%s: %s): %s", type(error).__name__, error, delivery.report
             )

@@ -104,7 +104,7 @@ def test_minor_errors_are_read_in_all_forms(errors, texts):
     assert read(201, {**SUCCESS, "errors": errors}).errors == texts
 
 
-def test_a_notice_is_an_error_that_keeps_dispatch_id_and_minor_errors():
+def test_a_notice_is_an_error_which_keeps_the_dispatch_id_and_the_minor_errors():
     error = refusal(201, {**SUCCESS, "notice": "The Canvas is paused.", "errors": ["a"]})
     assert (type(error), error.outcome) == (BrazeInertError, Outcome.REJECTED)
     assert error.braze_message == "The Canvas is paused."

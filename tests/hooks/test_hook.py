@@ -128,8 +128,8 @@ def test_finished_json_is_sent_byte_for_byte(connect, serve):
     assert server.requests[0].body == body
 
 
-def test_a_mapping_is_sent_without_a_check(hook, sandbox):
-    """So a field that Braze adds later can be used at once."""
+def test_a_mapping_goes_out_unchecked(hook, sandbox):
+    """What Braze adds tomorrow can be used today."""
     with pytest.raises(BrazeError, match="400"):
         hook.call(CAMPAIGNS_TRIGGER_SEND, {**TRIGGER, "new_field": 1})
     assert sandbox.requests()[0]["body"]["new_field"] == 1

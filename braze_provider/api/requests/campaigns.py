@@ -1,4 +1,4 @@
-"""``POST /campaigns/trigger/send``: a campaign of the dashboard, with properties for each recipient."""
+"""``POST /campaigns/trigger/send``: a campaign of the dashboard, to people with properties of their own."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from braze_provider.api.values import Array, NonEmptyText, Omittable, SendId
 
 class CampaignTriggerSend(TriggerSend):
     """
-    Trigger a campaign now. Only recipients who are also in the campaign's own audience get it.
+    Trigger a campaign now. Only people who are in the campaign's audience as well get it.
 
     :param campaign_id: A campaign with API-triggered delivery.
-    :param recipients: Recipients, at most 50.
-    :param trigger_properties: Properties for all recipients, at most 50 KB. A recipient's own properties
-        override those of the same name.
+    :param recipients: People, at most 50.
+    :param trigger_properties: Properties for everybody, at most 50 KB; those of a recipient rule over them.
     :param audience: A connected audience, which narrows the campaign's own.
-    :param broadcast: True sends to the campaign's whole audience. Default: False.
-    :param attachments: Files for e-mails. Not allowed with ``broadcast``.
-    :param send_id: The send identifier under which the send is counted, ASCII of 64 characters at most. It
-        must be registered before.
+    :param broadcast: Default: False. True sends to the campaign's whole audience.
+    :param attachments: Files for e-mails; not with ``broadcast``.
+    :param send_id: The send that it counts for, ASCII of 64 characters at most; must have been registered.
 
     .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns
     """

@@ -1,4 +1,4 @@
-"""``POST /canvas/trigger/send``: a Canvas of the dashboard, with a context for each recipient."""
+"""``POST /canvas/trigger/send``: a Canvas of the dashboard, to recipients with a context of their own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from braze_provider.api.values import Array, NonEmptyText, Omittable
 
 class CanvasTriggerSend(TriggerSend):
     """
-    Let recipients enter a Canvas now. Only recipients who are also in the Canvas's own audience enter it.
+    Let recipients enter a Canvas now. Only those who are in the Canvas's audience as well do.
 
     :param canvas_id: A Canvas with API-triggered entry.
     :param recipients: Recipients, at most 50.
-    :param context: Values for all recipients, at most 50 KB. A recipient's own values override those of the
-        same name.
-    :param audience: A connected audience, which narrows the Canvas's own.
-    :param broadcast: True lets the Canvas's whole audience enter. Default: False.
+    :param context: Values for all recipients, at most 50 KB; those of a recipient rule over them.
+    :param audience: A connected audience, which narrows down the Canvas's own.
+    :param broadcast: Default: False. True sends to the Canvas's whole audience.
 
     .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
     """

@@ -13,7 +13,7 @@ from braze_provider.api.values import Omittable
 
 class TriggerSend(SendRequest):
     """
-    Trigger a campaign or a Canvas. Only recipients who are also in its own audience get it.
+    Trigger what the dashboard holds. Only recipients who are in its own audience as well get it.
 
     :param audience: A connected audience, which narrows the one that the dashboard holds.
     :param broadcast: True sends to the whole audience that the dashboard holds. Default: False.
