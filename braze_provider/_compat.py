@@ -1,7 +1,8 @@
 """
-Names that moved between Airflow 3.0 and 3.4, each found once here and used everywhere else.
+Names that moved between Airflow 3.0 and 3.4. This module imports each of them, and all others use it.
 
-Nothing here is worked around: a name is either where the newest Airflow has it or where an older one had it.
+It holds no workarounds: it looks for a name where the newest Airflow has it, and then where an older one had
+it.
 """
 
 from __future__ import annotations

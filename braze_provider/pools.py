@@ -1,8 +1,8 @@
 """
 ``python -m braze_provider.pools``: print a connection's pools as a file for ``airflow pools import``.
 
-A connection's ``pools`` say which Airflow pools are a budget of which rate-limit bucket. Airflow has to know
-these pools too, with the same number of slots::
+A connection's ``pools`` say which Airflow pools share out which rate-limit bucket. Airflow must know these
+pools too, with the same number of slots::
 
     python -m braze_provider.pools --conn-id braze_default > pools.json
     airflow pools import pools.json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def pools_file(connection: BrazeConnection) -> Mapping[str, Mapping[str, Any]]:
     """
-    Describe a connection's pools as ``airflow pools import`` reads them.
+    Describe a connection's pools in the form that ``airflow pools import`` reads.
 
     :param connection: The connection's settings.
     """
@@ -37,7 +37,7 @@ def pools_file(connection: BrazeConnection) -> Mapping[str, Mapping[str, Any]]:
         described[name] = {
             "slots": pool.slots,
             "description": f"Braze: each slot is {per_slot:.3g} requests/s of the bucket {pool.bucket}",
-            # A task that waits for the rate limit to reset has given its share back.
+            # A deferred task waits for the rate limit to reset, and does not use its share.
             "include_deferred": False,
         }
     return described
@@ -48,15 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run the command.
 
     :param arguments: Command-line arguments. Default: those of the process.
-    :return: The exit status: 0 if there are pools, 1 if the connection names none, 2 if it can't be read.
+    :return: The exit status. 0: there are pools. 1: the connection names none. 2: it can't be read.
     """
     parser = argparse.ArgumentParser(prog="python -m braze_provider.pools", description=__doc__)
     parser.add_argument("--conn-id", default="braze_default", help="the Braze connection (%(default)s)")
     conn_id = parser.parse_args(arguments).conn_id
-    # Airflow looks connections up in its database only where it takes the process for one of its own.
+    # Airflow looks up connections in its database only if it believes that the process is one of its own.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
-        # What Airflow says while it looks for the connection is no part of the file.
+        # Airflow may print while it looks for the connection, and that must not get into the file.
         with contextlib.redirect_stdout(sys.stderr):
             from braze_provider.hooks.braze import BrazeHook
 

@@ -9,8 +9,8 @@ import pytest
 from braze_provider import pools
 
 EXTRA = {
-    "rate_limits": {"shared": 360_000},
-    "pools": {"braze": {"slots": 10, "bucket": "shared"}, "blasts": {"slots": 5, "bucket": "broadcast"}},
+    "rate_limits": {"default": 360_000},
+    "pools": {"braze": {"slots": 10, "bucket": "default"}, "blasts": {"slots": 5, "bucket": "broadcast"}},
 }
 
 
@@ -25,14 +25,14 @@ def connection(monkeypatch):
     return put
 
 
-def test_each_pool_has_its_slots_and_says_what_a_slot_is_worth(connection, capsys):
+def test_each_pool_has_its_slots_and_the_rate_of_a_slot(connection, capsys):
     connection(EXTRA)
 
     assert pools.main([]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "braze": {
             "slots": 10,
-            "description": "Braze: each slot is 10 requests/s of the bucket shared",
+            "description": "Braze: each slot is 10 requests/s of the bucket default",
             "include_deferred": False,
         },
         "blasts": {
@@ -44,7 +44,7 @@ def test_each_pool_has_its_slots_and_says_what_a_slot_is_worth(connection, capsy
 
 
 @pytest.mark.dag
-def test_airflow_takes_the_file(connection, capsys, tmp_path):
+def test_airflow_accepts_the_file(connection, capsys, tmp_path):
     import airflow_harness
 
     connection(EXTRA)
@@ -67,7 +67,7 @@ def test_a_connection_without_pools_gives_an_empty_file_and_says_so(connection, 
 
 
 def test_a_connection_that_cannot_be_used_is_named(connection, capsys):
-    connection({"pools": {"braze": {"slots": 0, "bucket": "shared"}}})
+    connection({"pools": {"braze": {"slots": 0, "bucket": "default"}}})
 
     assert pools.main([]) == 2
     assert "extra.pools.braze.slots" in capsys.readouterr().err

@@ -1,1 +1,1 @@
-"""Braze's REST contract as data: endpoints, limits, models, answers, errors. Imports nothing of Airflow."""
+"""Braze's REST contract as data: endpoints, limits, models, answers, errors. It does not import Airflow."""

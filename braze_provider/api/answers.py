@@ -1,5 +1,5 @@
 """
-What Braze answers: bodies of any kind in, one typed answer or one typed error out.
+Braze's answers: each HTTP answer, whatever its body, becomes one typed answer or one typed error.
 
 .. seealso:: https://www.braze.com/docs/api/errors
 """
@@ -37,9 +37,9 @@ class Answer:
     """
     A request that Braze accepted.
 
-    :param status: HTTP status, some 2xx.
+    :param status: HTTP status, a 2xx.
     :param body: The whole JSON body.
-    :param rate_limit: What the headers say of the rate limit.
+    :param rate_limit: The state of the rate limit, from the headers.
     """
 
     status: int
@@ -48,17 +48,17 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """Braze's word for it: ``success``, or ``queued`` during maintenance."""
+        """Braze's word for the result: ``success``, or ``queued`` during maintenance."""
         return str(self.body.get("message", ""))
 
     @property
     def dispatch_id(self) -> str | None:
-        """Braze's id of this send; one for the whole request."""
+        """Braze's id of this send. The whole request has one."""
         return _text_or_none(self.body.get("dispatch_id"))
 
     @property
     def send_id(self) -> str | None:
-        """The send identifier under which Braze tracks it, where it does."""
+        """The send identifier under which Braze tracks the send; None if Braze does not track it."""
         return _text_or_none(self.body.get("send_id"))
 
     @property
@@ -68,7 +68,7 @@ class Answer:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """Minor errors: what they name was dropped, everything else was processed."""
+        """Minor errors. Braze dropped the parts that they name, and processed all others."""
         return _errors(self.body)
 
 
@@ -82,16 +82,17 @@ def read_answer(
     hide: Hide = str,
 ) -> Answer:
     """
-    Turn an HTTP answer into a typed one, or raise the error it stands for.
+    Turn an HTTP answer into a typed answer, or raise the error that it means.
 
     :param status: HTTP status.
     :param content: Body as received: JSON, HTML from an edge server, or empty.
     :param headers: The answer's headers.
-    :param endpoint: What was called. It says what a repeat does, which ids an answer carries, and the
-        permission to be named when it is missing.
-    :param host: The REST endpoint's host, to be named when it may be the wrong one.
-    :param hide: Hides the API key, which Braze's 401 repeats, in whatever the server says.
-    :raises BrazeRequestError: The member of the family that the answer stands for.
+    :param endpoint: The endpoint that was called. Its row says what a repeat does, which ids an answer holds,
+        and which permission an error names when it may be missing.
+    :param host: The REST endpoint's host, which an error names when it may be the wrong one.
+    :param hide: Hides the API key in all texts of the server, because Braze's 401 repeats the key.
+    :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it. The class
+        says why.
     """
     body = _json_object(content, hide)
     rate_limit = RateLimitState.from_headers(_Shown(headers, hide))
@@ -102,7 +103,7 @@ def read_answer(
         return Answer(status, body or {}, rate_limit)
     if outcome is Outcome.SENT:
         error: BrazeRequestError = BrazeInertError(
-            f"Braze accepted the request but nobody is reached: {notice}",
+            f"Braze accepted the request, but it reaches no recipient: {notice}",
             outcome=Outcome.REJECTED,
             status=status,
             braze_message=notice,
@@ -120,7 +121,7 @@ def read_answer(
 def _is_brazes(status: int, content: bytes, body: Mapping[str, Any] | None, endpoint: Endpoint) -> bool:
     """Tell whether an answer has a shape that Braze documents."""
     if body is None:
-        # Braze documents no body for some requests that it accepts.
+        # For some requests that it accepts, Braze documents an answer without a body.
         return 200 <= status < 300 and not content.strip() and not endpoint.ids and endpoint.method != "GET"
     if not 200 <= status < 300:
         return bool(_said(status, body))
@@ -130,7 +131,12 @@ def _is_brazes(status: int, content: bytes, body: Mapping[str, Any] | None, endp
 
 
 def _said(status: int, body: Mapping[str, Any]) -> str:
-    """Braze's own words; ``error`` is the key for what it could not even parse, and those of others'."""
+    """
+    Give Braze's own words.
+
+    Braze writes them under ``error`` only for a request that it could not parse. Other servers use that key
+    too.
+    """
     said = body.get("message") or (body.get("error") if status == 400 else None)
     return _shorten(said) if isinstance(said, str) else ""
 
@@ -138,23 +144,21 @@ def _said(status: int, body: Mapping[str, Any]) -> str:
 def _unknown(
     status: int, outcome: Outcome, body: Mapping[str, Any] | None, content: bytes, *, host: str
 ) -> BrazeRequestError:
-    """Make the error for an answer that does not tell what Braze did."""
+    """Make the error for an answer that does not say what Braze did."""
     said, errors = _said(status, body or {}), _errors(body or {})
     is_harmless = outcome is Outcome.REPEATABLE
     follows = "So the request may have been accepted"
     if is_harmless:
-        follows = (
-            f"Is {host} a REST endpoint of Braze's?" if status < 300 else "It is safe to repeat the request"
-        )
+        follows = f"Is {host} a Braze REST endpoint?" if status < 300 else "It is safe to repeat the request"
     if 200 <= status < 300 and body is not None:
         words = "; ".join(filter(None, (said, *errors)))
-        what = f"{host} answered {status} without an id or a success of Braze's"
+        what = f"{host} answered {status} without an id from Braze and without Braze's word for success"
         what += f" ({words})" if words else ""
     elif said:
         what = f"{host} answered {status} ({said})"
     else:
         what = (
-            f"{host} answered {status} with a body that can't be read as Braze's ({len(content):,} bytes): a "
+            f"{host} answered {status} with a body that Braze does not write ({len(content):,} bytes): a "
             "CDN, proxy or firewall on the way may have answered"
         )
         what += "" if is_harmless else " after it passed the request on"
@@ -226,7 +230,7 @@ def _refused(
 
 
 class _Shown(Mapping[str, str]):
-    """Headers as they may be shown."""
+    """Headers with the API key hidden."""
 
     def __init__(self, headers: Mapping[str, str], hide: Hide) -> None:
         self._headers = headers
@@ -244,7 +248,7 @@ class _Shown(Mapping[str, str]):
 
 def _json_object(content: bytes, hide: Hide) -> Mapping[str, Any] | None:
     try:
-        # Hidden after parsing: in JSON, each character can be written in other ways than plainly.
+        # The key is hidden after parsing, because JSON can write each character in several ways.
         body = hidden(json.loads(content), hide)
     except (ValueError, RecursionError):
         return None
@@ -252,11 +256,11 @@ def _json_object(content: bytes, hide: Hide) -> Mapping[str, Any] | None:
 
 
 def _described(content: bytes) -> str:
-    return f"nothing that Braze says, {len(content):,} bytes"
+    return f"a body that Braze does not write, {len(content):,} bytes"
 
 
 def _errors(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Braze writes errors as strings or as objects with a ``type`` and the place they belong to."""
+    """Read Braze's errors: texts, or objects with a ``type`` and the place of the error."""
     errors = body.get("errors")
     if not errors:
         return ()

@@ -1,8 +1,9 @@
 """
 Braze's instances: which dashboard belongs to which REST endpoint.
 
-Three naming schemes live side by side, so the dashboard comes from this table and not from the host's
-name. A REST endpoint that is not listed still works: new instances appear faster than releases.
+Braze names its hosts in three ways, so the dashboard can't be derived from the REST endpoint's name and comes
+from this table. A REST endpoint that is not in the table still works, because new instances appear faster
+than releases of this package.
 
 .. seealso:: https://www.braze.com/docs/api/basics
 """
@@ -19,7 +20,7 @@ class Cluster:
     """
     One Braze instance.
 
-    :param name: Braze's name for it, such as ``US-01``.
+    :param name: Braze's name of the instance, such as ``US-01``.
     :param rest_host: Host of its REST endpoint.
     :param dashboard_url: Base URL of its dashboard.
     """
@@ -56,7 +57,7 @@ CLUSTERS: Mapping[str, Cluster] = MappingProxyType(
 
 def dashboard_url(rest_host: str) -> str | None:
     """
-    Tell where people look at what a REST endpoint was sent.
+    Give the dashboard that belongs to a REST endpoint.
 
     :param rest_host: Host of the REST endpoint, without scheme or port.
     :return: Base URL of the dashboard, or None for a host that is not in the table.
@@ -67,7 +68,7 @@ def dashboard_url(rest_host: str) -> str | None:
 
 def rest_host(dashboard_host: str) -> str | None:
     """
-    Tell the REST endpoint of the instance that people look at under a dashboard's host.
+    Give the REST endpoint that belongs to a dashboard.
 
     :param dashboard_host: Host of the dashboard, without scheme or port.
     :return: Host of the REST endpoint, or None for a dashboard that is not in the table.

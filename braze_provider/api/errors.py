@@ -1,8 +1,8 @@
 """
-Everything that can go wrong between a Dag and Braze, as one family of plain exceptions.
+One family of plain exceptions, for everything that can go wrong between a Dag and Braze.
 
-No message of theirs holds an API key, and none holds a recipient's data: Braze's own texts are
-shortened, and bad input is named by its place.
+Their messages never hold an API key or a recipient's data. Braze's own texts are shortened, and bad input is
+named by its place.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ MAX_PROBLEMS_SHOWN = 50
 
 
 class BrazeError(Exception):
-    """Base of every error that this package raises on its own account."""
+    """Base of all errors of this package."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Python would call the class with ``args`` alone, and an error that can't be copied or leave its
-        # process hides what went wrong.
+        # Without this, Python would call the class with ``args`` alone, which fails for these classes. An
+        # error that can't be copied or sent to another process would then hide the real problem.
         return _restored, (type(self), self.args), self.__dict__
 
 
@@ -39,9 +39,10 @@ class Problem:
     """
     One mistake in a request.
 
-    :param path: Where it is, such as ``recipients[3].user_alias.alias_name``; empty for the whole request.
-    :param reason: What is wrong there. Never holds the value itself.
-    :param fields: The top-level fields that a rule over several fields looks at.
+    :param path: Place of the mistake, such as ``recipients[3].user_alias.alias_name``. Empty: the whole
+        request.
+    :param reason: What is wrong there. It never holds the value itself.
+    :param fields: For a rule about several fields: the top-level fields that it reads.
     """
 
     path: str
@@ -57,8 +58,8 @@ class BrazeValidationError(BrazeError, ValueError):
     A request that breaks Braze's contract, found before anything was sent.
 
     :param subject: What was checked, such as ``/messages/send`` or ``row 17``.
-    :param problems: Every mistake that was found.
-    :param total: Number of mistakes when only the first ones are listed; default: all are.
+    :param problems: All mistakes that were found.
+    :param total: Number of all mistakes, if ``problems`` holds only the first ones. Default: it holds all.
     """
 
     def __init__(self, subject: str, problems: Sequence[Problem], *, total: int | None = None) -> None:
@@ -82,8 +83,8 @@ class BrazeRequestError(BrazeError):
 
     :param message: What happened, in a sentence.
     :param outcome: Whether Braze can have accepted the request.
-    :param status: HTTP status of the answer; None when there was none.
-    :param braze_message: Braze's own words, shortened; empty when there were none.
+    :param status: HTTP status of the answer. None: there was no answer.
+    :param braze_message: Braze's own words, shortened. Empty: there were none.
     :param errors: Braze's list of errors, as short texts.
     :param ids: Braze's ids of a request that was accepted all the same, by name.
     """
@@ -105,9 +106,9 @@ class BrazeRequestError(BrazeError):
         self.errors = tuple(errors)
         self.ids = dict(ids or {})
         self.rate_limit = RateLimitState()
-        """What the answer's headers said of the rate limit."""
+        """The state of the rate limit, from the answer's headers."""
         self.batch = ""
-        """The batch of a delivery that it belongs to, such as ``batch 12``; empty if it belongs to none."""
+        """The delivery's batch that the request was for, such as ``batch 12``. Empty: it was for no batch."""
 
     @property
     def dispatch_id(self) -> str | None:
@@ -120,39 +121,39 @@ class BrazeRequestError(BrazeError):
 
 
 class BrazeConfigurationError(BrazeRequestError):
-    """An answer that every further request would get as well: the delivery stops at once."""
+    """An answer that every further request would get too: the delivery stops at once."""
 
 
 class BrazeAuthenticationError(BrazeConfigurationError):
-    """401: Braze does not know the API key, as that of another workspace or instance, or may not take it."""
+    """401: Braze refuses the API key, or does not know it, such as a key of another workspace or instance."""
 
 
 class BrazePermissionError(BrazeConfigurationError):
-    """403: the API key is valid but lacks the endpoint's permission, or plan or IP allow-list forbid it."""
+    """403: the API key is valid, but it lacks the permission, or plan or IP allow-list forbid the request."""
 
 
 class BrazeNotFoundError(BrazeConfigurationError):
-    """404, or a redirect where a repeat does no harm: no such endpoint, or no such thing, at that host."""
+    """404, or a redirect where a repeat does no harm: that host has no such endpoint, or no such object."""
 
 
 class BrazeRejectedError(BrazeRequestError):
-    """Any other 4xx: Braze read the request and refused it. Fix the request first."""
+    """Any other 4xx: Braze read the request and refused it. The request must be fixed first."""
 
 
 class BrazeInertError(BrazeRequestError):
-    """A 2xx with a ``notice``: accepted, but it reaches nobody (a paused or archived Canvas)."""
+    """A 2xx with a ``notice``: accepted, but it reaches no recipient (a paused or archived Canvas)."""
 
 
 class BrazeRateLimitError(BrazeRequestError):
-    """429: over a rate limit. Nothing was sent."""
+    """429: the request was over a rate limit. Nothing was sent."""
 
 
 class BrazeServerError(BrazeRequestError):
-    """500, 502 or 503 of Braze's: it failed, and documents that nothing was sent."""
+    """500, 502 or 503 from Braze: Braze failed, and documents that nothing was sent."""
 
 
 class BrazeNoAnswerError(BrazeRequestError):
-    """A read timeout, a lost connection, or an answer that is not Braze's, where a repeat does no harm."""
+    """No usable answer (timeout, lost connection, not Braze's answer), where a repeat does no harm."""
 
 
 class BrazeUnreachableError(BrazeRequestError):
@@ -160,8 +161,12 @@ class BrazeUnreachableError(BrazeRequestError):
 
 
 class BrazeWithheldError(BrazeRequestError):
-    """The request was never written: the caller took back its leave at the last moment."""
+    """The request was never written: the caller withdrew its permission at the last moment."""
 
 
 class BrazeUncertainError(BrazeRequestError):
-    """A read timeout, a lost connection, 504, or an answer that is not Braze's: it may have been accepted."""
+    """
+    Braze may have accepted the request.
+
+    The cause is a read timeout, a lost connection, a 504, or an answer that Braze did not write.
+    """

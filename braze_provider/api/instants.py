@@ -1,7 +1,7 @@
 """
-Instants and days: text in a form that Braze reads, or Python's own dates turned into ISO 8601.
+Instants and days: text in a form that Braze reads, or Python's dates, which become ISO 8601.
 
-A ``datetime`` without a time zone is UTC, which is also how Braze reads a profile's date without one.
+A ``datetime`` without a time zone counts as UTC. Braze reads a date of a profile in the same way.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _ISO_8601 = re.compile(
     r"(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?"
 )
 
-# What Braze reads in profiles beside ISO 8601: with a colon before the milliseconds, American dates, and
+# Other forms than ISO 8601 that Braze reads in profiles: a colon before the milliseconds, American dates, and
 # `ddd MM dd HH:mm:ss.TZD YYYY`.
 _PROFILE_FORMS = ("%Y-%m-%dT%H:%M:%S:%f%z", "%Y-%m-%dT%H:%M:%S:%f", "%m/%d/%Y", "%a %m %d %H:%M:%S.%z %Y")
 
 
 def iso_8601(text: str) -> tuple[str, str, str] | None:
     """
-    Take an ISO 8601 text apart into date, clock time and time zone.
+    Split an ISO 8601 text into date, clock time and time zone.
 
-    :returns: The three parts, empty where absent; None when the text is no valid instant.
+    :returns: The three parts. A part that is absent is empty. None: the text is not a valid instant.
     """
     match = _ISO_8601.fullmatch(text)
     if match is None:
@@ -47,7 +47,7 @@ def iso_8601(text: str) -> tuple[str, str, str] | None:
 
 def _instant(value: object, *, local: bool = False) -> str:
     if isinstance(value, date):
-        if value != value:  # pandas' NaT, a datetime that is none
+        if value != value:  # pandas' NaT: a datetime that holds no time
             raise refusal("must be an ISO 8601 date and time, not NaT")
         if isinstance(value, datetime) and value.tzinfo is None and not local:
             value = value.replace(tzinfo=pendulum.UTC)
@@ -75,7 +75,7 @@ def _profile_instant(value: object) -> str:
     if isinstance(value, str) and iso_8601(value) is None:
         for form in _PROFILE_FORMS:
             try:
-                datetime.strptime(value, form)  # noqa: DTZ007 - only whether it can be read
+                datetime.strptime(value, form)  # noqa: DTZ007 - only to see whether it can be read
             except ValueError:
                 continue
             return value
@@ -97,16 +97,15 @@ def _day(value: object) -> str:
 
 Instant = Annotated[str, PlainValidator(_instant)]
 """
-An ISO 8601 date or date and time, as text, as a :class:`~datetime.date` or as a
-:class:`~datetime.datetime`, which become text. A datetime without a time zone is UTC. Text that holds
-Liquid is left to Braze.
+An ISO 8601 date, or date and time. It is text, or a :class:`~datetime.date` or :class:`~datetime.datetime`
+that becomes text. A datetime without a time zone counts as UTC. Text that holds Liquid is left to Braze.
 """
 
 LocalInstant = Annotated[str, PlainValidator(_local_instant)]
-"""The same, where a time without a zone is meant: by each user's own clock."""
+"""The same, but a datetime without a time zone keeps none: it means a time by each user's own clock."""
 
 ProfileInstant = Annotated[str, PlainValidator(_profile_instant)]
 """An :data:`Instant`, or text in one of the other forms that Braze reads in profiles."""
 
 Day = Annotated[str, PlainValidator(_day)]
-"""A date as ``YYYY-MM-DD``, as a :class:`~datetime.date`, or as a datetime, of which the date counts."""
+"""A date: ``YYYY-MM-DD``, a :class:`~datetime.date`, or a datetime, of which only the date counts."""

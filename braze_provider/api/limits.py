@@ -1,8 +1,9 @@
 """
-Braze's limits: how large a request may be, and how many of them a workspace may make.
+Braze's size limits and rate limits: how large a request may be, and how many requests a workspace may make.
 
-Every figure is Braze's published default. Contracts raise them, so the rate limits can be overridden
-for each connection (extra ``rate_limits``), and the headers of Braze's answers always rule over them.
+Every figure is Braze's published default. A contract with Braze can raise them, so each connection can
+override the rate limits (extra ``rate_limits``). The headers of Braze's answers always count more than these
+figures.
 
 .. seealso:: https://www.braze.com/docs/api/api_limits
 """
@@ -18,7 +19,7 @@ from types import MappingProxyType
 
 MEGABYTE = 1024 * 1024
 MAX_BODY_BYTES = 4 * MEGABYTE
-"""Bytes of a request's body, where its endpoint has no limit of its own."""
+"""Bytes of a request's body, if its endpoint has no size limit of its own."""
 MAX_PROPERTIES_BYTES = 50 * 1024
 """Serialised size of one ``trigger_properties`` or ``context`` object."""
 MAX_EXTERNAL_ID_BYTES = 987
@@ -35,14 +36,14 @@ SECOND, MINUTE, HOUR, DAY = 1, 60, 3_600, 86_400
 @dataclass(frozen=True)
 class Bucket:
     """
-    A number of requests that Braze admits in each window, and that some endpoints share.
+    A rate limit that some endpoints share: a number of requests that Braze admits in each window.
 
     :param name: The key used in the connection's ``rate_limits`` and ``pools``.
     :param limit: Requests in each window, for the whole workspace.
     :param window: Length of the window in seconds. Braze's hourly windows begin with the clock hour.
-    :param per_audience: Requests in each window for one *unique audience*, which is what a task sends to
-        (broadcasts only). A broadcast is one request, so only named recipients beside an audience are paced
-        by it, and only after a 429.
+    :param per_audience: Requests in each window for one *unique audience*, which is the audience that a task
+        sends to (broadcasts only). A broadcast is one request and needs no pace. So this figure sets the pace
+        only for named recipients beside an audience, and only after a 429.
     """
 
     name: str
@@ -87,13 +88,13 @@ BUCKETS: Mapping[str, Bucket] = MappingProxyType(
 @dataclass(frozen=True)
 class RateLimitState:
     """
-    What an answer's headers say of its rate-limit bucket.
+    The state of a rate-limit bucket, from an answer's headers.
 
-    :param limit: Size of the current limit.
+    :param limit: Requests that Braze admits in the window.
     :param remaining: Requests left in the window.
     :param reset: When the window ends, as Braze wrote it: UTC epoch seconds (above 1e9), or seconds left.
-    :param retry_after: Seconds to wait, where Braze says so outright.
-    :param date: The answer's own ``Date`` header: what Braze's clock said.
+    :param retry_after: Seconds to wait, if the answer says so.
+    :param date: The answer's ``Date`` header: the time of Braze's clock.
     """
 
     limit: int | None = None
@@ -105,10 +106,10 @@ class RateLimitState:
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> RateLimitState:
         """
-        Read the headers; one that is missing or can't be read counts as not given.
+        Read the headers. A header that is missing or can't be read counts as not given.
 
-        ``Retry-After`` may also be a date, as a proxy or a CDN gives it: the seconds from the answer's own
-        ``Date`` until then, or from this machine's time where there is none.
+        ``Retry-After`` may also be a date, as proxies and CDNs write it. The wait is then the time from the
+        answer's ``Date`` until that date. Without a ``Date``, it is counted from this machine's time.
 
         :param headers: The answer's headers, with case-insensitive look-up as ``requests`` gives them.
         """

@@ -1,8 +1,8 @@
 """
-The outcome table: what became of an attempted request, and what may follow.
+The outcome table: what became of an attempt, and what may follow.
 
-What may follow depends on two questions only: can Braze have accepted the request, and what does a repeat
-of it do? This module is the one place that answers the first; each endpoint's row answers the second.
+Only two questions decide what may follow. Can Braze have accepted the request? What does a repeat of the
+request do? Only this module answers the first question. Each endpoint's row answers the second.
 
 .. seealso:: https://www.braze.com/docs/api/errors
 """
@@ -18,20 +18,20 @@ class Repeat(str, Enum):
     SAFE = "safe"
     """The state is the same as after one request."""
     KEYED = "keyed"
-    """Braze refuses or absorbs a second request with the same key."""
+    """Braze refuses or ignores a second request with the same key."""
     DUPLICATES = "duplicates"
-    """It acts again."""
+    """Braze acts again: it sends or counts twice."""
 
 
 class Outcome(str, Enum):
-    """What became of one attempt; every attempt ends in exactly one."""
+    """What became of one attempt. Every attempt has exactly one outcome."""
 
     SENT = "sent"
     """Braze accepted it. It must never be repeated."""
     NOT_SENT = "not_sent"
     """Braze cannot have accepted it: it is safe to try again."""
     REJECTED = "rejected"
-    """Braze refused it, or took it and reaches nobody with it: a repeat would end the same way."""
+    """Braze refused it, or accepted it but reaches no recipient with it: a repeat would end the same way."""
     UNCERTAIN = "uncertain"
     """Braze may have accepted it. Whether to repeat it is the user's decision (``on_uncertain``)."""
     REPEATABLE = "repeatable"
@@ -47,15 +47,16 @@ def outcome_of_answer(status: int, *, is_brazes: bool, repeat: Repeat) -> Outcom
     """
     Classify an answer.
 
-    Only Braze's own answers are believed. A page of a CDN, a proxy or a firewall says nothing about what
-    Braze did: the request may have been passed on before. Where a repeat does no harm, this matters less: a
-    refusal is then believed whoever wrote it, and everything that is no answer may be tried again.
+    Only Braze's own answers are believed. A page of a CDN, a proxy or a firewall does not say what Braze did,
+    because that server may have passed the request on before. Where a repeat does no harm, this matters less:
+    a refusal is then believed from any server, and a request without a usable answer may be made again.
 
     :param status: HTTP status of the answer.
     :param is_brazes: Whether the body is one that Braze writes.
     :param repeat: What a repeat of the request does.
-    :return: SENT for every 2xx of Braze's; its body may still say otherwise. 429 is NOT_SENT whoever says
-        it: whoever counts requests refuses those above the limit before they are passed on.
+    :return: SENT for every 2xx that Braze wrote, although its body may still say otherwise. NOT_SENT for
+        every 429, also if Braze did not write it: a server that counts requests refuses those above the limit
+        before it passes them on.
     """
     if status == 429:
         return Outcome.NOT_SENT
@@ -78,11 +79,11 @@ def outcome_of_failure(*, writing_began: bool, repeat: Repeat) -> Outcome:
     """
     Classify an attempt that ended without an answer.
 
-    :param writing_began: Whether any byte of the request had been handed to the network.
+    :param writing_began: Whether any byte of the request was handed to the network.
     :param repeat: What a repeat of the request does.
     :return: NOT_SENT for a failure before the request was written (DNS, refused connection, TLS
-        handshake). For a read timeout or a connection lost from then on, REPEATABLE where a repeat does no
-        harm, else UNCERTAIN.
+        handshake). For a read timeout or a lost connection after that, REPEATABLE if a repeat does no harm,
+        else UNCERTAIN.
     """
     if not writing_began:
         return Outcome.NOT_SENT

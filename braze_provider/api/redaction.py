@@ -1,4 +1,4 @@
-"""Texts without a secret: neither whole nor any part that is long enough to be of use."""
+"""Hide a secret in texts: the whole secret, and every part of it that is long enough to be useful."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SHORTEST_PART = 8
-"""Characters of a secret in a row that are hidden; fewer turn up by chance."""
+"""Length of the shortest part that is hidden, in characters. Shorter parts occur in any text by chance."""
 
 Hide = Callable[[str], str]
-"""Gives a text with ``***`` in place of each part of a secret."""
+"""A function that gives a text with ``***`` in the place of each part of a secret."""
 
 
 def hider(secret: str) -> Hide:
     """
-    Make what hides one secret.
+    Make a function that hides one secret.
 
     :param secret: The secret.
     """
     length = min(SHORTEST_PART, len(secret))
     parts = {secret[start : start + length] for start in range(len(secret) - length + 1)}
     starts = "|".join(sorted(map(re.escape, parts)))
-    # Every character at which a part starts, and the rest of the last part.
+    # Match every character at which a part starts, and then the rest of the last part.
     pattern = re.compile(rf"(?:(?={starts}).)+.{{{length - 1}}}", re.DOTALL)
 
     def hide(text: str) -> str:
@@ -35,7 +35,7 @@ def hidden(value: Any, hide: Hide) -> Any:
     """
     Give a JSON value with a secret hidden in all its texts, names and numbers.
 
-    :param value: What JSON can hold.
+    :param value: Any value that JSON can hold.
     :param hide: From :func:`hider`.
     """
     if isinstance(value, Mapping):

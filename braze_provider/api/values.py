@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class _NotNull:
-    """Takes `None` out of the values a field accepts, and leaves it as the default of an absent one."""
+    """Makes a field refuse `None`, although `None` stays the default of an absent field."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
@@ -24,8 +24,8 @@ class _NotNull:
 
 Omittable = Annotated[T | None, _NotNull()]
 """
-A field that may be left out. ``null`` is refused, as no page says what Braze makes of one; only in messages
-it counts as left out (:class:`~braze_provider.api.base.MessagePart`).
+A field that may be left out. ``null`` is refused, because no page says what Braze does with it. Only in
+messages ``null`` counts as left out (:class:`~braze_provider.api.base.MessagePart`).
 """
 
 
@@ -38,26 +38,26 @@ Array = Annotated[list[T], BeforeValidator(_list_of_tuple)]
 
 
 def is_empty_array(value: object) -> bool:
-    """Tell whether this is an array that holds nothing; a value of any other type is none."""
+    """Tell whether a value is an array without items. A value of another type is not."""
     return isinstance(value, (list, tuple)) and not value
 
 
 def has_liquid(text: str) -> bool:
-    """Tell whether Braze will render the text, so that what it says is unknown until then."""
+    """Tell whether the text holds Liquid. Braze renders it, so the final text is not known here."""
     return "{{" in text or "{%" in text
 
 
-# The bound of 0 is no slip: with a bound, pydantic also looks whether the text can be written as UTF-8.
+# The bound of 0 is needed: only with a bound does pydantic check that the text can be written as UTF-8.
 Text = Annotated[str, StringConstraints(min_length=0)]
-"""Text that may be empty, such as a title or a body. Liquid in it is Braze's business."""
+"""Text that may be empty, such as a title or a body. Liquid in it is left to Braze."""
 
 NonEmptyText = Annotated[str, StringConstraints(min_length=1)]
-"""Text that must say something, such as any id."""
+"""Text that must not be empty, such as any id."""
 
 
 def _at_most(limit: int) -> Callable[[str], str]:
     def check(text: str) -> str:
-        # A character takes four bytes at most: short ones, which are nearly all, need no encoding.
+        # A character takes at most four bytes. So nearly all texts are short enough without being encoded.
         if len(text) * 4 > limit and len(text.encode()) > limit:
             raise refusal(f"must be at most {limit:,} bytes long")
         return text
@@ -66,7 +66,7 @@ def _at_most(limit: int) -> Callable[[str], str]:
 
 
 def max_bytes(limit: int) -> AfterValidator:
-    """Give the constraint of text to a number of UTF-8 bytes, which is how Braze counts ids."""
+    """Limit a text to a number of UTF-8 bytes, because Braze counts ids in bytes."""
     return AfterValidator(_at_most(limit))
 
 

@@ -1,4 +1,4 @@
-"""The hook: everything between an Airflow connection and one typed answer."""
+"""The hook: it makes requests through an Airflow connection, and gives typed answers and typed errors."""
 
 from __future__ import annotations
 
@@ -44,18 +44,20 @@ if TYPE_CHECKING:
 
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""The longest answer to a read: Braze's longest are a few thousand objects of a few kilobytes each."""
+"""The longest answer to a request that only reads. Braze's longest ones hold a few thousand objects of a few
+kilobytes each."""
 MAX_SHORT_ANSWER_BYTES = 1024 * 1024
-"""The longest answer to anything whose repeat does harm: a few ids, and errors of a request's rows."""
+"""The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
 class BrazeHook(BaseHook):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 
-    One call of a method is exactly one request: the hook never retries, because whether a request may be
-    repeated depends on what it does and on who decides that. Every error says in its ``outcome`` whether
-    Braze can have accepted the request. Threads may share a hook: each gets a keep-alive session of its own.
+    Each call of a method makes exactly one request. The hook never repeats a request, because it can't know
+    whether a repeat does harm: that depends on the endpoint and on the caller. The ``outcome`` of every error
+    says whether Braze can have accepted the request. Threads may share a hook: each thread gets its own
+    keep-alive session.
 
     :param braze_conn_id: Id of the Airflow connection. Default ``braze_default``.
 
@@ -75,7 +77,7 @@ class BrazeHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Tell Airflow 3.0 and 3.1 how the connection's form looks; newer ones read the provider info."""
+        """Tell Airflow 3.0 and 3.1 how the connection's form looks. Newer versions read the provider info."""
         from braze_provider.get_provider_info import get_provider_info
 
         behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
@@ -87,9 +89,9 @@ class BrazeHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Give Airflow 3.0 and 3.1 the form's extra fields; newer ones read the provider info."""
-        # Not Flask-AppBuilder's widgets and translations: no form of Airflow 3's shows them, and without
-        # the package a hook that imports them loses its labels and placeholders as well.
+        """Give Airflow 3.0 and 3.1 the form's extra fields. Newer versions read the provider info."""
+        # Flask-AppBuilder's widgets and translations are not used. No form of Airflow 3 shows them, and where
+        # Flask-AppBuilder is not installed, a hook that imports it loses its labels and placeholders too.
         from wtforms import StringField  # type: ignore[import-untyped]
 
         from braze_provider.get_provider_info import get_provider_info
@@ -105,21 +107,21 @@ class BrazeHook(BaseHook):
         """
         The connection's settings, read once.
 
-        :raises BrazeConnectionError: If the connection is malformed; names the field.
+        :raises BrazeConnectionError: If the connection is malformed. The error names the field.
         """
         conn = self.get_connection(self.braze_conn_id)
         if conn.password:
-            # The key as it is sent: the text masked for a padded one would not be found in a log.
+            # The key is masked as it is sent, without spaces around it: a log never shows the spaces.
             mask_secret(conn.password.strip())
         return BrazeConnection.from_airflow(conn)
 
     @cached_property
     def _hide(self) -> Hide:
-        """Hides the API key in what the server says."""
+        """Hides the API key in texts that the server writes."""
         return hider(self.connection.api_key)
 
     def get_conn(self) -> ThreadSession:
-        """Return the current thread's session, opened at its first use and kept alive."""
+        """Return the current thread's session. It is opened when it is first used, and kept alive."""
         session: ThreadSession | None = getattr(self._local, "session", None)
         if session is None:
             from braze_provider.hooks.transport import open_session
@@ -136,7 +138,7 @@ class BrazeHook(BaseHook):
         return session
 
     def close(self) -> None:
-        """Close the sessions of all threads; a later call opens new ones."""
+        """Close the sessions of all threads. A later call opens new ones."""
         while self._sessions:
             self._sessions.pop().close()
         self._local = threading.local()
@@ -151,21 +153,22 @@ class BrazeHook(BaseHook):
         before_write: Callable[[], bool] | None = None,
     ) -> Answer:
         """
-        Make one request to any endpoint of Braze's.
+        Make one request to any endpoint of Braze.
 
-        :param endpoint: A row of :mod:`braze_provider.api.endpoints`, its name, or an
-            :class:`~braze_provider.api.endpoints.Endpoint` of your own, for one that Braze has added since.
-        :param body: The request: a model, a mapping that goes out as JSON unchecked, or finished JSON.
-        :param path: Values of the parameters in the endpoint's path. Default: it has none.
+        :param endpoint: A row of :mod:`braze_provider.api.endpoints`, the name of a row, or your own
+            :class:`~braze_provider.api.endpoints.Endpoint` for an endpoint that Braze has added since.
+        :param body: The request: a model, a mapping that is sent as JSON without a check, or finished JSON.
+        :param path: Values of the parameters in the endpoint's path. Default: the path has none.
         :param params: Query parameters.
-        :param before_write: Asked whether the request may be made, as the last thing before its first byte is
-            written: the connection is open by then. It must not wait for anything, since the server may close
-            the connection meanwhile.
-        :return: What Braze answered, if it accepted the request.
-        :raises BrazeValidationError: If the body is no JSON, or larger than Braze takes, or if a parameter of
-            the path is missing or empty, or has a slash in it.
-        :raises BrazeWithheldError: If ``before_write`` says no; nothing was written.
-        :raises BrazeRequestError: In every other case; its ``outcome`` tells whether it may have been sent.
+        :param before_write: Called directly before the first byte is written, when the connection is already
+            open. It returns whether the request may be made. It must not wait for anything, because the
+            server may close the connection in that time.
+        :return: Braze's answer, if Braze accepted the request.
+        :raises BrazeValidationError: If the body is not JSON or is larger than Braze takes, or if a parameter
+            of the path is missing, is empty or has a slash in it.
+        :raises BrazeWithheldError: If ``before_write`` says no. Nothing was written.
+        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it. Its
+            ``outcome`` says whether the request may have been sent.
         """
         endpoint = _endpoint(endpoint)
         content = _content(endpoint, body)
@@ -200,7 +203,8 @@ class BrazeHook(BaseHook):
             cause = self._hide(cause_of(error))
             failure = _failure(endpoint, connection, cause, writing_began=writing_began())
         if failure is not None:
-            # Not from within the handler: what was caught holds the request, with the key and the people.
+            # The error is not raised inside the handler, because it would then hold the caught error. That
+            # one holds the request, with the key and the recipients.
             raise failure
         return read_answer(
             *received,
@@ -213,13 +217,14 @@ class BrazeHook(BaseHook):
         self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
     ) -> Answer:
         """
-        Send messages to named people, a segment or an audience, with content given here.
+        Send messages to named recipients, a segment or an audience. The request brings the content.
 
         :param request: A :class:`~braze_provider.api.requests.MessagesSend` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
+        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
+            Default False: they are refused.
         :return: The answer, with its ``dispatch_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+        :raises BrazeValidationError: If the request breaks Braze's contract. Nothing was sent.
+        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
         """
@@ -229,13 +234,15 @@ class BrazeHook(BaseHook):
         self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
     ) -> Answer:
         """
-        Trigger an API-triggered campaign for named people, an audience, or everybody it is meant for.
+        Trigger an API-triggered campaign for named recipients, for an audience, or for the whole audience of
+        the campaign.
 
         :param request: A :class:`~braze_provider.api.requests.CampaignTriggerSend` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
+        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
+            Default False: they are refused.
         :return: The answer, with its ``dispatch_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+        :raises BrazeValidationError: If the request breaks Braze's contract. Nothing was sent.
+        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns
         """
@@ -245,14 +252,15 @@ class BrazeHook(BaseHook):
         self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
     ) -> Answer:
         """
-        Let named recipients, an audience, or everybody whom it is meant for enter an API-triggered Canvas.
+        Let named recipients, an audience, or the whole audience of the Canvas enter an API-triggered Canvas.
 
         :param request: A :class:`~braze_provider.api.requests.CanvasTriggerSend` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
+        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
+            Default False: they are refused.
         :return: The answer, with its ``dispatch_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract; nothing was sent.
-        :raises BrazeInertError: If the Canvas is paused or archived: nobody enters it.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+        :raises BrazeValidationError: If the request breaks Braze's contract. Nothing was sent.
+        :raises BrazeInertError: If the Canvas is paused or archived: no recipient enters it.
+        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
         """
@@ -265,10 +273,11 @@ class BrazeHook(BaseHook):
         Register a send identifier, under which Braze tracks a send. Braze registers 100 a day.
 
         :param request: A :class:`~braze_provider.api.requests.SendIdCreate` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
+        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
+            Default False: they are refused.
         :return: The answer, with its ``send_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
+        :raises BrazeValidationError: If the request breaks Braze's contract. No request was made.
+        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_create_send_ids
         """
@@ -428,7 +437,7 @@ class BrazeHook(BaseHook):
 
     def campaigns_list(self, page: int = 0) -> list[dict[str, Any]]:
         """
-        List the workspace's campaigns, a hundred a page; a short page is the last.
+        List the workspace's campaigns, 100 on a page. A page with fewer is the last one.
 
         :param page: Number of the page. Default 0, the first.
         :return: Campaigns as Braze describes them: ``id``, ``name``, ``tags``, ``is_api_campaign``, …
@@ -440,7 +449,7 @@ class BrazeHook(BaseHook):
         campaigns = answer.body.get("campaigns")
         if not isinstance(campaigns, list):
             raise BrazeNoAnswerError(
-                f"{self.connection.host} answered {answer.status} without a list of campaigns: is it Braze's "
+                f"{self.connection.host} answered {answer.status} without a list of campaigns. Is it a Braze "
                 "REST endpoint?",
                 outcome=Outcome.REPEATABLE,
                 status=answer.status,
@@ -454,7 +463,7 @@ class BrazeHook(BaseHook):
         :param campaign_id: Id of the campaign.
         :return: The campaign as Braze describes it: ``name``, ``enabled``, ``archived``, ``draft``,
             ``channels``, …
-        :raises BrazeRequestError: If Braze did not answer with it, such as for an id that it does not know.
+        :raises BrazeRequestError: If Braze did not answer with the campaign, such as for an unknown id.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_details
         """
@@ -462,11 +471,11 @@ class BrazeHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Check host and key with a read of the first page of campaigns, which changes nothing.
+        Check host and key. The test reads the first page of campaigns, which changes nothing.
 
-        A key without ``campaigns.list`` passes, since a key that may do nothing but send is good practice.
+        A key without ``campaigns.list`` passes, because a key that may only send is good practice.
 
-        :return: Whether host and key are right, and a sentence for a person.
+        :return: Whether host and key are right, and a sentence for the user.
         """
         try:
             self.campaigns_list()
@@ -474,8 +483,8 @@ class BrazeHook(BaseHook):
             if error.braze_message in ("", "Forbidden"):
                 return False, str(error)
             return True, (
-                f"{self.connection.host} knows the API key. It lacks {CAMPAIGNS_LIST.permission}, which only "
-                "this test needs, so its other permissions can't be told"
+                f"{self.connection.host} knows the API key. The key lacks {CAMPAIGNS_LIST.permission}, which "
+                "only this test needs, so the test can't check its other permissions"
             )
         except BrazeError as error:
             return False, str(error)
@@ -518,7 +527,7 @@ def _content(endpoint: Endpoint, body: Mapping[str, Any] | BrazeObject | bytes |
         try:
             content = json.dumps(dict(body), allow_nan=False, separators=(",", ":")).encode()
         except (TypeError, ValueError, RecursionError):
-            problem = Problem("", "holds something that is no JSON")
+            problem = Problem("", "holds a value that is not JSON")
             raise BrazeValidationError(endpoint.path, [problem]) from None
     else:
         content = body.to_json()
@@ -537,7 +546,7 @@ def _failure(
             f"{connection.host} could not be reached ({cause}): the request was never written",
             outcome=outcome,
         )
-    what = f"No answer from {connection.host} ({cause}) once the request was written"
+    what = f"No answer from {connection.host} ({cause}) after the request was written"
     if outcome is Outcome.REPEATABLE:
-        return BrazeNoAnswerError(f"{what}: it is safe to repeat it", outcome=outcome)
+        return BrazeNoAnswerError(f"{what}: it is safe to repeat the request", outcome=outcome)
     return BrazeUncertainError(f"{what}: Braze may have accepted it", outcome=outcome)

@@ -1,4 +1,4 @@
-"""What an Airflow connection of type ``braze`` says, checked and ready for use."""
+"""The settings of an Airflow connection of type ``braze``, checked and ready for use."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 @dataclass(frozen=True)
 class Pool:
     """
-    An Airflow pool that is a budget: who holds some of its slots may use that share of a rate limit.
+    An Airflow pool that shares out a rate limit: a task may use as much of the limit as it holds of the
+    slots.
 
-    :param slots: Number of the pool's slots.
+    :param slots: Number of slots in the pool.
     :param bucket: Name of the rate-limit bucket.
     """
 
@@ -47,12 +48,12 @@ class BrazeConnection:
     The settings of one connection.
 
     :param base_url: Scheme, host and port of the REST endpoint, without a trailing slash.
-    :param api_key: The REST API key; in no ``repr``.
+    :param api_key: The REST API key. No ``repr`` shows it.
     :param timeout: Seconds to wait for the connection, and for the answer.
-    :param proxies: Proxy URL by scheme, as ``requests`` takes them; empty: the environment's.
+    :param proxies: Proxy URL by scheme, as ``requests`` takes them. Empty: the proxies of the environment.
     :param verify: Whether to check the server's certificate, or the path of the CA bundle to check it with.
     :param rate_limits: The buckets whose limit or window differs from Braze's defaults.
-    :param pools: The Airflow pools that are a budget of a bucket.
+    :param pools: The Airflow pools that share out a bucket.
     """
 
     base_url: str
@@ -74,7 +75,7 @@ class BrazeConnection:
         Read and check an Airflow connection.
 
         :param conn: The connection as Airflow holds it.
-        :raises BrazeConnectionError: If something is missing or can't be used; names the field.
+        :raises BrazeConnectionError: If a field is missing or can't be used. The error names the field.
         """
         where = f"Connection {conn.conn_id!r}"
         if conn.conn_type and conn.conn_type != "braze":
@@ -84,12 +85,12 @@ class BrazeConnection:
             raise BrazeConnectionError(f"{where}: password is empty; it must hold the REST API key")
         if not key.isascii() or not key.isprintable() or " " in key:
             raise BrazeConnectionError(
-                f"{where}: password holds characters that no API key has; paste the key alone"
+                f"{where}: password holds characters that an API key never has; paste only the key"
             )
         if not key.strip("*"):
             raise BrazeConnectionError(
-                f"{where}: password is {key}, by which Airflow hides a key. The Test button of Airflow 3.0 "
-                "sends it in the key's place; there, use: airflow connections test <connection id>"
+                f"{where}: password is {key}, which Airflow shows instead of a key. The Test button of "
+                "Airflow 3.0 sends it too; on 3.0, use: airflow connections test <connection id>"
             )
         extra = _extra(where, conn)
         allow_http = _allow_http(where, extra.get("allow_http"))
@@ -105,7 +106,7 @@ class BrazeConnection:
 
     def bucket(self, name: str) -> Bucket:
         """
-        Tell the limit and window of a bucket, as this connection's contract has them.
+        Give the limit and the window of a bucket that hold for this connection.
 
         :param name: The bucket's name.
         """
@@ -113,12 +114,12 @@ class BrazeConnection:
 
     def share(self, pool: str, slots: int, bucket: str) -> float:
         """
-        Tell how much of a bucket a task may use.
+        Give the share of a bucket that a task may use.
 
         :param pool: The Airflow pool that the task runs in.
-        :param slots: The slots that it holds.
+        :param slots: The slots that the task holds.
         :param bucket: Name of the bucket.
-        :return: A share above 0 and up to 1; 1 where the pool is no budget of that bucket.
+        :return: A share above 0 and up to 1. It is 1 if the pool does not share out this bucket.
         """
         budget = self.pools.get(pool)
         if budget is None or budget.bucket != bucket:
@@ -138,7 +139,7 @@ def _base_url(where: str, conn: Connection, *, allow_http: bool) -> str:
         if scheme.lower() not in ("http", "https"):
             raise BrazeConnectionError(f"{where}: schema must be http or https, or stay empty")
     if ":" in address and _ip_address(address):
-        # Airflow takes the brackets away when it reads a connection from a URI.
+        # Airflow removes the brackets when it reads a connection from a URI.
         address = f"[{address}]"
     try:
         parts = urlsplit(f"{scheme}://{address}")
@@ -146,32 +147,33 @@ def _base_url(where: str, conn: Connection, *, allow_http: bool) -> str:
     except ValueError:
         raise BrazeConnectionError(f"{where}: host is not the address of a REST endpoint") from None
     if "@" in parts.netloc:
-        raise BrazeConnectionError(f"{where}: host holds credentials; the API key belongs into password")
+        raise BrazeConnectionError(f"{where}: host holds credentials; the API key belongs in password")
     try:
         port = parts.port or conn.port
     except ValueError:
         raise BrazeConnectionError(f"{where}: the port in host is not a number below 65536") from None
     if conn.port and not 0 < conn.port < 65_536:
         raise BrazeConnectionError(f"{where}: port is not a number below 65536")
-    is_name = _HOST_NAME.fullmatch(name) and "[" not in address  # brackets are for IPv6 addresses alone
+    is_name = _HOST_NAME.fullmatch(name) and "[" not in address  # only IPv6 addresses have brackets
     if parts.scheme not in ("http", "https") or not (is_name or _ip_address(name)):
         raise BrazeConnectionError(f"{where}: host is not the address of a REST endpoint")
     if name.startswith("dashboard") and name.endswith((".braze.com", ".braze.eu")):
         raise BrazeConnectionError(_not_the_dashboard(where, name))
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise BrazeConnectionError(
-            f"{where}: host goes on after the host's name; give rest.iad-01.braze.com, not a whole URL"
+            f"{where}: host must be a host name alone, such as rest.iad-01.braze.com, not a whole URL"
         )
     if not (separator or conn.schema) and (allow_http or _is_loopback(name)):
-        # Most likely a sandbox, which speaks no https: the error would name a wrong version number.
+        # This is most likely a sandbox. It does not speak https, and the error of a request would speak of a
+        # wrong version number.
         raise BrazeConnectionError(
             f"{where}: host must begin with http:// or https:// here; a sandbox takes http://{address}"
         )
     if parts.scheme == "http" and not _is_loopback(name):
         if not allow_http:
             raise BrazeConnectionError(
-                f"{where}: plain http would show the API key to the network; it is allowed to loopback only, "
-                "or with allow_http in extra"
+                f"{where}: plain http would show the API key to the network; it is allowed only to loopback "
+                "addresses, or with allow_http in extra"
             )
         _log.warning("%s: allow_http is set, so the API key goes to %s without encryption", where, name)
     return f"{parts.scheme}://{f'[{name}]' if ':' in name else name}" + (f":{port}" if port else "")
@@ -179,7 +181,7 @@ def _base_url(where: str, conn: Connection, *, allow_http: bool) -> str:
 
 def _not_the_dashboard(where: str, name: str) -> str:
     rest = rest_host(name)
-    return f"{where}: host is a dashboard of Braze's, not a REST endpoint; " + (
+    return f"{where}: host is a Braze dashboard, not a REST endpoint; " + (
         f"the REST endpoint of {name} is {rest}"
         if rest
         else "the REST endpoint is in the dashboard, under Settings > APIs and Identifiers"
@@ -209,9 +211,9 @@ def _extra(where: str, conn: Connection) -> dict[str, Any]:
         raise BrazeConnectionError(f"{where}: extra must be a JSON object")
     if unknown := sorted(set(extra) - set(EXTRAS)):
         raise BrazeConnectionError(
-            f"{where}: extra has no field {', '.join(map(repr, unknown))}; it knows {', '.join(EXTRAS)}"
+            f"{where}: extra has no field {', '.join(map(repr, unknown))}; its fields are {', '.join(EXTRAS)}"
         )
-    # The form leaves what was not filled in as empty texts, and objects as JSON texts.
+    # The form gives an empty text for a field that was not filled in, and an object as JSON text.
     return {name: _parsed(where, name, value) for name, value in extra.items() if value not in (None, "")}
 
 
@@ -315,7 +317,7 @@ def _object(where: str, name: str, value: Any) -> dict[str, Any]:
 
 def _bucket(field: str, name: Any) -> Bucket:
     if not isinstance(name, str) or name not in BUCKETS:
-        raise BrazeConnectionError(f"{field}: there is no such bucket; there are {', '.join(BUCKETS)}")
+        raise BrazeConnectionError(f"{field}: there is no such bucket; the buckets are {', '.join(BUCKETS)}")
     return BUCKETS[name]
 
 

@@ -1,1 +1,1 @@
-"""What a Dag's author writes: one operator for each way of sending with Braze."""
+"""The operators for Dags: one for each way of sending with Braze."""

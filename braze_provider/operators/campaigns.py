@@ -12,33 +12,35 @@ from braze_provider.tasks.send import BrazeSendOperator
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.tasks.arguments import People, SendArguments, Templated
+    from braze_provider.tasks.arguments import Recipients, SendArguments, Templated
 
 
 class CampaignTriggerOperator(BrazeSendOperator):
     """
-    Trigger an API-triggered campaign for named people, an audience, or everybody it is meant for.
+    Trigger an API-triggered campaign for named recipients, an audience, or the campaign's whole audience.
 
-    The content, with its Liquid, lives in Braze's dashboard; the task says who gets it and hands over
+    The content and its Liquid are in Braze's dashboard. The task names the recipients and gives
     ``trigger_properties``. More than fifty recipients become several requests, each with a dispatch id.
 
-    See :class:`~braze_provider.tasks.send.BrazeSendOperator` for what a retry and a kill do, for the
-    XComs, and for the parameters that all sending operators share.
+    :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
+        the
+    parameters that all sending operators share.
 
     .. seealso::
         - :ref:`howto/operator:CampaignTriggerOperator`
         - https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns
 
     :param campaign_id: Id of an API-triggered campaign. (templated)
-    :param recipients: The people: a list of Braze's recipient objects, a source such as
-        :class:`~braze_provider.recipients.SqlRecipients`, a table of pandas, polars or Arrow whose columns
-        name them, or an XComArg. (templated)
-    :param trigger_properties: Values for the campaign's Liquid, for all recipients; at most 50 KB. A
-        recipient's own win over them. (templated)
-    :param audience: Connected audience that narrows down who gets it. (templated)
-    :param broadcast: True sends to everybody whom the campaign is meant for. Default: not given.
-    :param attachments: Files for an e-mail campaign; not with a broadcast. (templated)
-    :param send_id: Send identifier under which Braze tracks this send, as registered with
+    :param recipients: The recipients: a list of Braze's recipient objects, a source such as
+        :class:`~braze_provider.recipients.SqlRecipients`, a table of pandas, polars or Arrow with columns
+            that
+        are named like a recipient's fields, or an XComArg. (templated)
+    :param trigger_properties: Values for the campaign's Liquid, for all recipients, at most 50 KB. A
+        recipient's own values override those of the same name. (templated)
+    :param audience: Connected audience that narrows the campaign's own. (templated)
+    :param broadcast: True sends to the campaign's whole audience. Default: not given.
+    :param attachments: Files for an e-mail campaign. Not allowed with a broadcast. (templated)
+    :param send_id: Send identifier under which Braze tracks this send. It must be registered before with
         ``/sends/id/create``. (templated)
     :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
     """
@@ -58,7 +60,7 @@ class CampaignTriggerOperator(BrazeSendOperator):
         self,
         *,
         campaign_id: Templated,
-        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         trigger_properties: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,

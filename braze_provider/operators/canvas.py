@@ -12,18 +12,19 @@ from braze_provider.tasks.send import BrazeSendOperator
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.tasks.arguments import People, SendArguments, Templated
+    from braze_provider.tasks.arguments import Recipients, SendArguments, Templated
 
 
 class CanvasTriggerOperator(BrazeSendOperator):
     """
-    Let named recipients, an audience, or everybody whom it is meant for enter an API-triggered Canvas.
+    Let named recipients, an audience, or the Canvas's whole audience enter an API-triggered Canvas.
 
-    The journey lives in Braze's dashboard. The task says who enters it and hands over ``context``. A Canvas
-    that is paused or archived takes nobody in, although Braze accepts the request: the task fails then.
+    The journey is in Braze's dashboard. The task names the recipients who enter it, and gives ``context``. If
+    the Canvas is paused or archived, the task fails: Braze accepts the request, but no recipient enters.
 
-    See :class:`~braze_provider.tasks.send.BrazeSendOperator` for what a retry and a kill do, for the XComs,
-    and for the parameters that all sending operators share.
+    :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
+        the
+    parameters that all sending operators share.
 
     .. seealso::
         - :ref:`howto/operator:CanvasTriggerOperator`
@@ -32,11 +33,11 @@ class CanvasTriggerOperator(BrazeSendOperator):
     :param canvas_id: Id of an API-triggered Canvas. (templated)
     :param recipients: The recipients, as for
         :class:`~braze_provider.operators.campaigns.CampaignTriggerOperator`. A column ``context.<name>``
-        gives a value of its own to each. (templated)
-    :param context: Values for the Canvas's Liquid, for all recipients; at most 50 KB. A recipient's own win
-        over them. (templated)
-    :param audience: Connected audience that narrows down who enters. (templated)
-    :param broadcast: True lets everybody enter whom the Canvas is meant for. Default: not given.
+        gives each recipient its own value. (templated)
+    :param context: Values for the Canvas's Liquid, for all recipients, at most 50 KB. A recipient's own
+        values override those of the same name. (templated)
+    :param audience: Connected audience that narrows the Canvas's own. (templated)
+    :param broadcast: True lets the Canvas's whole audience enter. Default: not given.
     :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
     """
 
@@ -53,7 +54,7 @@ class CanvasTriggerOperator(BrazeSendOperator):
         self,
         *,
         canvas_id: Templated,
-        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         context: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,

@@ -1,4 +1,4 @@
-"""Operators for messages whose content the Dag brings along."""
+"""Operators for messages whose content is in the Dag."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from braze_provider.templating import ContentFile
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.tasks.arguments import People, SendArguments, Templated
+    from braze_provider.tasks.arguments import Recipients, SendArguments, Templated
 
 
 class MessagesSendOperator(BrazeSendOperator):
     """
-    Send messages whose content is given here, to named people, a segment or an audience.
+    Send messages whose content is given here, to named recipients, a segment or an audience.
 
-    Liquid in the content reaches Braze byte for byte, and what is Airflow's is rendered; see
+    Liquid in the content reaches Braze byte for byte, and Airflow renders its own expressions; see
     :mod:`braze_provider.templating`. More than fifty recipients become several requests, each with a
-    dispatch id. The people must exist in Braze already: this endpoint creates no profiles.
+    dispatch id. The recipients must exist in Braze already: this endpoint creates no profiles.
 
-    See :class:`~braze_provider.tasks.send.BrazeSendOperator` for what a retry and a kill do, for the
-    XComs, and for the parameters that all sending operators share.
+    :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
+        the
+    parameters that all sending operators share.
 
     .. seealso::
         - :ref:`howto/operator:MessagesSendOperator`
@@ -34,20 +35,23 @@ class MessagesSendOperator(BrazeSendOperator):
     :param messages: Message objects by channel: ``apple_push``, ``android_push``, ``kindle_push``,
         ``web_push``, ``email``, ``webhook``, ``content_card``, ``sms``, ``whats_app``; or a
         :class:`~braze_provider.templating.ContentFile` that holds them. (templated, beside Liquid)
-    :param external_user_ids: Ids of people: a list, an XComArg, or one column of a table. (templated)
-    :param user_aliases: User aliases of people, besides the ids or alone. (templated)
+    :param external_user_ids: External ids of recipients: a list, an XComArg, or one column of a table.
+        (templated)
+    :param user_aliases: User aliases of recipients, with the ids or alone. (templated)
     :param recipients: A source of ids and aliases, such as
-        :class:`~braze_provider.recipients.SqlRecipients`, in the place of the two. Here and in the two, a
-        table of pandas, polars or Arrow gives people by the names of its columns. (templated)
-    :param segment_id: Id of a segment; alone it needs ``broadcast=True``, with named people it narrows them
-        down. (templated)
-    :param audience: Connected audience; as ``segment_id``. (templated)
+        :class:`~braze_provider.recipients.SqlRecipients`, instead of the two arguments before. All three also
+        take a table of pandas, polars or Arrow with columns that are named like a recipient's fields.
+        (templated)
+    :param segment_id: Id of a segment. Alone it needs ``broadcast=True``. With named recipients, only those
+        in the segment get the messages. (templated)
+    :param audience: Connected audience, which works like ``segment_id``. (templated)
     :param broadcast: True sends to the whole segment or audience. Default: not given.
-    :param campaign_id: Id of an API campaign, for statistics; then every message object needs its
+    :param campaign_id: Id of an API campaign, for statistics. Every message object then needs its
         ``message_variation_id``. (templated)
-    :param send_id: Send identifier under which Braze tracks this send, as registered with
+    :param send_id: Send identifier under which Braze tracks this send. It must be registered before with
         ``/sends/id/create``. (templated)
-    :param override_frequency_capping: Send also to people who have had enough messages. Default: not given.
+    :param override_frequency_capping: True ignores frequency capping, so that also recipients above its limit
+        get the messages. Default: not given.
     :param recipient_subscription_state: ``subscribed`` (Braze's default), ``opted_in`` or ``all``.
         (templated)
     :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
@@ -76,9 +80,9 @@ class MessagesSendOperator(BrazeSendOperator):
         self,
         *,
         messages: Mapping[str, Any] | ContentFile | Templated,
-        external_user_ids: Sequence[str | int] | People | None = None,
-        user_aliases: Sequence[Mapping[str, Any]] | People | None = None,
-        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        external_user_ids: Sequence[str | int] | Recipients | None = None,
+        user_aliases: Sequence[Mapping[str, Any]] | Recipients | None = None,
+        recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         segment_id: Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,

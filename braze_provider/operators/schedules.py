@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from braze_provider._compat import Context
     from braze_provider.api.answers import Answer
     from braze_provider.api.endpoints import Endpoint
-    from braze_provider.tasks.arguments import People, RequestArguments, SendArguments, Templated
+    from braze_provider.tasks.arguments import Recipients, RequestArguments, SendArguments, Templated
 
 
 class MessagesScheduleOperator(BrazeScheduleOperator):
@@ -89,9 +89,9 @@ class MessagesScheduleOperator(BrazeScheduleOperator):
         time: datetime | Templated,
         in_local_time: bool | None = None,
         at_optimal_time: bool | None = None,
-        external_user_ids: Sequence[str | int] | People | None = None,
-        user_aliases: Sequence[Mapping[str, Any]] | People | None = None,
-        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        external_user_ids: Sequence[str | int] | Recipients | None = None,
+        user_aliases: Sequence[Mapping[str, Any]] | Recipients | None = None,
+        recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         segment_id: Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
@@ -164,7 +164,7 @@ class CampaignScheduleOperator(BrazeScheduleOperator):
         time: datetime | Templated,
         in_local_time: bool | None = None,
         at_optimal_time: bool | None = None,
-        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         trigger_properties: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         send_id: Templated | None = None,
@@ -227,7 +227,7 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         time: datetime | Templated,
         in_local_time: bool | None = None,
         at_optimal_time: bool | None = None,
-        recipients: Sequence[Mapping[str, Any]] | People | None = None,
+        recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         context: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,

@@ -22,16 +22,16 @@ class SendIdCreateOperator(BrazeRequestOperator):
     """
     Register a send identifier, under which Braze tracks a send. Braze registers 100 a day.
 
-    It is the task's ``return_value`` and XCom ``send_id``: hand ``register.output`` to the ``send_id`` of the
-    operator that sends, and to the sensor that waits for its statistics.
+    The identifier is the task's ``return_value`` and its XCom ``send_id``. Give ``register.output`` to the
+    ``send_id`` of the operator that sends, and of the sensor that waits for its statistics.
 
     .. seealso::
         - :ref:`howto/operator:SendIdCreateOperator`
         - https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_create_send_ids
 
-    :param campaign_id: Id of the campaign whose sends it labels. (templated)
-    :param send_id: The identifier, ASCII of 64 characters at most. Default: one made of the Dag, the run, the
-        task and the map index, so that a retry registers no second one. (templated)
+    :param campaign_id: Id of the campaign whose sends get the label. (templated)
+    :param send_id: The identifier, ASCII of 64 characters at most. Default: made from the Dag, the run, the
+        task and the map index, so that a retry does not register a second one. (templated)
     :raises BrazeValidationError: For bad arguments, before the request is made.
     """
 
@@ -51,7 +51,7 @@ class SendIdCreateOperator(BrazeRequestOperator):
         self.check_constants()
 
     def execute(self, context: Context) -> Any:
-        """Register it, and return it."""
+        """Register the identifier, and return it."""
         if self.send_id is None:
             ti = context["ti"]
             whose = repr((ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
@@ -61,5 +61,5 @@ class SendIdCreateOperator(BrazeRequestOperator):
         return send_id
 
     def result_of(self, answer: Answer) -> Any:
-        """Return the identifier, as Braze tells it or as it was given."""
+        """Return the identifier from Braze's answer, or else the one that was given."""
         return answer.send_id or self.send_id

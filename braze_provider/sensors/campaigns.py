@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 def campaign_has_sent(hook: BrazeHook, campaign_id: str, since: str) -> Seen:
     """
-    Look when a campaign has last sent.
+    Look when a campaign sent for the last time.
 
     :param hook: The hook to look with.
     :param campaign_id: Id of the campaign.
-    :param since: The moment since which it must have sent, ISO 8601 with a time zone.
-    :return: What was seen; the result is the moment of the last send, as Braze tells it.
+    :param since: The moment after which the campaign must have sent, ISO 8601 with a time zone.
+    :return: The state. The result is the moment of the last send, as Braze gives it.
     :raises NeverComesError: If the campaign is archived.
     """
     details = hook.campaigns_details(campaign_id)
     last_sent = details.get("last_sent")
-    # Braze tells the hour alone.
+    # Braze gives only the hour.
     if last_sent and moment(last_sent, field="last_sent") >= moment(since, field="since").start_of("hour"):
         return Seen(f"last sent {last_sent}", has_come=True, result=last_sent)
     if details.get("archived"):
@@ -41,20 +41,20 @@ def campaign_has_sent(hook: BrazeHook, campaign_id: str, since: str) -> Seen:
 
 class CampaignSentSensor(BrazeSensor):
     """
-    Wait until a campaign has sent something since a moment. Braze tells the hour of its last send, no more.
+    Wait until a campaign has sent something since a moment. Braze gives only the hour of its last send.
 
-    Any send of the campaign counts. A campaign that is archived fails the task at once. The result is the
-    moment of the last send, as Braze tells it.
+    Any send of the campaign counts. If the campaign is archived, the task fails at once. The result is the
+    moment of the last send, as Braze gives it.
 
-    See :class:`~braze_provider.tasks.wait.BrazeSensor` for how it waits.
+    :class:`~braze_provider.tasks.wait.BrazeSensor` explains how the task waits.
 
     .. seealso::
         - :ref:`howto/sensor:CampaignSentSensor`
         - https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_details
 
     :param campaign_id: Id of the campaign. (templated)
-    :param since: The moment: a datetime or ISO 8601 text, with a time zone. Minutes don't count. Default:
-        when the Dag run began. (templated)
+    :param since: The moment: a datetime or ISO 8601 text, with a time zone. Minutes are ignored. Default: the
+        start of the Dag run. (templated)
     """
 
     endpoint = CAMPAIGNS_DETAILS

@@ -1,1 +1,1 @@
-"""What operators and sensors are made of: a task that sends, one that makes a request, and one that waits."""
+"""The bases of operators and sensors: a task that sends, one that makes a request, and one that waits."""

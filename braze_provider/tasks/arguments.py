@@ -1,7 +1,7 @@
 """
-The arguments that all sending operators share, as types, so that editors complete them and mypy checks them.
+Types of the arguments that operators share, so that editors complete them and mypy checks them.
 
-Nothing here runs. An operator takes them as ``**kwargs: Unpack[SendArguments]`` and hands them on.
+Nothing here runs. An operator takes them as ``**kwargs: Unpack[SendArguments]`` and passes them on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Required
 
 Templated: TypeAlias = str | XComArg
-"""Text that may hold a template, or what another task returns."""
+"""Text that may hold a template, or the result of another task."""
 
 
 class DataFrame(Protocol):
@@ -37,8 +37,9 @@ class ArrowTable(Protocol):
         """Names of the columns."""
 
 
-People: TypeAlias = RecipientSource | DataFrame | ArrowTable | XComArg | str
-"""What can name people besides a list. Text is a template that makes a list, natively."""
+Recipients: TypeAlias = RecipientSource | DataFrame | ArrowTable | XComArg | str
+"""Everything that can name recipients, except a list. Text is a template that makes a list with native
+rendering."""
 
 _Callback: TypeAlias = Callable[..., Any]
 _Callbacks: TypeAlias = Callable[..., Any] | Sequence[Callable[..., Any]] | None
@@ -105,7 +106,7 @@ class OperatorArguments(TypedDict, total=False):
 
 
 class RequestArguments(OperatorArguments, total=False):
-    """The arguments of :class:`~braze_provider.tasks.request.BrazeRequestOperator`, explained there."""
+    """The arguments of :class:`~braze_provider.tasks.request.BrazeRequestOperator`, which explains them."""
 
     allow_unknown_fields: bool
     braze_conn_id: Templated
@@ -128,9 +129,10 @@ class SensorArguments(OperatorArguments, total=False):
 
 class SendArguments(OperatorArguments, total=False):
     """
-    The arguments of :class:`~braze_provider.tasks.send.BrazeSendOperator`, which says what they do.
+    The arguments of :class:`~braze_provider.tasks.send.BrazeSendOperator`, which explains them.
 
-    Text is allowed where a template is, so that a mistyped choice is found at Dag parse, not by mypy.
+    A choice that may be a template has the type text. So the check at Dag parse finds a mistyped choice, and
+    mypy does not.
     """
 
     allow_duplicates: bool

@@ -1,4 +1,4 @@
-"""One call, and its repeats as long as they do no harm."""
+"""One call, repeated as long as a repeat does no harm."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ def call_patiently(
     log: Logger,
 ) -> Answer:
     """
-    Make a request, and make it again, up to six times in all, as long as a repeat does no harm.
+    Make a request, and repeat it after a failure as long as a repeat does no harm: six requests at most.
 
-    A 429 is waited for until the rate limit resets. Any other failure is followed by a backoff with jitter.
+    After a 429 the task waits until the rate limit resets. After any other failure it waits for a short time
+    that grows and is partly random.
 
-    :param hook: Makes the requests.
-    :param endpoint: What to call. It says what a repeat does.
+    :param hook: The hook that makes the requests.
+    :param endpoint: The endpoint to call. Its row says what a repeat does.
     :param body: The request.
     :param path: Values of the parameters in the endpoint's path.
     :param params: Query parameters.
     :param log: The task's log.
     :return: Braze's answer.
-    :raises BrazeRequestError: The last error, or the first after which a repeat may do harm.
+    :raises BrazeRequestError: The last error, or the first error after which a repeat may do harm.
     """
     bucket = hook.connection.bucket(endpoint.bucket)
     pacer = Pacer(bucket.limit, bucket.window)
@@ -58,7 +59,7 @@ def call_patiently(
             pacer.observe(error.rate_limit, refused=is_refused)
             longest = min(FIRST_BACKOFF * 2 ** (attempt - 1), MAX_BACKOFF)
             wait = pacer.closed_for + random.uniform(0, longest)  # noqa: S311 - no secret
-            log.warning("%s: the request is made again in %.0f s", error, wait)
+            log.warning("%s: the request is repeated in %.0f s", error, wait)
         time.sleep(wait)
     raise AssertionError  # for mypy: the loop has no end
 

@@ -1,4 +1,4 @@
-"""The kinds of fields that tasks have. Each operator states its fields once, by kind."""
+"""The kinds of fields of a task. Each operator states its fields once, by kind."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ class Kind(Enum):
     """How a field is rendered, and how Airflow shows it."""
 
     TEXT = "text"
-    """An id or a choice. Rendered as text, and never parsed again, not even natively."""
+    """An id or a choice. It is rendered as text, and native rendering does not parse it again."""
     JSON = "json"
-    """An object or a list. Plain Jinja."""
+    """An object or a list. It is plain Jinja."""
     CONTENT = "content"
-    """Message content. What is not Airflow's reaches Braze byte for byte."""
+    """Message content. Everything that Airflow does not render reaches Braze byte for byte."""
     RECIPIENTS = "recipients"
-    """Recipients. Wrapped, so that Airflow stores their number and none of their data."""
+    """Recipients. They are wrapped, so that Airflow stores their number and none of their data."""
     FIXED = "fixed"
-    """Not templated."""
+    """A value that is not templated."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Field:
     """
     One field of an operator.
 
-    :param kind: How it is rendered.
-    :param item: For recipients: the recipient's field that a bare item of a list is. Default: the items are
-        recipient objects.
+    :param kind: How the field is rendered.
+    :param item: For a list of recipients: the recipient's field that each bare item gives. Default: the items
+        are recipient objects.
     """
 
     kind: Kind

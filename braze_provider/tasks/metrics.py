@@ -1,4 +1,4 @@
-"""What a delivery tells Airflow's metrics."""
+"""The counters of a delivery in Airflow's metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from braze_provider.delivery.delivery import Delivery
 
 METRICS = ("recipients", "requests", "sent", "rejected", "uncertain", "failed")
-"""Figures of the report that become counters ``braze.<figure>``, beside the two that the report lacks:
+"""Figures of the report that become counters ``braze.<figure>``. Two more counters are not in the report:
 ``braze.rate_limited`` (refused requests) and ``braze.minor_errors``."""
 
 
@@ -19,8 +19,8 @@ def count(delivery: Delivery, endpoint: Endpoint) -> None:
     """
     Add the figures of this try to the counters, tagged with the endpoint.
 
-    :param delivery: The delivery, at its end.
-    :param endpoint: Where it sent.
+    :param delivery: The delivery, after its end.
+    :param endpoint: The endpoint that it called.
     """
     tags = {"endpoint": endpoint.name}
     figures = {name: getattr(delivery.report, name) for name in METRICS}

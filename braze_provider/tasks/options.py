@@ -1,4 +1,4 @@
-"""The parameters that all sending operators share: what each of them takes."""
+"""The parameters that all sending operators share, and the values that each of them accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _is_resend(value: Any) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and len(value) <= MAX_RESEND_LENGTH)
 
 
-# What a template makes of a Boolean is text.
+# A template turns a Boolean into text.
 BOOLEANS: dict[bool | str, bool] = {
     **dict.fromkeys((True, "True", "true"), True),
     **dict.fromkeys((False, "False", "false", ""), False),
@@ -40,7 +40,7 @@ _CHOICES = {
 _OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("concurrency", _is_count, "a number above 0"),
     ("max_recipients", _is_count, "a number above 0"),
-    ("max_rejected", _is_number_or_share, "a number of people, or a share below 1"),
+    ("max_rejected", _is_number_or_share, "a number of recipients, or a share below 1"),
     ("max_lateness", lambda value: isinstance(value, timedelta), "a timedelta or a pendulum duration"),
     ("resend", _is_resend, f"true, false or a text of at most {MAX_RESEND_LENGTH} characters"),
     ("allow_duplicates", lambda value: isinstance(value, bool), "a Boolean"),
@@ -54,7 +54,7 @@ _OPTIONAL = ("max_recipients", "max_rejected", "max_lateness")
 
 def option_problems(operator: Any) -> list[Problem]:
     """
-    List what is wrong with an operator's shared parameters.
+    List the mistakes in an operator's shared parameters.
 
     :param operator: The operator.
     """

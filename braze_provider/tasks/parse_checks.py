@@ -1,4 +1,4 @@
-"""What can be said of an operator's arguments at Dag parse, before Airflow has rendered them."""
+"""Checks of an operator's arguments at Dag parse, before Airflow has rendered them."""
 
 from __future__ import annotations
 
@@ -24,54 +24,55 @@ def problems_of_fields(
     model: type[BrazeObject], fields: Mapping[str, Any], *, allow_unknown_fields: bool = False
 ) -> list[Problem]:
     """
-    List the mistakes in a request's fields that rendering can't mend.
+    List the mistakes in a request's fields that rendering can't correct.
 
     :param model: The endpoint's request model.
     :param fields: The fields as given.
-    :param allow_unknown_fields: Whether fields that the models don't know are no mistakes. Default False.
+    :param allow_unknown_fields: Whether fields that the models don't know are allowed. Default False.
     """
     found = problems(model, fields, allow_unknown_fields=allow_unknown_fields)
-    return [problem for problem in found if not _may_be_mended(problem, fields)]
+    return [problem for problem in found if not _may_be_corrected(problem, fields)]
 
 
 def problems_of_constants(
     model: type[SendRequest],
     fields: Mapping[str, Any],
-    people: Mapping[str, Any],
-    people_keys: Mapping[str, str | None],
+    recipients: Mapping[str, Any],
+    recipient_keys: Mapping[str, str | None],
     *,
     allow_unknown_fields: bool = False,
 ) -> list[Problem]:
     """
-    List the mistakes that rendering can't mend.
+    List the mistakes in a sending operator's arguments that rendering can't correct.
 
     :param model: The endpoint's request model.
-    :param fields: The request's fields as given, but those that name people.
-    :param people: What was given to name people, by argument.
-    :param people_keys: By argument: for a list of bare values, the recipient's field that each of them is.
-    :param allow_unknown_fields: Whether fields that the models don't know are no mistakes. Default False.
-    :return: The mistakes in constant arguments, and in how arguments go together. Of a long list of people
-        the first thousand are looked at: all of them are checked before the first request.
+    :param fields: The request's fields as given, without those that name recipients.
+    :param recipients: The arguments that name recipients, as given.
+    :param recipient_keys: By argument, for a list of bare values: the recipient's field that each value
+        gives.
+    :param allow_unknown_fields: Whether fields that the models don't know are allowed. Default False.
+    :return: The mistakes in constant arguments, and in the combination of arguments. Only the first thousand
+        recipients of a list are checked here. All are checked before the first request.
     """
-    if people:
+    if recipients:
         found = model.envelope_problems(fields, allow_unknown_fields=allow_unknown_fields)
     else:
         found = problems(model, fields, allow_unknown_fields=allow_unknown_fields)
-    for argument, rows in people.items():
-        if rows is None:  # Whoever is given here is checked later.
+    for argument, rows in recipients.items():
+        if rows is None:  # These recipients are checked only later.
             continue
-        if reason := reason_against(rows, argument=argument, keys=people_keys):
+        if reason := reason_against(rows, argument=argument, keys=recipient_keys):
             found.append(Problem(argument, reason))
         elif isinstance(rows, (list, tuple)):
             found += _problems_of_rows(
                 model.recipient_model,
                 argument,
                 rows[:MAX_ROWS_CHECKED],
-                people_keys[argument],
+                recipient_keys[argument],
                 allow_unknown_fields=allow_unknown_fields,
             )
-    given = {**fields, **people}
-    return [problem for problem in found if not _may_be_mended(problem, given)]
+    given = {**fields, **recipients}
+    return [problem for problem in found if not _may_be_corrected(problem, given)]
 
 
 def _problems_of_rows(
@@ -94,7 +95,7 @@ def _problems_of_rows(
     return found
 
 
-def _may_be_mended(problem: Problem, fields: Mapping[str, Any]) -> bool:
+def _may_be_corrected(problem: Problem, fields: Mapping[str, Any]) -> bool:
     if problem.fields:
         return any(may_be_templated(fields.get(field)) for field in problem.fields)
     value: Any = fields

@@ -1,4 +1,4 @@
-"""What a task needs to go on from an earlier try: its records, and Airflow's counters of its tries."""
+"""What a task needs to continue after an earlier try: its records, and Airflow's counters of its tries."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Records:
     """
-    Where a task keeps what it has sent.
+    The places where a task keeps what it has sent.
 
-    :param ledger: Decides what may be sent.
-    :param mark: Where Airflow keeps that there was a delivery; None before Airflow 3.3.
-    :param copy: Receipts for people to read, if they are wanted.
-    :param unsent: Who was not sent to, if that is wanted.
+    :param ledger: The ledger, which decides what may be sent.
+    :param mark: The mark in Airflow that there was a delivery. None: before Airflow 3.3.
+    :param copy: The file of receipts for users to read, if the task has one.
+    :param unsent: The file of recipients who were not sent to, if the task has one.
     """
 
     ledger: Ledger
@@ -52,11 +52,11 @@ def records_of(
 
     :param context: Airflow's context of the running task.
     :param ledger_conn_id: Id of a connection to a SQL database.
-    :param receipts_path: Where receipts are written as JSON lines besides.
-    :param unsent_path: Where it is written who was not sent to.
-    :param keeps_people: Whether a ledger in SQL notes who is in each batch. Default False.
-    :return: The ledger, which is one in memory on an Airflow that has no task state store; and what goes with
-        it.
+    :param receipts_path: Path of a file that also gets the receipts, as JSON lines.
+    :param unsent_path: Path of a file for the recipients who were not sent to.
+    :param keeps_people: Whether a ledger in SQL notes the recipients of each batch. Default False.
+    :return: The ledger and the other records. The ledger is one in memory if Airflow has no task state store
+        and no connection is named.
     """
     owner, key = uuid.uuid4().hex, key_of(context)
     store = context.get("task_state_store")  # Airflow 3.3
@@ -89,7 +89,7 @@ def records_of(
 
 def key_of(context: Context) -> DeliveryKey:
     """
-    Tell which task instance's delivery this is.
+    Give the key of this task instance's delivery.
 
     :param context: Airflow's context of the running task.
     """
@@ -100,7 +100,7 @@ def key_of(context: Context) -> DeliveryKey:
 
 def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
     """
-    Tell which run of the task's code this is.
+    Give the numbers that tell this run of the task's code from others.
 
     :param context: Airflow's context of the running task.
     :param retries: The task's ``retries``.
@@ -121,9 +121,9 @@ def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
 
 def trigger_in(seconds: float) -> BaseTrigger:
     """
-    Make a trigger that fires once the rate limit has reset. It never talks to Braze.
+    Make a trigger that fires when the rate limit has reset. It never talks to Braze.
 
-    :param seconds: When to fire.
+    :param seconds: Seconds until it fires.
     """
     from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 

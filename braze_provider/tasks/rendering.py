@@ -1,4 +1,4 @@
-"""How the operators' template fields are rendered: content beside Liquid, ids as text, people as a count."""
+"""How operators render template fields: content beside Liquid, ids as text, and recipients as a number."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from braze_provider._compat import Context
 
 
-# Shorter than a file's name may be.
+# The bound is shorter than the longest name that a file may have.
 _PATH = re.compile(r"[\w ./-]{1,200}\.\w{1,10}", re.ASCII)
 
 
 class LiquidAwareRendering(BaseOperator):
     """
-    An operator whose template fields are of three kinds; any other field is plain Jinja.
+    An operator with three special kinds of template fields. All other fields are plain Jinja.
 
-    Airflow renders the fields of a plain and of a mapped task through the one method overridden here.
+    Airflow renders the fields of plain and mapped tasks through the one method that this class overrides.
     """
 
     content_fields: ClassVar[tuple[str, ...]] = ()
-    """Message content: what is not Airflow's reaches Braze byte for byte."""
-    id_fields: ClassVar[tuple[str, ...]] = ()
-    """Ids and choices: never parsed again after they were rendered, not even natively."""
-    people_fields: ClassVar[dict[str, str | None]] = {}
-    """People: rendered as ids, and wrapped so that Airflow stores their number. The value is the recipient's
-    field that a bare item of the list is; None where the items are objects."""
+    """Message content: everything that Airflow does not render reaches Braze byte for byte."""
+    text_fields: ClassVar[tuple[str, ...]] = ()
+    """Ids and choices: native rendering does not parse them again."""
+    recipient_fields: ClassVar[dict[str, str | None]] = {}
+    """Recipients: rendered like ids, and wrapped so that Airflow stores only their number. The value is the
+    recipient's field that a bare item of the list gives. None: the items are objects."""
 
     def _do_render_template_fields(
         self,
@@ -58,7 +58,7 @@ class LiquidAwareRendering(BaseOperator):
         jinja_env: Environment,
         seen_oids: set[int],
     ) -> None:
-        own = {*self.content_fields, *self.id_fields, *self.people_fields} if parent is self else set()
+        own = {*self.content_fields, *self.text_fields, *self.recipient_fields} if parent is self else set()
         for field in template_fields:
             value = getattr(parent, field)
             path = field if parent is self else f"{type(parent).__name__}.{field}"
@@ -79,7 +79,7 @@ class LiquidAwareRendering(BaseOperator):
     ) -> Any:
         if isinstance(value, RecipientSource):
             return self._rendered_source(value, context, jinja_env, seen_oids)
-        # A mapped task's values that come from XCom are there already, and are never rendered.
+        # Values that a mapped task gets from XCom are final, and are never rendered.
         if id(value) not in seen_oids:
             native = self._is_native()
             if field in self.content_fields:
@@ -91,12 +91,13 @@ class LiquidAwareRendering(BaseOperator):
             else:
                 with explaining(field, value, context, jinja_env):
                     value = self.render_template(value, context, jinja_env, seen_oids)
-        if field in self.people_fields:
-            return source_of(value, argument=field, keys=self.people_fields)
+        if field in self.recipient_fields:
+            return source_of(value, argument=field, keys=self.recipient_fields)
         return value
 
     def _refuse_none(self, field: str, given: Any) -> None:
-        # Left out in silence, a segment or an audience would no longer narrow down who is sent to.
+        # A segment or an audience that is None would be left out silently, and more users would get the
+        # message.
         if isinstance(given, XComArg):
             raise BrazeTemplateError(
                 f"{field}: the task that gives it has returned None. Let it return a value, or leave the "
@@ -110,13 +111,13 @@ class LiquidAwareRendering(BaseOperator):
             self.log.info("In %s, left to Braze as Liquid:\n%s", field, "\n".join(left.outputs))
 
     def content_problems(self) -> list[Problem]:
-        """List the texts of messages that are the path of a file, as Airflow's templates may be named."""
+        """List the texts of messages that are the path of a file. In other fields, Airflow would read it."""
         dag = self.get_dag()
         if dag is None:
             return []
         folders = [Path(folder) for folder in (dag.folder, *(dag.template_searchpath or ()))]
         return [
-            Problem(path, f"is the path of a file; ContentFile({text!r}) sends what the file holds")
+            Problem(path, f"is the path of a file; ContentFile({text!r}) sends the content of the file")
             for field in self.content_fields
             for path, text in _texts(getattr(self, field), field)
             if _PATH.fullmatch(text) and any((folder / text).is_file() for folder in folders)
@@ -125,7 +126,7 @@ class LiquidAwareRendering(BaseOperator):
     def _rendered_source(
         self, source: RecipientSource, context: Context, jinja_env: Environment, seen_oids: set[int]
     ) -> RecipientSource:
-        # A copy, because Dags share one source between tasks, and each renders it with its own context.
+        # A copy, because several tasks may share one source, and each renders it with its own context.
         rendered = copy.copy(source)
         load_template_files(rendered, jinja_env)
         self._render_nested_template_fields(rendered, context, jinja_env, seen_oids)

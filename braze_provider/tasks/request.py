@@ -22,13 +22,13 @@ class BrazeRequestOperator(BrazeTask):
 
     Its parameters are those that every one of them takes.
 
-    A failure after which a repeat does no harm is repeated, up to six times. A refusal fails the task at
-    once, since a retry would meet it again.
+    After a failure, the request is repeated as long as a repeat does no harm: six requests at most. A refusal
+    fails the task at once, because a retry would be refused too.
 
     :param braze_conn_id: Id of the Airflow connection of type ``braze``. Default ``braze_default``.
         (templated)
-    :param allow_unknown_fields: Hand fields that this package does not know on to Braze as they are. Default
-        False: they are refused, because most are typing mistakes.
+    :param allow_unknown_fields: Whether to send fields that this package does not know to Braze unchanged.
+        Default False: they are refused, because most are typing mistakes.
     """
 
     each: ClassVar[tuple[str, str] | None] = None
@@ -95,7 +95,7 @@ class BrazeRequestOperator(BrazeTask):
         """
         Check the arguments that rendering will not change, at Dag parse.
 
-        :raises BrazeValidationError: With every mistake that can be seen already.
+        :raises BrazeValidationError: With all mistakes that can be found before rendering.
         """
         from braze_provider.tasks.parse_checks import problems_of_fields
 

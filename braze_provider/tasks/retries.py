@@ -1,4 +1,4 @@
-"""What Airflow 3.3 and newer are told about retrying a failed delivery."""
+"""The retry policy of a failed delivery, for Airflow 3.3 and newer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 class BrazeRetryPolicy(RetryPolicy):
     """
-    Retry when it can help, and when.
+    Decides whether a failed task is retried, and when.
 
-    A wrong key, a missing permission or a malformed connection fails at once: a retry would meet it again. A
-    rate limit that is closed is waited for until it resets. Everything else is left to the task's settings.
+    A wrong key, a missing permission or a malformed connection fails the task at once, because a retry would
+    fail in the same way. If a rate limit is closed, the retry comes when it resets. Everything else is left
+    to the task's settings.
     """
 
     def evaluate(
@@ -28,9 +29,9 @@ class BrazeRetryPolicy(RetryPolicy):
         """
         Decide about a failed try.
 
-        :param exception: What it failed with.
+        :param exception: The error of the try.
         :param try_number: Number of the try, from 1.
-        :param max_tries: Number of tries at most.
+        :param max_tries: The largest number of tries.
         :param context: Airflow's context of the task.
         """
         if isinstance(exception, (BrazeConfigurationError, BrazeConnectionError)):
@@ -40,7 +41,7 @@ class BrazeRetryPolicy(RetryPolicy):
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
-        """Give what there is to store of the policy: nothing but its class."""
+        """Give the data that Airflow stores with the policy's class: none."""
         return {}
 
     @classmethod
@@ -48,6 +49,6 @@ class BrazeRetryPolicy(RetryPolicy):
         """
         Make the policy again.
 
-        :param data: What :meth:`serialize` gave.
+        :param data: The data from :meth:`serialize`.
         """
         return cls()

@@ -28,16 +28,17 @@ class BrazeSendOperator(BrazeTask):
     """
     Base of the operators that send. Its parameters are those that every one of them takes.
 
-    **What a retry does.** With a durable ledger (``ledger_conn_id``, or Airflow 3.3 and newer) a retry goes
-    on where the last try stopped, and so does a cleared task. Without one, a retry sends nothing, because it
-    can't tell what the earlier try has sent; a task that fails is therefore not retried. On
-    Airflow 3.3 and newer a wrong key or connection fails at once, and a rate limit is waited for (unless the
-    task has a ``retry_policy`` of its own).
+    **What a retry does.** With a durable ledger (``ledger_conn_id``, or Airflow 3.3 and newer) a retry
+    continues where the last try stopped, and so does a cleared task. Without one, a retry would send nothing,
+    because it can't know what the earlier try has sent. A task without a durable ledger is therefore not
+    retried when it fails. On Airflow 3.3 and newer a wrong key or connection fails the task at once, and a
+    retry waits for the rate limit (unless the task has a ``retry_policy`` of its own).
 
-    **What a kill leaves behind.** On SIGTERM (a timeout, *mark failed*, a worker shutting down) nothing more
-    is sent, the requests under way are waited for, and the task fails with its figures. After SIGKILL the
-    batches that were claimed and have no outcome are in doubt: those under way, and what was claimed until
-    the ledger's next write, which a fast ledger has every tenth of a second.
+    **What a kill leaves behind.** On SIGTERM (a timeout, *mark failed*, a worker that shuts down) nothing
+    more is sent. The task waits for the requests under way, and fails with its figures. After SIGKILL, the
+    recipients of all batches that were claimed and have no outcome are in doubt. These are the batches under
+    way, and those that were claimed in advance, for the time until the ledger's next write. A fast ledger
+    writes every tenth of a second.
 
     XCom ``return_value`` is the :class:`~braze_provider.delivery.report.DeliveryReport` as a dict; XCom
     ``dispatch_ids`` lists the dispatch ids in batch order, the first 10,000 of them. Where Braze gives other
@@ -47,46 +48,49 @@ class BrazeSendOperator(BrazeTask):
         (templated)
     :param concurrency: Requests under way at the same time. Default 8.
     :param on_uncertain: What to do about requests that Braze may have accepted, such as after a read
-        timeout: ``hold`` (default) sends nothing again and fails at the end, ``resend`` repeats them as
-        Braze advises, ``accept`` takes them for sent. (templated)
+        timeout: ``hold`` (default) does not repeat them and fails at the end, ``resend`` repeats them as
+        Braze advises, ``accept`` counts them as sent. (templated)
     :param on_invalid: What to do about invalid recipients: ``fail`` (default) before anything is sent, or
         ``skip``.
-    :param max_recipients: A brake: more recipients than this fail before the first request. Default: none.
-    :param max_rejected: A brake: more rejected people than this number, or than this share (a number below
-        1), stop the delivery; the rest is not sent. Default: none. The first batches stop it in any case if
-        they are all refused for one and the same reason.
-    :param on_empty: What to do when the source names nobody: ``succeed`` (default) with a warning, ``skip``
-        the task, or ``fail``.
-    :param max_lateness: A run whose data interval ended longer ago than this ``timedelta`` or pendulum
-        duration is skipped. A run without a data interval is measured against its partition date, else
-        against ``run_after``. Default: never.
-    :param ledger_conn_id: Id of a connection to a SQL database (SQLite, PostgreSQL, MySQL) in which receipts
-        are kept. Default: Airflow's task state store, which is there from Airflow 3.3 on. (templated)
+    :param max_recipients: A brake: with more recipients than this, the task fails before the first request.
+        Default: none.
+    :param max_rejected: A brake: with more rejected recipients than this number, or than this share (a number
+        below 1), the delivery stops and does not send the rest. Default: none. The delivery always stops if
+        its first batches are all refused for the same reason.
+    :param on_empty: What to do if the source has no recipients: ``succeed`` (default) with a warning,
+        ``skip`` the task, or ``fail``.
+    :param max_lateness: The task is skipped if the run's data interval ended longer ago than this
+        ``timedelta`` or pendulum duration. For a run without a data interval, the partition date counts, else
+        ``run_after``. Default: the task is never skipped.
+    :param ledger_conn_id: Id of a connection to a SQL database (SQLite, PostgreSQL, MySQL) that keeps the
+        receipts. Default: Airflow's task state store, which exists since Airflow 3.3. (templated)
     :param receipts_path: Path or URL, as ``ObjectStoragePath`` takes it, of a file to which each settled
         batch adds a JSON line with its ids. On object storage, which can't append, files are made
         whose names begin like it. Default: none. (templated)
-    :param unsent_path: Path or URL of a file that is to end in ``.jsonl``, one for each task instance. A try
-        that leaves somebody in doubt, rejected, not sent to or invalid writes a JSON line for each of them,
-        and a later try that settles them all removes it. A line is the recipient **in clear**, with row,
+    :param unsent_path: Path or URL of a file whose name ends in ``.jsonl``, one for each task instance. A try
+        writes a JSON line to it for each recipient who is in doubt, rejected, not sent to or invalid. A later
+        try that settles all of them removes the file. A line holds the recipient **in clear**, with row,
         batch, state and reason in ``_unsent``. ``FileRecipients`` reads it, so that another task can send to
-        all that are in it, those in doubt included. A local file is made private to the task's user.
-        Default: none. (templated)
-    :param allow_duplicates: Send to a person once for each row that names them. Braze itself sends once for
-        each request. Default False: the first row counts.
-    :param resend: Start over with everybody, also with those who were sent to. True does so once for each
-        time that this task is cleared. A text does so once, ever; a new text does so once more. Default
-        False. (templated)
-    :param on_source_change: What to do when an earlier try has sent something and the source names other
-        people now: ``fail`` (default) before anything is sent, or ``send_rest``. The latter leaves what is
-        on record as it is, and sends to whoever is in none of it. It needs ``ledger_conn_id``, and the
-        ledger then keeps a digest of each person, keyed with a secret of its own.
-    :param deferrable: Whether the task gives its slot back while the rate limit is closed for longer than
-        ``max_slot_wait``. Needs a durable ledger and a triggerer. Default: Airflow's ``default_deferrable``.
-    :param max_slot_wait: Seconds to wait in the slot at most, if ``deferrable``. Default 60.
+        all recipients in it, also to those in doubt. Only the task's user may read a local file. Default:
+        none. (templated)
+    :param allow_duplicates: Whether a recipient gets a message for each row that names them. Braze itself
+        sends only once for each request. Default False: only the first row counts.
+    :param resend: Whether to start over and send to all recipients again, also to those who were sent to.
+        True does so once each time this task is cleared. A text does so only once, and a new text once more.
+        Default False. (templated)
+    :param on_source_change: What to do if an earlier try has sent something and the source now names other
+        recipients: ``fail`` (default) before anything is sent, or ``send_rest``. ``send_rest`` keeps all
+        receipts as they are, and sends to the recipients who are in none of them. It needs
+        ``ledger_conn_id``. The ledger then keeps a digest of each recipient, made with a secret key of the
+        ledger.
+    :param deferrable: Whether the task gives its slot back if the rate limit is closed for longer than
+        ``max_slot_wait``. It needs a durable ledger and a triggerer. Default: Airflow's
+        ``default_deferrable``.
+    :param max_slot_wait: Longest wait in the slot in seconds, if ``deferrable``. Default 60.
     :param dry_run: Validate, count and log an example request, but send nothing. Default False.
-    :param allow_unknown_fields: Hand fields that this package does not know on to Braze as they are, in the
-        request and in recipients, for the day on which Braze adds one. The log names each once. Default
-        False: they are refused, because most are typing mistakes.
+    :param allow_unknown_fields: Whether to send fields that this package does not know to Braze unchanged, in
+        the request and in recipients. So a field that Braze adds later can be used at once. The log names
+        each field once. Default False: they are refused, because most are typing mistakes.
     """
 
     templated_options: ClassVar[tuple[str, ...]] = (
@@ -145,11 +149,11 @@ class BrazeSendOperator(BrazeTask):
         self.on_source_change = on_source_change
         self.deferrable = deferrable
         self.max_slot_wait = max_slot_wait
-        # Airflow's own method of this name is called by nothing any more.
+        # Airflow has a method of this name, but no longer calls it.
         self.dry_run = dry_run  # type: ignore[method-assign,assignment,unused-ignore]
         self.allow_unknown_fields = allow_unknown_fields
         self._delivery: Delivery | None = None
-        # A mapped task is given None outright, so that a default argument would not do.
+        # A mapped task gets None explicitly, so a default argument would have no effect.
         if RetryPolicy is not None and self.retry_policy is None:
             from braze_provider.tasks.retries import BrazeRetryPolicy
 
@@ -160,10 +164,10 @@ class BrazeSendOperator(BrazeTask):
         return None
 
     def recipient_source(self) -> RecipientSource | None:
-        """Return where the recipients come from; None when the request names none."""
+        """Return the source of the recipients. None: the request names no recipients."""
         sources = [
-            source_of(value, argument=argument, keys=self.people_fields)
-            for argument, value in self._set(self.people_fields).items()
+            source_of(value, argument=argument, keys=self.recipient_fields)
+            for argument, value in self._set(self.recipient_fields).items()
         ]
         return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)
 
@@ -173,7 +177,7 @@ class BrazeSendOperator(BrazeTask):
         return self._deliver(context, resumed=False)
 
     def resume(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Go on after the rate limit has reset, and return the report."""
+        """Continue after the rate limit has reset, and return the report."""
         return self._deliver(context, resumed=True)
 
     def _deliver(self, context: Context, *, resumed: bool) -> dict[str, Any]:
@@ -192,7 +196,7 @@ class BrazeSendOperator(BrazeTask):
             report = delivery.run(self.request_values(), self.recipient_source()).to_dict()
             self._push_ids(context, delivery)
         except LedgerLostError:
-            raise  # The copy that has taken over reports: this one's figures would replace its.
+            raise  # Another copy has taken over. It reports, and this copy must not replace its figures.
         except BaseException as error:
             if isinstance(error, NobodyError) and self.on_empty == "skip":
                 # Airflow does not log why a task was skipped.
@@ -203,7 +207,7 @@ class BrazeSendOperator(BrazeTask):
                 self.log.warning("The task is not retried: ledger_conn_id makes retries possible")
             needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError, TimePassedError))
             if needs_a_person or not delivery.may_be_retried:
-                # An error of ours says everything in its text, which a chain would print twice.
+                # An error of this package says everything in its text. A chained error would print it twice.
                 cause = error.__cause__ if isinstance(error, BrazeError) else error
                 raise AirflowFailException(str(error) or type(error).__name__) from cause
             raise
@@ -260,7 +264,7 @@ class BrazeSendOperator(BrazeTask):
         )
 
     def on_kill(self) -> None:
-        """Send nothing more; what is under way is waited for."""
+        """Send nothing more, and wait for the requests under way."""
         if self._delivery is not None:
             self._delivery.stop()
 
@@ -268,13 +272,13 @@ class BrazeSendOperator(BrazeTask):
         """
         Check the arguments that rendering will not change, at Dag parse.
 
-        :raises BrazeValidationError: With every mistake that can be seen already.
+        :raises BrazeValidationError: With all mistakes that can be found before rendering.
         """
         from braze_provider.tasks.parse_checks import problems_of_constants
 
-        people = self._set(self.people_fields)
-        if self.on_invalid == "skip":  # Then bad rows are no mistake, only that there are people counts.
-            people = dict.fromkeys(people, None)
+        recipients = self._set(self.recipient_fields)
+        if self.on_invalid == "skip":  # Bad rows are then allowed. Only the names of the arguments count.
+            recipients = dict.fromkeys(recipients, None)
         self.refuse(
             [
                 *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
@@ -282,8 +286,8 @@ class BrazeSendOperator(BrazeTask):
                 *problems_of_constants(
                     model_of(self.endpoint),
                     self.request_values(),
-                    people,
-                    self.people_fields,
+                    recipients,
+                    self.recipient_fields,
                     allow_unknown_fields=self.allow_unknown_fields is True,
                 ),
             ]

@@ -1,4 +1,4 @@
-"""What all tasks of this package have in common: fields, a connection, and checks at Dag parse."""
+"""The base of all tasks of this package: fields, a connection, and checks at Dag parse."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class BrazeTask(LiquidAwareRendering):
     """
     Base of all operators and sensors.
 
-    A class states each of its fields once, by kind, in :attr:`request_fields`. What Airflow and the rendering
-    read (``template_fields`` and the like) is derived from that.
+    A class states each of its fields once, by kind, in :attr:`request_fields`. All that Airflow and the
+    rendering read (``template_fields`` and similar) is derived from it.
     """
 
     endpoint: ClassVar[Endpoint]
@@ -46,7 +46,7 @@ class BrazeTask(LiquidAwareRendering):
     """The other arguments that are rendered, all of them as text."""
     ui_color = "#f9e1d2"
 
-    # Text once it is rendered.
+    # Text after it is rendered.
     braze_conn_id: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -54,14 +54,14 @@ class BrazeTask(LiquidAwareRendering):
         if "endpoint" in vars(cls) and "endpoints" not in vars(cls):
             cls.endpoints = (cls.endpoint,)
         if not {"request_fields", "templated_options"} & vars(cls).keys():
-            return  # A subclass of a user's may have template fields of its own.
+            return  # A user's subclass may have template fields of its own.
         names = {
             kind: tuple(name for name, field in cls.request_fields.items() if field.kind is kind)
             for kind in Kind
         }
-        cls.id_fields = (*names[Kind.TEXT], *cls.templated_options)
+        cls.text_fields = (*names[Kind.TEXT], *cls.templated_options)
         cls.content_fields = names[Kind.CONTENT]
-        cls.people_fields = {name: cls.request_fields[name].item for name in names[Kind.RECIPIENTS]}
+        cls.recipient_fields = {name: cls.request_fields[name].item for name in names[Kind.RECIPIENTS]}
         fixed = names[Kind.FIXED]
         cls.template_fields = (*(n for n in cls.request_fields if n not in fixed), *cls.templated_options)
         cls.template_fields_renderers = {
@@ -78,15 +78,15 @@ class BrazeTask(LiquidAwareRendering):
         return BrazeHook(self.braze_conn_id)
 
     def request_values(self) -> dict[str, Any]:
-        """Give the fields of the request that are set, recipients excepted."""
-        return self._set(name for name in self.request_fields if name not in self.people_fields)
+        """Give the fields of the request that are set, without the recipients."""
+        return self._set(name for name in self.request_fields if name not in self.recipient_fields)
 
     def refuse(self, problems: list[Problem]) -> None:
         """
-        Raise an error that names the task.
+        Raise an error that names the task, if there are problems.
 
-        :param problems: What is wrong. Default: nothing, and nothing is raised.
-        :raises BrazeValidationError: If anything is wrong.
+        :param problems: The problems.
+        :raises BrazeValidationError: If there is a problem.
         """
         if problems:
             raise BrazeValidationError(f"{type(self).__name__} {self.task_id!r}", problems)

@@ -21,7 +21,7 @@ def moment(value: Any, *, field: str) -> pendulum.DateTime:
 
     :param value: A datetime with a time zone, or ISO 8601 text with one.
     :param field: Name of the field, for errors.
-    :raises BrazeValidationError: If it is none, or has no time zone.
+    :raises BrazeValidationError: If the value is not a moment, or has no time zone.
     """
     if isinstance(value, datetime) and value.tzinfo is not None:
         return pendulum.instance(value)

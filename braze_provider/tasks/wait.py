@@ -1,4 +1,4 @@
-"""A task that waits for a state: in its slot, in slots of its own from time to time, or in the triggerer."""
+"""A task that waits for a state: in its slot, in a new slot from time to time, or in the triggerer."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from braze_provider.tasks.arguments import Templated
 
 GRACE_SECONDS = 60.0
-"""How much later than the trigger Airflow itself ends the wait: only if no triggerer runs."""
+"""Seconds from the trigger's end until Airflow itself ends the wait. It does so only if no triggerer runs."""
 
 
 class BrazeSensor(BrazeTask, BaseSensorOperator):
     """
-    Base of the sensors. Its parameters are those that every one of them takes.
+    Base of the sensors. All sensors take its parameters.
 
-    Waiting with ``mode="poke"``, with ``mode="reschedule"`` and with ``deferrable=True`` ends in the same
-    way: with a result; once ``timeout`` is over, with the last state seen; or at once when the state can't
-    come any more. A look that fails for a reason that may pass, such as a 502 or a 429, is made again.
+    The wait ends in the same way with ``mode="poke"``, ``mode="reschedule"`` and ``deferrable=True``: with a
+    result; with the last state seen, once ``timeout`` is over; or at once, if the state can't come any more.
+    If a look fails for a reason that may pass, such as a 502 or a 429, the sensor looks again later.
 
     Airflow's own parameters of a sensor say how long to wait: ``timeout`` (seconds; default: the setting
     ``sensors.default_timeout``, seven days), ``poke_interval`` (seconds; default 60), ``mode``,
@@ -43,7 +43,7 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
 
     look: ClassVar[Look]
-    """A function of the sensor's module, by whose name the triggerer finds it."""
+    """A function of the sensor's module. The triggerer finds it by its name."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
 
     @abstractmethod
     def arguments_of_look(self) -> dict[str, Any]:
-        """Give what to look for, as JSON. Called once the fields are rendered."""
+        """Give the arguments of the look, as JSON. Called after the fields are rendered."""
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
@@ -72,7 +72,7 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
         return PokeReturnValue(is_done=seen.has_come, xcom_value=seen.result)
 
     def execute(self, context: Context) -> Any:
-        """Wait, and return what was seen."""
+        """Wait, and return the result of the last look."""
         if self.deferrable:
             try:
                 seen = self.poke(context)
@@ -91,10 +91,10 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """
-        Go on after the triggerer has waited.
+        Continue after the triggerer has waited.
 
         :param context: Airflow's context of the task.
-        :param event: What came of it.
+        :param event: How the wait ended.
         """
         if event["end"] == "never":
             raise AirflowFailException(event["state"])

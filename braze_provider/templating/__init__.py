@@ -1,18 +1,18 @@
 """
 Jinja that leaves Liquid alone.
 
-Message content is full of Liquid, which Braze renders for each person when it sends. Airflow's Jinja
-would raise on most of it and silently swallow the rest, so content is read by one rule instead:
+Message content is full of Liquid, which Braze renders for each recipient when it sends. Airflow's Jinja would
+fail on most of the Liquid and silently remove the rest. So one rule decides instead:
 
-    ``{{ … }}`` is Airflow's if its expression begins with a name of Airflow's templates (``ds``,
-    ``params``, ``macros``, a macro of the Dag's …) and contains no ``${``. Everything else, every
-    ``{% … %}`` and every ``{# … #}`` is Liquid (or CSS) and reaches Braze byte for byte.
+    Airflow renders ``{{ … }}`` if its expression begins with a name of Airflow's templates (``ds``,
+    ``params``, ``macros``, a macro of the Dag …) and contains no ``${``. Everything else, also every
+    ``{% … %}`` and every ``{# … #}``, is Liquid (or CSS) and reaches Braze byte for byte.
 
-A name of Airflow's that the run lacks, such as ``ds`` in a run without a logical date, is an error: never is
-it left to Liquid, which would make nothing of it.
+An Airflow name that the run lacks is an error, such as ``ds`` in a run without a logical date. It is never
+left to Liquid, which would render it as nothing.
 
-Where the rule reads a text the wrong way round, ``airflow.sdk.literal("…")`` makes all of it Liquid and
-:class:`Jinja` makes all of it Airflow's.
+If the rule is wrong for a text, ``airflow.sdk.literal("…")`` makes the whole text Liquid, and :class:`Jinja`
+lets Airflow render the whole text.
 """
 
 from braze_provider.templating.content import (

@@ -1,4 +1,4 @@
-"""Message content, and how it is rendered."""
+"""How message content is rendered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.templating.expressions import DELIMITERS, Expression, find_outputs
-from braze_provider.templating.names import AIRFLOWS, DATED, missing_in, names_of, resemblance
+from braze_provider.templating.names import AIRFLOW_NAMES, DATED_NAMES, missing_in, names_of, resemblance
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class BrazeTemplateError(BrazeError, ValueError):
-    """Message content that Airflow can't render; names the field and the expression."""
+    """Airflow can't render message content. The error names the field and the expression."""
 
 
 @dataclass(frozen=True)
 class Jinja:
     """
-    Text that is Jinja from beginning to end, tags and comments included, as in any other template field.
+    Text that is all Jinja, with its tags and comments, as in any other template field.
 
-    :param text: The template. A part that Braze shall see needs ``{% raw %} … {% endraw %}``.
+    :param text: The template. A part for Braze needs ``{% raw %} … {% endraw %}``.
     """
 
     text: str
@@ -39,15 +39,15 @@ class Jinja:
 @dataclass(frozen=True)
 class ContentFile:
     """
-    Content that lives in a file.
+    Content from a file.
 
-    It is searched for where Airflow searches for templates: beside the Dag's file, and in the Dag's
-    ``template_searchpath``. In the place of ``messages`` or of a whole channel the file holds JSON;
-    anywhere deeper its text is the value.
+    The file is looked for where Airflow looks for templates: beside the Dag's file, and in the Dag's
+    ``template_searchpath``. In the place of ``messages`` or of a whole channel, the file holds JSON. Anywhere
+    deeper, its text is the value.
 
     :param path: Path relative to one of those folders. Jinja in it is rendered.
-    :param reads_as: ``mixed`` (default) for the rule of this module, ``liquid`` to leave every byte alone,
-        ``jinja`` as :class:`Jinja` does.
+    :param reads_as: ``mixed`` (default) for the rule of this package, ``liquid`` to leave every byte as it
+        is, ``jinja`` to read the file as :class:`Jinja`.
     """
 
     path: str
@@ -57,23 +57,23 @@ class ContentFile:
 @dataclass(frozen=True)
 class LeftToLiquid:
     """
-    What rendering content has left as it was.
+    The parts of content that rendering leaves to Liquid.
 
     :param outputs: Each ``{{ … }}`` once.
-    :param doubts: For those that look as if they were meant for Airflow: why. By place and output.
+    :param doubts: Why some of them look as if they were meant for Airflow, by place and output.
     """
 
     outputs: dict[str, None] = dataclasses.field(default_factory=dict)
     doubts: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-# ``messages`` itself and each of its channels are objects, so a file in their place holds JSON.
+# ``messages`` and each of its channels are objects, so a file in their place holds JSON.
 _JSON_DEPTH = 1
 
 
 def may_be_templated(value: Any) -> bool:
     """
-    Tell whether rendering may change a value, so that it can't be judged before.
+    Tell whether rendering may change a value. If it may, the value can't be checked before.
 
     :param value: A constructor argument, as the Dag's author gave it.
     """
@@ -102,16 +102,17 @@ def render_content(
     :param context: Airflow's template context.
     :param jinja_env: The Dag's Jinja environment, with its macros, filters and search path.
     :param field: Name of the template field, for error messages.
-    :param native: Whether a text that is one expression of Airflow's becomes its value with its own type
-        (``render_template_as_native_obj``). Default: everything is text.
-    :param left: Takes note of what is left to Liquid. Default: nobody does.
-    :raises BrazeTemplateError: If something of Airflow's can't be rendered; names the place.
+    :param native: Whether a text that is a single Airflow expression becomes the expression's value and keeps
+        its type (``render_template_as_native_obj``). Default: everything becomes text.
+    :param left: Collects the parts that are left to Liquid. Default: they are not collected.
+    :raises BrazeTemplateError: If an Airflow expression can't be rendered. The error names the place.
     """
     from jinja2 import StrictUndefined
 
     names = names_of(context, jinja_env)
-    # Whatever the Dag makes of undefined names, nobody is sent a hole in the place of one of Airflow's.
-    variables = {**{name: StrictUndefined(name=name) for name in AIRFLOWS - set(context)}, **context}
+    # Strict for Airflow's names, also if the Dag allows undefined names: no recipient gets a gap in a
+    # message.
+    variables = {**{name: StrictUndefined(name=name) for name in AIRFLOW_NAMES - set(context)}, **context}
 
     def evaluate(template: str, path: str) -> Any:
         with explaining(path, template, context, jinja_env, is_content=True):
@@ -130,11 +131,11 @@ def render_content(
             value = evaluate(output.source, path)
             if native and output.start == 0 and output.end == len(text):
                 return value
-            # By its text, because Airflow's own values may be proxies, of None as well.
+            # The text is compared, because Airflow's values may be proxies, also proxies of None.
             if str(value) == "None" and not isinstance(value, str):
                 raise BrazeTemplateError(
-                    f"{path}: {_shortened(output.source)} is None in this run, and people would read 'None'; "
-                    "give it a | default('…', true)"
+                    f"{path}: {_shortened(output.source)} is None in this run, and recipients would read "
+                    "'None'; give it a | default('…', true)"
                 )
             before = text[position : output.start]
             pieces += (before.rstrip() if output.strip_before else before, str(value))
@@ -175,22 +176,23 @@ def render_content(
 
 def refuse_text(value: Any, path: str) -> None:
     """
-    Refuse text that a template has made where an object belongs.
+    Refuse text if a template should have made an object.
 
-    :param value: What the template has made.
-    :param path: Its place.
-    :raises BrazeTemplateError: If it is text.
+    :param value: The value that the template made.
+    :param path: Place of the value.
+    :raises BrazeTemplateError: If the value is text.
     """
     if isinstance(value, str):
         raise BrazeTemplateError(
-            f"{path}: must be an object, and the template makes text. A template makes an object only with "
-            "render_template_as_native_obj=True; an XComArg and, for messages, a ContentFile always do"
+            f"{path}: must be an object, but the template makes text. A template makes an object only with "
+            "render_template_as_native_obj=True. An XComArg can always be an object, and for "
+            "messages a ContentFile can too"
         )
 
 
 def refuse_undefined(value: Any) -> None:
     """
-    Raise where Airflow's native rendering has put an undefined name in the place of a value.
+    Raise an error if Airflow's native rendering left an undefined name in the place of a value.
 
     :param value: The rendered value, at any depth.
     :raises jinja2.UndefinedError: If the Dag refuses undefined names.
@@ -209,15 +211,15 @@ def explaining(
     path: str, template: Any, context: Context, jinja_env: Environment, *, is_content: bool = False
 ) -> Iterator[None]:
     """
-    Name the place and the way out when a template can't be rendered.
+    Give errors of rendering the place of the template and a way to mend it.
 
     :param path: Its place, such as ``messages.email.body``.
     :param template: The template: text, or an object or list of it, at any depth.
     :param context: Airflow's template context.
     :param jinja_env: The Dag's Jinja environment.
-    :param is_content: Whether it is message content, in which ``{% raw %}`` is Liquid's. Default: it is plain
-        Jinja.
-    :raises BrazeTemplateError: In the place of what Jinja and the functions in an expression raise.
+    :param is_content: Whether the template is message content, where ``{% raw %}`` belongs to Liquid.
+        Default: it is plain Jinja.
+    :raises BrazeTemplateError: Instead of the errors of Jinja and of the functions in an expression.
     """
     from jinja2 import TemplateError
 
@@ -242,10 +244,10 @@ def _way_out(missing: list[str]) -> str:
     if not missing:
         return ""
     names = " and ".join(missing)
-    if not DATED.issuperset(missing):
-        return f"This run has no {names}: default('…') can stand in. "
+    if not DATED_NAMES.issuperset(missing):
+        return f"This run has no {names}: give a default('…'). "
     return (
-        f"This run has no logical date and therefore no {names}: trigger it with one, use "
+        f"This run has no logical date and therefore no {names}: trigger it with a logical date, use "
         "dag_run.run_after, which every run has, or give a default('…'). "
     )
 
@@ -256,16 +258,16 @@ def _shortened(template: str) -> str:
 
 def render_keeping_types(value: Any, context: Context, jinja_env: Environment, *, field: str) -> Any:
     """
-    Render plain Jinja natively, but for fields that hold ids.
+    Render plain Jinja natively in a field that holds ids.
 
-    Airflow's native rendering parses every rendered text once more, which turns the id ``1e5`` into a
+    Airflow's native rendering would parse every rendered text once more, and turn the id ``1e5`` into a
     number. Here an expression keeps the type of its value, and text stays text.
 
     :param value: The field's value, at any depth.
     :param context: Airflow's template context.
     :param jinja_env: The Dag's Jinja environment.
     :param field: Name of the template field, for error messages.
-    :raises BrazeTemplateError: If it can't be rendered; names the field.
+    :raises BrazeTemplateError: If the value can't be rendered. The error names the field.
     """
     if _is_resolvable(value):
         return value.resolve(context)
@@ -280,9 +282,9 @@ def render_keeping_types(value: Any, context: Context, jinja_env: Environment, *
 
 def load_template_files(holder: Any, jinja_env: Environment) -> None:
     """
-    Put the text of template files in the place of their names, as Airflow does for an operator's own fields.
+    Replace the names of template files with their text, as Airflow does for an operator's own fields.
 
-    :param holder: An object with ``template_fields``, and with ``template_ext`` if any may name a file.
+    :param holder: An object with ``template_fields``, and with ``template_ext`` if a field may name a file.
     :param jinja_env: The Dag's Jinja environment.
     """
     endings = tuple(getattr(holder, "template_ext", ()))
@@ -303,7 +305,7 @@ def _map_texts(change: Callable[[str], Any], value: Any) -> Any:
 
 
 def _evaluate(template: str, variables: dict[str, Any], jinja_env: Environment) -> Any:
-    """Render a template: one expression becomes its value with its own type, anything else becomes text."""
+    """Render a template. A single expression keeps the type of its value; anything else becomes text."""
     if not any(delimiter in template for delimiter in DELIMITERS):
         return template
     from jinja2 import Undefined, nodes
@@ -326,15 +328,15 @@ def _read(name: str, jinja_env: Environment, path: str) -> str:
 
     loader = jinja_env.loader
     if loader is None:
-        raise BrazeTemplateError(f"{path}: the Dag has no folder in which the file {name!r} could be")
+        raise BrazeTemplateError(f"{path}: the Dag has no folder to search for the file {name!r}")
     try:
         text, filename, _ = loader.get_source(jinja_env, name)
     except TemplateNotFound:
-        folders = ", ".join(getattr(loader, "searchpath", ())) or "where the Dag's templates are"
+        folders = ", ".join(getattr(loader, "searchpath", ())) or "the folders of the Dag's templates"
         raise BrazeTemplateError(f"{path}: the file {name!r} was not found in {folders}") from None
     if filename is None or not (file := Path(filename)).is_file():
         return text
-    # Read again because Jinja's loaders replace the line ends, and content must arrive byte for byte.
+    # The file is read again because Jinja's loaders change line ends, and content must arrive byte for byte.
     return file.read_bytes().decode("utf-8")
 
 
@@ -346,5 +348,5 @@ def _parse(text: str, name: str, path: str) -> Any:
 
 
 def _is_resolvable(value: Any) -> bool:
-    """Tell whether Airflow resolves a value itself: an XComArg, or what ``airflow.sdk.literal`` returns."""
+    """Tell whether Airflow resolves a value itself: an XComArg, or a result of ``airflow.sdk.literal``."""
     return not isinstance(value, os.PathLike) and callable(getattr(value, "resolve", None))

@@ -1,4 +1,4 @@
-"""Which ``{{ … }}`` of a text are Airflow's, and which are Liquid."""
+"""Find out which ``{{ … }}`` of a text Airflow renders, and which are Liquid."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DELIMITERS = ("{{", "{%", "{#")
 @dataclass(frozen=True)
 class Expression:
     """
-    An ``{{ … }}`` of Airflow's within content.
+    A ``{{ … }}`` in content that Airflow renders.
 
-    :param start: Where its opening braces stand in the content.
-    :param end: Where the content goes on behind its closing braces.
-    :param source: It, without the whitespace control.
+    :param start: Position of its opening braces in the content.
+    :param end: Position after its closing braces.
+    :param source: Its text, without the whitespace control.
     :param strip_before: Whether it begins with ``{{-``.
     :param strip_after: Whether it ends with ``-}}``.
     """
@@ -34,10 +34,10 @@ class Expression:
 
 def find_outputs(text: str, names: Collection[str]) -> Iterator[Expression | str]:
     """
-    Find each ``{{ … }}`` in a piece of content: what is Airflow's as an expression, what is Liquid as text.
+    Find each ``{{ … }}`` in content. One that Airflow renders is given as an expression, Liquid as text.
 
     :param text: The content.
-    :param names: The names that an expression of Airflow's can begin with.
+    :param names: The names with which an expression for Airflow can begin.
     """
     position = 0
     while (start := text.find("{", position)) >= 0:
@@ -97,5 +97,5 @@ def _after_liquid_output(text: str, start: int) -> int:
                 return position
         else:
             position += 1
-    # Never closed, hence plain text, in which expressions of Airflow's may still follow.
+    # It is never closed, so it is plain text. Expressions for Airflow may still follow in it.
     return start + 2

@@ -1,4 +1,4 @@
-"""The names that Airflow's templates know, and what looks like one that was meant."""
+"""The names that Airflow's templates know, and other names that look like them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-DATED = frozenset(
+DATED_NAMES = frozenset(
     {
         "data_interval_end",
         "data_interval_start",
@@ -25,7 +25,7 @@ DATED = frozenset(
 )
 """Names that a run has only if it has a logical date."""
 
-AIRFLOWS = DATED | {
+AIRFLOW_NAMES = DATED_NAMES | {
     "asset_state_store",
     "conn",
     "dag",
@@ -55,8 +55,8 @@ AIRFLOWS = DATED | {
     "try_number",
     "var",
 }
-"""Names of Airflow's in every run, on one supported version or another. Those that callbacks alone have
-(``exception``, ``reason``) are missing here: no template can mean them, and Liquid may."""
+"""Airflow's names in every run, of all supported versions. Names that only callbacks have (``exception``,
+``reason``) are not among them: a template can't mean them, and Liquid can."""
 
 _AIRFLOW_2 = frozenset(
     {
@@ -76,7 +76,7 @@ _AIRFLOW_2 = frozenset(
         "yesterday_ds_nodash",
     }
 )
-# Shorter ones are next to too many common words: ``dag`` to ``day``, ``var`` to ``car``.
+# Shorter names are too similar to common words: ``dag`` to ``day``, ``var`` to ``car``.
 _MIN_LENGTH = 4
 _HEAD = re.compile(r"\{\{[-+]?\s*([^\W\d]\w*)")
 _FILTER = re.compile(r"\|\s*([^\W\d]\w*)")
@@ -87,19 +87,19 @@ _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 
 def names_of(context: Mapping[str, Any], jinja_env: Environment) -> frozenset[str]:
     """
-    List the names that an expression of Airflow's can begin with.
+    List the names with which an expression for Airflow can begin.
 
     :param context: Airflow's template context.
     :param jinja_env: The Dag's Jinja environment.
     """
     from jinja2.defaults import DEFAULT_NAMESPACE
 
-    return AIRFLOWS | set(context) | (set(jinja_env.globals) - set(DEFAULT_NAMESPACE))
+    return AIRFLOW_NAMES | set(context) | (set(jinja_env.globals) - set(DEFAULT_NAMESPACE))
 
 
 def missing_in(template: str, context: Mapping[str, Any], jinja_env: Environment) -> list[str]:
     """
-    List the names of Airflow's that a template uses and this run lacks.
+    List the Airflow names that a template uses and this run lacks.
 
     :param template: The template.
     :param context: Airflow's template context.
@@ -111,15 +111,15 @@ def missing_in(template: str, context: Mapping[str, Any], jinja_env: Environment
         used = meta.find_undeclared_variables(jinja_env.parse(template))
     except TemplateError:
         return []
-    return sorted(used & AIRFLOWS - set(context))
+    return sorted(used & AIRFLOW_NAMES - set(context))
 
 
 def resemblance(output: str, text: str, names: Collection[str], jinja_env: Environment) -> str | None:
     """
-    Say why an output that is left to Liquid looks as if it were meant for Airflow; None if it doesn't.
+    Say why an output that is left to Liquid looks as if it were meant for Airflow. None: it does not.
 
     :param output: The output, with its braces.
-    :param text: The text that it stands in.
+    :param text: The text that holds it.
     :param names: As :func:`names_of` gives them.
     :param jinja_env: The Dag's Jinja environment.
     """
@@ -131,7 +131,7 @@ def resemblance(output: str, text: str, names: Collection[str], jinja_env: Envir
     head = _HEAD.match(output)
     if head is None:
         known = next((word for word in _WORD.findall(bare) if word in names), None)
-        return known and f"{known} is a name of Airflow's; what is Airflow's begins with such a name"
+        return known and f"{known} is an Airflow name, and Airflow renders only what begins with such a name"
     name = head[1]
     if re.search(rf"\b(?:assign|capture|for)\s+{name}\b", text):
         return None
@@ -142,10 +142,10 @@ def resemblance(output: str, text: str, names: Collection[str], jinja_env: Envir
             return f"{name} is nearly Airflow's {known}"
     for found in _FILTER.findall(bare):
         if found in jinja_env.filters and found not in FILTERS:
-            return f"{found} is a filter of Airflow's, and {name} is no name of Airflow's"
+            return f"{found} is an Airflow filter, and {name} is not an Airflow name"
     for found in _TEST.findall(bare):
         if found in jinja_env.tests:
-            return f"'is {found}' is a test of Airflow's, and {name} is no name of Airflow's"
+            return f"'is {found}' is an Airflow test, and {name} is not an Airflow name"
     return None
 
 

@@ -1,1 +1,1 @@
-"""What a deferred task leaves to the triggerer. Nothing here ever sends."""
+"""The triggers, which wait for a deferred task. Nothing here ever sends."""

@@ -1,4 +1,4 @@
-"""One look at Braze, for a sensor or for the trigger that takes its place."""
+"""One look at Braze, made by a sensor or by its trigger."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class NeverComesError(BrazeError):
-    """The state that is waited for can't come any more."""
+    """The state that a task waits for can't come any more."""
 
 
 @dataclass(frozen=True)
 class Seen:
     """
-    What a look at Braze showed.
+    The result of a look at Braze.
 
-    :param state: The state, in words for the log. Holds no recipient's data.
-    :param has_come: Whether it is the state that is waited for. Default False.
-    :param result: What the task returns then, as JSON. Default: nothing.
+    :param state: The state, in words for the log. It holds no recipient's data.
+    :param has_come: Whether this is the state that the task waits for. Default False.
+    :param result: The value that the task then returns, as JSON. Default: nothing.
     """
 
     state: str
@@ -34,19 +34,20 @@ class Seen:
 
 Look = Callable[..., Seen]
 """
-Looks at Braze once. It takes a hook, and what to look for as JSON, by name. It raises
-:class:`NeverComesError` when the state can't come any more.
+A function that looks at Braze once. It takes a hook, and JSON values by name that say what to look for. It
+raises
+:class:`NeverComesError` if the state can't come any more.
 """
 
 
 def glance(look: Look, hook: BrazeHook, arguments: Mapping[str, Any]) -> Seen:
     """
-    Look once. A failure that may pass counts as nothing seen yet.
+    Look once. If the look fails for a reason that may pass, the state has not come yet.
 
-    :param look: Looks.
+    :param look: The function that looks.
     :param hook: The hook to look with.
-    :param arguments: What to look for.
-    :raises NeverComesError: If the state can't come any more, or if no further look can succeed.
+    :param arguments: The function's arguments.
+    :raises NeverComesError: If the state can't come any more, or if all further looks would fail too.
     """
     try:
         return look(hook, **arguments)

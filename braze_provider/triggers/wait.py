@@ -17,12 +17,12 @@ from braze_provider.triggers.look import NeverComesError, Seen, glance
 
 class WaitTrigger(BaseTrigger):
     """
-    Look until the state has come, can't come any more, or the time is over.
+    Look at Braze until the state has come, can't come any more, or the time is over.
 
-    It only reads. A restarted triggerer starts it again, and it goes on until the same moment.
+    The trigger only reads. A restarted triggerer starts it again, and it still gives up at the same moment.
 
     :param look: Dotted name of the function that looks.
-    :param arguments: What it looks for, as JSON.
+    :param arguments: The function's arguments, as JSON.
     :param braze_conn_id: Id of the Airflow connection.
     :param poke_interval: Seconds between two looks.
     :param give_up_at: When to give up, in seconds since the epoch.
@@ -45,7 +45,7 @@ class WaitTrigger(BaseTrigger):
         self.give_up_at = give_up_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what Airflow stores of the trigger."""
+        """Give the data that Airflow stores of the trigger."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -58,10 +58,10 @@ class WaitTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and say what came of it."""
+        """Wait, and say how the wait ended."""
         hook = BrazeHook(self.braze_conn_id)
         try:
-            # Airflow gives a trigger its connections only through its own bridge between the two worlds.
+            # Airflow gives a trigger its connections only if it reads them through sync_to_async.
             await sync_to_async(lambda: hook.connection)()
             yield TriggerEvent(await self._wait(hook))
         finally:
@@ -72,7 +72,7 @@ class WaitTrigger(BaseTrigger):
         look = getattr(import_module(module), name)
         while True:
             try:
-                # In a thread: the triggerer's other triggers go on meanwhile.
+                # It runs in a thread, so that the triggerer's other triggers continue meanwhile.
                 seen: Seen = await asyncio.to_thread(glance, look, hook, self.arguments)
             except NeverComesError as error:
                 return {"end": "never", "state": str(error), "result": None}

@@ -1,4 +1,4 @@
-"""What the tests of the message channels share: the smallest and the largest message of each."""
+"""Shared by the tests of the message channels: the smallest and the largest message of each channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of an answer's status, headers and body."""
+"""How status, headers and body of an answer become a typed answer or a typed error."""
 
 from __future__ import annotations
 
@@ -64,18 +64,18 @@ def test_any_2xx_with_success_is_accepted(status):
         {"message": "success", "dispatch_id": None},
     ],
 )
-def test_a_send_is_accepted_by_a_word_for_it_or_by_a_dispatch_id(body):
+def test_a_word_for_success_or_a_dispatch_id_is_an_acceptance(body):
     assert read(201, body).body == body
 
 
 @pytest.mark.parametrize("body", [{}, {"message": "error"}, {"dispatch_id": ""}, {"dispatch_id": None}])
-def test_a_send_with_neither_is_uncertain(body):
+def test_an_answer_to_a_send_without_either_is_uncertain(body):
     error = refusal(201, body)
     assert (type(error), error.outcome) == (BrazeUncertainError, Outcome.UNCERTAIN)
     assert "may have been accepted" in str(error)
 
 
-def test_what_sends_nothing_needs_neither():
+def test_an_answer_to_a_read_needs_neither():
     assert read(200, {"campaigns": []}, endpoint=CAMPAIGNS_LIST).body == {"campaigns": []}
 
 
@@ -98,7 +98,7 @@ def test_a_byte_order_mark_does_not_hide_the_dispatch_id():
 
 
 @pytest.mark.parametrize("errors", [None, [], "", {}])
-def test_no_errors_are_none(errors):
+def test_an_empty_list_of_errors_is_no_error(errors):
     assert read(201, {**SUCCESS, "errors": errors}).errors == ()
 
 
@@ -114,7 +114,7 @@ def test_no_errors_are_none(errors):
         ([None, 7], ("", "7")),
     ],
 )
-def test_minor_errors_are_read_in_all_their_shapes(errors, texts):
+def test_minor_errors_are_read_in_all_forms(errors, texts):
     assert read(201, {**SUCCESS, "errors": errors}).errors == texts
 
 
@@ -128,7 +128,7 @@ def test_a_notice_is_an_error_which_keeps_the_ids_and_the_minor_errors():
 
 
 @pytest.mark.parametrize("notice", [None, ""])
-def test_an_empty_notice_says_nothing(notice):
+def test_an_empty_notice_is_ignored(notice):
     assert read(201, {**SUCCESS, "notice": notice}).dispatch_id == SUCCESS["dispatch_id"]
 
 
@@ -166,7 +166,7 @@ def test_the_list_of_errors_is_in_the_error_and_in_its_text():
     assert str(error) == "Braze refused the request with 400 (Bad Request); first; second"
 
 
-def test_a_wrong_key_names_the_host_that_it_may_not_belong_to():
+def test_the_error_for_a_wrong_key_names_the_host():
     error = refusal(401, {"message": "Unauthorized"})
     assert type(error) is BrazeAuthenticationError
     assert "does not know this API key at rest.iad-01.braze.com (Unauthorized)" in str(error)
@@ -197,7 +197,7 @@ def test_a_401_names_every_documented_cause(cause):
         ({"message": "Forbidden"}, "(Forbidden): the plan does not include messages.send", "valid"),
     ],
 )
-def test_each_403_says_only_what_is_known(body, told, not_told):
+def test_the_error_for_a_403_names_only_causes_that_fit_braze_s_words(body, told, not_told):
     error = refusal(403, body)
     assert type(error) is BrazePermissionError
     assert told in str(error)
@@ -228,12 +228,12 @@ NOT_BRAZES = [
 def test_an_answer_to_a_send_that_braze_did_not_write_is_uncertain(status, body):
     error = refusal(status, body)
     assert (type(error), error.outcome, error.status) == (BrazeUncertainError, Outcome.UNCERTAIN, status)
-    assert f"rest.iad-01.braze.com answered {status} with a body that can't be read as Braze's" in str(error)
+    assert f"rest.iad-01.braze.com answered {status} with a body that Braze does not write" in str(error)
     assert "the request may have been accepted" in str(error)
     assert "company" not in str(error)
 
 
-def test_an_error_without_a_message_is_braze_s_at_400_alone():
+def test_an_error_without_a_message_is_braze_s_only_with_a_400():
     body = {"error": "The body does not match the declared format"}
     assert refusal(400, body).outcome is Outcome.REJECTED
     assert refusal(403, body).outcome is Outcome.UNCERTAIN
@@ -257,7 +257,7 @@ def test_a_2xx_that_may_be_none_keeps_the_ids_that_it_has():
 
 
 @pytest.mark.parametrize("status", [302, 408, 504])
-def test_a_server_on_the_way_is_not_believed_even_if_it_quotes_braze(status):
+def test_a_server_on_the_way_is_not_believed_even_with_a_message(status):
     error = refusal(status, {"message": "Timeout"})
     assert (type(error), error.outcome) == (BrazeUncertainError, Outcome.UNCERTAIN)
     assert f"rest.iad-01.braze.com answered {status} (Timeout)" in str(error)
@@ -274,7 +274,8 @@ def test_a_server_on_the_way_is_not_believed_even_if_it_quotes_braze(status):
 def test_a_2xx_without_a_dispatch_id_keeps_braze_s_words(body, words):
     error = refusal(201, body)
     assert str(error) == (
-        f"rest.iad-01.braze.com answered 201 without an id or a success of Braze's {words}. "
+        "rest.iad-01.braze.com answered 201 without an id from Braze and without Braze's word for success "
+        f"{words}. "
         "So the request may have been accepted"
     )
     assert error.braze_message == body.get("message", "")
@@ -287,14 +288,14 @@ def test_a_2xx_without_a_dispatch_id_keeps_braze_s_words(body, words):
         (403, BrazePermissionError, "a proxy or firewall on the way to rest.iad-01.braze.com"),
         (404, BrazeNotFoundError, "no such Braze endpoint at rest.iad-01.braze.com"),
         (302, BrazeNotFoundError, "no such Braze endpoint at rest.iad-01.braze.com: it answered 302"),
-        (200, BrazeNoAnswerError, "rest.iad-01.braze.com answered 200 with a body that can't be read"),
-        (408, BrazeNoAnswerError, "rest.iad-01.braze.com answered 408 with a body that can't be read"),
-        (502, BrazeNoAnswerError, "rest.iad-01.braze.com answered 502 with a body that can't be read"),
+        (200, BrazeNoAnswerError, "rest.iad-01.braze.com answered 200 with a body that Braze does not write"),
+        (408, BrazeNoAnswerError, "rest.iad-01.braze.com answered 408 with a body that Braze does not write"),
+        (502, BrazeNoAnswerError, "rest.iad-01.braze.com answered 502 with a body that Braze does not write"),
         (504, BrazeNoAnswerError, "It is safe to repeat the request"),
     ],
 )
 @pytest.mark.parametrize("body", [b"<html>Blocked</html>", b""])
-def test_a_read_that_somebody_else_answered_says_what_is_wrong(status, kind, told, body):
+def test_an_answer_to_a_read_that_braze_did_not_write_is_explained(status, kind, told, body):
     error = refusal(status, body, endpoint=CAMPAIGNS_LIST)
     assert type(error) is kind
     assert told in str(error)
@@ -321,7 +322,7 @@ def test_an_empty_success_is_accepted_where_braze_documents_no_body(name):
         ("users_export_segment", {"object_prefix": "p"}),
     ],
 )
-def test_an_id_that_the_endpoint_documents_is_an_acceptance(name, body):
+def test_an_answer_with_an_id_of_the_endpoint_is_an_acceptance(name, body):
     assert read(201, body, endpoint=ENDPOINTS[name]).body == body
 
 
@@ -341,7 +342,7 @@ def test_no_error_repeats_the_key_or_a_part_of_it(status, text):
     assert text not in f"{error} {vars(error)}"
 
 
-def test_a_key_written_in_escapes_is_hidden_as_well():
+def test_a_key_written_with_json_escapes_is_hidden_too():
     escaped = "".join(f"\\u{ord(character):04x}" for character in KEY)
     error = refusal(401, f'{{"message": "Invalid API key: {escaped}"}}'.encode(), hide=hider(KEY))
     assert error.braze_message == "Invalid API key: ***"
@@ -362,17 +363,17 @@ def test_no_accepted_answer_repeats_the_key():
     ("status", "body"),
     [(201, b"<html>"), (201, {**SUCCESS, "notice": "paused"}), (400, b""), (429, b""), (503, b"")],
 )
-def test_every_error_tells_what_the_headers_said_of_the_rate_limit(status, body):
+def test_every_error_has_the_rate_limit_of_the_headers(status, body):
     error = refusal(status, body, x_ratelimit_remaining="17")
     assert error.rate_limit.remaining == 17
 
 
-def test_an_answer_tells_what_the_headers_said_of_the_rate_limit():
+def test_an_answer_has_the_rate_limit_of_the_headers():
     assert read(x_ratelimit_remaining="17").rate_limit.remaining == 17
 
 
 @pytest.mark.parametrize("value", ["", "many", "nan", "inf", "-inf", "1e999"])
-def test_a_header_that_is_no_number_never_hides_an_acceptance(value):
+def test_a_header_that_is_not_a_number_never_hides_an_acceptance(value):
     answer = read(x_ratelimit_limit=value, x_ratelimit_remaining=value, x_ratelimit_reset=value)
     assert answer.dispatch_id == SUCCESS["dispatch_id"]
     assert (answer.rate_limit.limit, answer.rate_limit.remaining, answer.rate_limit.reset) == (

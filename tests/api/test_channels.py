@@ -40,7 +40,7 @@ class TestEveryChannel:
     @pytest.mark.parametrize("channel", LARGEST)
     def test_it_takes_every_field_and_sends_it_as_it_is(self, channel):
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # pydantic warns of what it serialises in doubt
+            warnings.simplefilter("error")  # pydantic warns if a value has another type than expected
             messages = validate(Messages, {channel: LARGEST[channel]})
             assert messages.to_body() == {channel: LARGEST[channel]}
             assert validate(Messages, messages.to_body()).to_json() == messages.to_json()
@@ -77,7 +77,7 @@ class TestEveryChannel:
         assert mistakes(channel, {**SMALLEST[channel], field: None})[field].startswith("is required")
 
     @pytest.mark.parametrize("channel", LARGEST)
-    def test_the_example_of_every_field_forgets_none(self, channel):
+    def test_the_largest_message_has_every_field(self, channel):
         model = type(getattr(validate(Messages, {channel: LARGEST[channel]}), channel))
         fields = {field.alias or name for name, field in model.model_fields.items()}
         assert fields == set(LARGEST[channel])
@@ -104,7 +104,7 @@ class TestEveryChannel:
         assert found == {"message_variation_id": "must not be empty"}
 
     @pytest.mark.parametrize(("channel", "field"), CHOICES)
-    def test_a_choice_is_one_of_brazes(self, channel, field):
+    def test_a_choice_must_be_one_that_braze_documents(self, channel, field):
         for choice in CHOICES[channel, field]:
             assert field not in mistakes(channel, {**SMALLEST[channel], field: choice})
         reason = mistakes(channel, {**SMALLEST[channel], field: "OTHER"})[field]
@@ -145,7 +145,7 @@ class TestMessages:
         (problem,) = problems(Messages, {})
         assert problem.reason.startswith("holds no message: give at least one of `android_push`, ")
 
-    def test_channels_that_are_all_null_are_no_message(self):
+    def test_there_is_no_message_if_all_channels_are_null(self):
         (problem,) = problems(Messages, dict.fromkeys(SMALLEST))
         assert problem.reason.startswith("holds no message")
 

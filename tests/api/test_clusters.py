@@ -33,7 +33,7 @@ def test_each_dashboard_leads_back_to_its_rest_endpoint():
 
 
 @pytest.mark.parametrize("host", ["dashboard-09.braze.com", "rest.iad-01.braze.com", ""])
-def test_what_is_no_known_dashboard_leads_nowhere(host):
+def test_an_unknown_dashboard_has_no_rest_endpoint(host):
     assert rest_host(host) is None
 
 

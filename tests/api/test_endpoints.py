@@ -1,4 +1,4 @@
-"""The table of endpoints, and how it hangs together with the other tables."""
+"""The table of endpoints, and its links to the other tables."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_arrays_have_a_limit_of_rows(endpoint: Endpoint):
     assert not endpoint.arrays or endpoint.rows
 
 
-def test_an_endpoint_of_one_s_own_is_careful():
+def test_an_endpoint_that_a_user_defines_is_never_repeated_in_doubt():
     endpoint = Endpoint("new", "POST", "/new/thing")
     assert (endpoint.repeat, endpoint.permission) == (Repeat.DUPLICATES, "new.thing")
 

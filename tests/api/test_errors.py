@@ -37,7 +37,7 @@ def rejected() -> BrazeRejectedError:
     return error
 
 
-def test_none_of_them_is_an_airflow_exception_so_that_airflow_retries_as_for_any_other():
+def test_no_error_is_an_airflow_exception():
     assert {base.__module__.partition(".")[0] for kind in FAMILY for base in kind.__mro__} == {
         "braze_provider",
         "builtins",
@@ -49,7 +49,7 @@ def test_bad_input_is_a_value_error(kind):
     assert issubclass(kind, ValueError)
 
 
-def test_errors_that_every_further_request_would_meet_are_one_family():
+def test_errors_of_the_configuration_are_one_family():
     names = {kind.__name__ for kind in FAMILY if issubclass(kind, BrazeConfigurationError)}
     assert names == {
         "BrazeConfigurationError",
@@ -81,7 +81,7 @@ def test_a_validation_error_lists_every_mistake_by_its_place():
     )
 
 
-def test_one_mistake_is_not_many():
+def test_one_mistake_is_counted_in_the_singular():
     assert str(BrazeValidationError("row 17", [Problem("email", "is empty")])).startswith(
         "row 17: 1 mistake,"
     )
@@ -105,7 +105,7 @@ def test_a_validation_error_shows_the_first_mistakes_and_counts_the_rest():
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("duplicate", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
-def test_an_error_can_be_copied_and_can_leave_its_process(error, duplicate):
+def test_an_error_can_be_copied_and_pickled(error, duplicate):
     twin = duplicate(error)
     assert type(twin) is type(error)
     assert (str(twin), twin.args, vars(twin)) == (str(error), error.args, vars(error))

@@ -1,4 +1,4 @@
-"""Braze's published limits, and what the headers of an answer say of them."""
+"""Braze's published limits, and the rate limit in an answer's headers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_answer_without_headers_says_nothing():
     assert state() == RateLimitState()
 
 
-def test_braze_s_own_retry_header_rules_over_the_standard_one():
+def test_braze_s_own_retry_header_counts_more_than_the_standard_one():
     assert state(Retry_After="60", X_RateLimit_Retry_After="5").retry_after == 5
 
 
@@ -79,12 +79,12 @@ def test_the_standard_retry_header_counts_where_there_is_no_other():
     ("until", "seconds"),
     [("Sat, 21 Nov 2026 08:01:30 GMT", 90), ("Sat, 21 Nov 2026 07:00:00 GMT", 0)],
 )
-def test_a_retry_header_may_be_a_date_read_by_the_answer_s_own_clock(until, seconds):
+def test_a_retry_header_may_be_a_date_by_the_clock_of_the_answer(until, seconds):
     assert state(Retry_After=until, Date="Sat, 21 Nov 2026 08:00:00 GMT").retry_after == seconds
 
 
 @pytest.mark.parametrize("clock", [{}, {"Date": "today"}])
-def test_without_a_date_of_the_answer_this_machine_s_time_counts(clock):
+def test_without_a_date_in_the_answer_this_machine_s_time_counts(clock):
     assert state(Retry_After="Fri, 01 Jan 2100 00:00:00 GMT", **clock).retry_after > 365 * 86_400
     assert state(Retry_After="Thu, 01 Jan 1970 00:00:00 GMT", **clock).retry_after == 0
 
@@ -96,5 +96,5 @@ def test_a_header_that_can_not_be_read_counts_as_not_given(value):
 
 
 @pytest.mark.parametrize(("value", "remaining"), [("-5", 0), ("12.9", 12), (" 7 ", 7)])
-def test_a_number_is_read_generously(value, remaining):
+def test_a_number_may_be_negative_broken_or_with_spaces(value, remaining):
     assert state(X_RateLimit_Remaining=value).remaining == remaining

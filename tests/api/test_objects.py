@@ -134,12 +134,12 @@ class TestRecipient:
             "prioritization"
         ]
 
-    def test_an_alias_in_text_is_refused(self):
+    def test_an_alias_that_is_text_is_refused(self):
         assert mistakes(CampaignRecipient, {"user_alias": "example_alias"}) == {
             "user_alias": "must be an object, not text"
         }
 
-    def test_a_row_of_messages_send_is_an_identifier_and_nothing_else(self):
+    def test_a_row_of_messages_send_holds_only_an_identifier(self):
         assert validate(UserIdentity, {"user_alias": ALIAS}).to_body() == {"user_alias": ALIAS}
         assert mistakes(UserIdentity, {}) == {
             "": "names nobody: give exactly one of `external_user_id` or `user_alias`"
@@ -165,14 +165,14 @@ class TestIdentity:
         ]
         assert identities == ["external_user_id:u", "user_alias:1:l:n", "braze_id:u", "email:u"]
 
-    def test_it_is_the_same_whatever_else_a_row_holds(self):
+    def test_it_does_not_depend_on_the_other_fields_of_a_row(self):
         row = {"external_user_id": "u", "trigger_properties": {"a": 1}, "attributes": {"b": 2}}
         assert (
             validate(CampaignRecipient, row).identity()
             == validate(UserIdentity, {"external_user_id": "u"}).identity()
         )
 
-    def test_no_two_aliases_share_one(self):
+    def test_two_aliases_never_have_the_same_identity(self):
         parts = ["a", ":", "a:", ":a", "1:a", "a:a", "1", "1:", "::"]
         identities = {
             validate(UserIdentity, {"user_alias": {"alias_label": label, "alias_name": name}}).identity()
@@ -191,7 +191,7 @@ def attribute(comparison: str, *value: object) -> dict[str, Any]:
 
 
 class NotATime(datetime):
-    """A datetime that is none, as pandas' NaT."""
+    """A datetime that holds no time, like pandas' NaT."""
 
     def __eq__(self, other: object) -> bool:
         return False
@@ -278,7 +278,7 @@ class TestAudience:
         assert mistakes(Audience, attribute(comparison)) == expected
         assert mistakes(Audience, attribute(comparison, None)) == expected
 
-    def test_the_older_spelling_of_not_equal_is_refused_with_the_newer_one(self):
+    def test_the_old_spelling_of_not_equal_is_refused_with_the_new_one(self):
         reason = mistakes(Audience, attribute("does_not_equal", True))["custom_attribute.comparison"]
         assert reason.endswith("; Braze has renamed `does_not_equal` to `not_equal`")
 
@@ -367,7 +367,7 @@ class TestInstants:
             "value": "must be an ISO 8601 date and time, such as 2026-07-22T13:17:55Z"
         }
 
-    def test_the_offset_of_brazes_own_examples_is_refused_with_the_right_one(self):
+    def test_the_wrong_offset_of_brazes_examples_is_refused(self):
         (reason,) = mistakes(
             LastUsedAppFilter, {"comparison": "after", "value": "2019-07-22T13:17:55-5:00"}
         ).values()
@@ -391,7 +391,7 @@ class TestInstants:
         assert validate(LastUsedAppFilter, {"comparison": "after", "value": value}).value == text
 
     @pytest.mark.parametrize("value", [NotATime(2026, 7, 22), 1_753_190_275, None])
-    def test_values_that_are_no_time_are_refused(self, value):
+    def test_values_that_hold_no_time_are_refused(self, value):
         assert list(mistakes(LastUsedAppFilter, {"comparison": "after", "value": value})) == ["value"]
 
 
@@ -411,7 +411,7 @@ class TestSchedule:
 
     @pytest.mark.parametrize("flag", ["in_local_time", "at_optimal_time"])
     @pytest.mark.parametrize("time", ["2026-07-22T13:17:55Z", datetime(2026, 7, 22, tzinfo=timezone.utc)])
-    def test_a_time_by_users_clocks_names_no_zone(self, time, flag):
+    def test_a_time_by_users_clocks_must_not_have_a_zone(self, time, flag):
         assert mistakes(Schedule, {"time": time, flag: True}) == {
             "time": f"must have no time zone with `{flag}`"
         }
@@ -429,11 +429,11 @@ class TestSchedule:
             (pendulum.naive(2026, 7, 22, 9), "2026-07-22T09:00:00"),
         ],
     )
-    def test_a_time_of_pendulum_s_keeps_its_zone(self, time, text):
+    def test_a_pendulum_datetime_keeps_its_zone(self, time, text):
         assert validate(Schedule, {"time": time}).time == text
 
     @pytest.mark.parametrize("time", ["", None, 5])
-    def test_a_placeholder_is_no_time(self, time):
+    def test_a_placeholder_is_not_a_time(self, time):
         assert list(mistakes(Schedule, {"time": time})) == ["time"]
 
 
@@ -450,7 +450,7 @@ class TestAttachment:
             "{{api_trigger_properties.${url}}}",
         ],
     )
-    def test_whether_an_address_will_do_is_left_to_braze(self, url):
+    def test_the_check_of_an_address_is_left_to_braze(self, url):
         attachment = {"file_name": "f", "url": url, "basic_auth_credential": "c"}
         assert validate(Attachment, attachment).to_body() == attachment
 
@@ -495,7 +495,7 @@ class TestUserAttributes:
     )
 
     @pytest.mark.parametrize(("name", "value"), KNOWN)
-    def test_a_known_field_takes_its_values_and_null_which_deletes(self, name, value):
+    def test_a_known_field_takes_its_values_and_null_to_delete(self, name, value):
         assert validate(UserAttributes, {name: value}).to_body() == {name: value}
         assert validate(UserAttributes, {name: None}).to_body() == {name: None}
 
@@ -559,7 +559,7 @@ class TestUserAttributes:
         assert validate(UserAttributes, {"dob": dob}).dob == "1990-02-28"
 
     @pytest.mark.parametrize("field", ["dob", "date_of_last_session"])
-    def test_a_datetime_that_is_none_is_refused(self, field):
+    def test_a_datetime_that_holds_no_time_is_refused(self, field):
         assert "NaT" in mistakes(UserAttributes, {field: NotATime(2026, 1, 1)})[field]
 
     def test_control_keys_keep_their_names(self):

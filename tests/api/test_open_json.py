@@ -92,12 +92,12 @@ def test_values_become_plain_json(value, sent):
         ({"\ud83d": b"x"}, "trigger_properties.a", "holds a name that is not valid Unicode text"),
     ],
 )
-def test_what_is_no_json_is_refused_with_its_path(value, path, reason):
+def test_a_value_that_is_not_json_is_refused_with_its_path(value, path, reason):
     (problem,) = problems(CampaignRecipient, {"external_user_id": "u", "trigger_properties": {"a": value}})
     assert (problem.path, problem.reason) == (path, reason)
 
 
-def test_every_value_that_is_no_json_is_named():
+def test_every_value_that_is_not_json_is_named():
     found = problems(
         CampaignRecipient, {"external_user_id": "u", "trigger_properties": {"a": b"", "b": [{1}, {2}]}}
     )
@@ -158,6 +158,6 @@ def test_properties_of_50_kb_are_accepted_and_a_little_more_is_refused(value):
     ],
     ids=["escaped characters", "long names", "a huge number", "several long numbers"],
 )
-def test_properties_are_too_large_however_they_got_there(value):
+def test_properties_of_any_kind_can_be_too_large(value):
     (problem,) = problems(CampaignRecipient, {"external_user_id": "u", "trigger_properties": value})
     assert problem.reason == "must be at most 51,200 bytes of JSON"

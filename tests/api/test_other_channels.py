@@ -30,7 +30,7 @@ from braze_provider.api.validation import problems, validate
 
 
 class TestEmail:
-    def test_a_template_takes_the_place_of_the_body(self):
+    def test_a_template_replaces_the_body(self):
         email = {"app_id": "a", "from": "Shop <shop@example.com>", "email_template_id": "t"}
         assert validate(Email, email).to_body() == email
 
@@ -69,10 +69,10 @@ class TestWebhook:
             ("", ""),
         ],
     )
-    def test_its_body_goes_out_as_text_whatever_json_it_is(self, body, text):
+    def test_a_json_body_of_any_kind_is_sent_as_text(self, body, text):
         assert validate(Webhook, {**SMALLEST["webhook"], "body": body}).to_body()["body"] == text
 
-    def test_what_is_no_json_in_its_body_is_named_by_its_place(self):
+    def test_a_value_that_is_not_json_in_its_body_is_named_by_its_place(self):
         webhook = {**SMALLEST["webhook"], "body": {"a": {1, 2}, "b": [float("nan")]}}
         assert mistakes("webhook", webhook) == {
             "body.a": "must be JSON, not a Python set",
@@ -93,7 +93,7 @@ class TestContentCard:
         found = mistakes("content_card", {**card, "time_to_live": 60})
         assert found == dict.fromkeys(missing, f"is required for `{card['type']}`")
 
-    def test_it_ends_in_one_way_or_in_both(self):
+    def test_it_expires_by_a_duration_a_moment_or_both(self):
         card = {"type": "BANNER", "image_url": "u"}
         assert mistakes("content_card", card) == {"": "needs `time_to_live` or `expire_at`"}
         both = {**card, "time_to_live": 60, "expire_at": "2026-07-22"}
@@ -102,7 +102,7 @@ class TestContentCard:
     @pytest.mark.parametrize(
         ("seconds", "fits"), [(0, False), (1, True), (2_592_000, True), (2_592_001, False)]
     )
-    def test_it_lives_for_30_days_at_most(self, seconds, fits):
+    def test_it_is_shown_for_30_days_at_most(self, seconds, fits):
         card = {"type": "BANNER", "image_url": "u", "time_to_live": seconds}
         assert (problems(ContentCard, card) == []) is fits
 
@@ -120,7 +120,7 @@ class TestContentCard:
 
 
 class TestSms:
-    def test_clicks_are_tracked_on_short_links_only(self):
+    def test_clicks_are_tracked_only_on_short_links(self):
         sms = {**SMALLEST["sms"], "user_click_tracking_enabled": True}
         assert mistakes("sms", sms) == {"user_click_tracking_enabled": "needs `link_shortening_enabled`"}
         assert validate(Sms, {**sms, "link_shortening_enabled": True})
@@ -316,7 +316,7 @@ class TestWhatsApp:
         }
 
     @pytest.mark.parametrize("message_type", ["text_message", None, 5, []])
-    def test_with_an_unknown_type_only_the_type_is_blamed(self, message_type):
+    def test_with_an_unknown_type_only_the_type_is_a_mistake(self, message_type):
         assert list(mistakes("whats_app", whats_app(message_type, {"anything": 1}))) == ["message_type"]
 
     def test_the_message_may_be_a_model(self):

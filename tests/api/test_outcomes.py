@@ -1,4 +1,4 @@
-"""The one place that decides whether Braze can have accepted a request."""
+"""The outcome table, which decides whether Braze can have accepted a request."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ sends = pytest.mark.parametrize("repeat", [Repeat.DUPLICATES, Repeat.KEYED])
         ([301, 302, 304, 307, 308, 408, 501, 504, 505, 520, 524, 599], Outcome.UNCERTAIN),
     ],
 )
-def test_each_status_of_braze_s_has_one_outcome(statuses, outcome, repeat):
+def test_each_status_from_braze_has_one_outcome(statuses, outcome, repeat):
     assert {outcome_of_answer(status, is_brazes=True, repeat=repeat) for status in statuses} == {outcome}
 
 
 @sends
-def test_no_answer_of_anybody_else_s_is_believed_but_a_rate_limit(repeat):
+def test_of_other_servers_only_a_rate_limit_is_believed(repeat):
     outcomes = {code: outcome_of_answer(code, is_brazes=False, repeat=repeat) for code in range(100, 600)}
     assert outcomes.pop(429) is Outcome.NOT_SENT
     assert set(outcomes.values()) == {Outcome.UNCERTAIN}
 
 
 @sends
-def test_only_what_braze_documents_as_not_sent_may_be_repeated_after_an_answer(repeat):
+def test_only_answers_that_braze_documents_as_not_sent_allow_a_repeat(repeat):
     outcomes = {code: outcome_of_answer(code, is_brazes=True, repeat=repeat) for code in range(200, 600)}
     assert [code for code, outcome in outcomes.items() if outcome is Outcome.NOT_SENT] == [429, 500, 502, 503]
 
@@ -66,7 +66,7 @@ def test_a_failure_before_the_first_byte_is_not_sent(repeat):
         (Repeat.DUPLICATES, Outcome.UNCERTAIN),
     ],
 )
-def test_what_a_repeat_does_decides_about_a_failure_from_the_first_byte_on(repeat, outcome):
+def test_after_the_first_byte_the_outcome_depends_on_the_repeat(repeat, outcome):
     assert outcome_of_failure(writing_began=True, repeat=repeat) is outcome
 
 

@@ -1,4 +1,4 @@
-"""The example requests of Braze's own pages: refused as they are printed, accepted once corrected."""
+"""The example requests of Braze's own pages: refused as printed, accepted after correction."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def corrected_campaigns_trigger_send() -> dict[str, Any]:
         ),
     ],
 )
-def test_as_published_every_mistake_is_named_in_one_error(model, example, expected):
+def test_every_mistake_of_a_published_example_is_in_one_error(model, example, expected):
     with pytest.raises(BrazeValidationError) as caught:
         validate(model, published(example))
     assert {problem.path: problem.reason for problem in caught.value.problems} == expected
@@ -86,7 +86,7 @@ def test_as_published_every_mistake_is_named_in_one_error(model, example, expect
     ("model", "example"),
     [(MessagesSend, corrected_messages_send()), (CampaignTriggerSend, corrected_campaigns_trigger_send())],
 )
-def test_corrected_it_is_accepted_and_sent_as_it_is(model, example):
+def test_a_corrected_example_is_accepted_and_sent_unchanged(model, example):
     request = validate(model, example)
     assert request.to_body() == example
     assert json.loads(request.to_json()) == example

@@ -94,7 +94,7 @@ class TestApplePush:
 
 @pytest.mark.parametrize("channel", ["android_push", "kindle_push"])
 @pytest.mark.parametrize("priority", [-3, 3])
-def test_a_priority_beyond_minus_2_to_2_is_no_mistake(channel, priority):
+def test_a_priority_outside_of_minus_2_to_2_is_accepted(channel, priority):
     assert mistakes(channel, {**SMALLEST[channel], "priority": priority}) == {}
 
 
@@ -146,7 +146,7 @@ class TestPushSize:
             "": "is 1,913 bytes of JSON; a device gets 1,912 at most"
         }
 
-    def test_what_does_not_travel_to_the_device_takes_no_room(self):
+    def test_fields_that_are_not_sent_to_the_device_do_not_count(self):
         push = {
             "alert": "x" * self.APPLE,
             "message_variation_id": "v" * 100,
@@ -169,5 +169,5 @@ class TestPushSize:
             mistakes("android_push", {"alert": "a", "title": "t", "extra": {"a": liquid + "x" * 5_000}}) == {}
         )
 
-    def test_a_push_that_is_no_json_is_not_measured(self):
+    def test_a_push_that_is_not_json_is_not_measured(self):
         assert list(mistakes("apple_push", {"alert": "a", "extra": {"a": object()}})) == ["extra.a"]

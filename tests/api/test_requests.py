@@ -1,4 +1,4 @@
-"""The two requests that send: their rules, and how many people are put into one envelope after the other."""
+"""The two requests that send: their rules, and how batches of recipients are put into one envelope."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mistakes(model: type[BrazeObject], data: Any) -> dict[str, str]:
     return {problem.path: problem.reason for problem in problems(model, data)}
 
 
-def people(count: int) -> list[dict[str, str]]:
+def recipients(count: int) -> list[dict[str, str]]:
     return [{"external_user_id": f"u{number}"} for number in range(count)]
 
 
@@ -63,21 +63,25 @@ class TestMessagesSend:
     @pytest.mark.parametrize(
         ("fields", "path", "reason"),
         [
-            ({}, "", "reaches nobody: give `external_user_ids`, `user_aliases`, `segment_id` or `audience`"),
+            (
+                {},
+                "",
+                "reaches no recipient: give `external_user_ids`, `user_aliases`, `segment_id` or `audience`",
+            ),
             (
                 {"broadcast": True},
                 "",
-                "reaches nobody: give `external_user_ids`, `user_aliases`, `segment_id` or `audience`",
+                "reaches no recipient: give `external_user_ids`, `user_aliases`, `segment_id` or `audience`",
             ),
             (
                 {"segment_id": "s"},
                 "broadcast",
-                "must be true when neither `external_user_ids` nor `user_aliases` are given",
+                "must be true if `external_user_ids` and `user_aliases` are both left out",
             ),
             (
                 {"audience": AUDIENCE, "broadcast": False},
                 "broadcast",
-                "must be true when neither `external_user_ids` nor `user_aliases` are given",
+                "must be true if `external_user_ids` and `user_aliases` are both left out",
             ),
             ({"segment_id": "s", "broadcast": "true"}, "broadcast", "must be a JSON Boolean, not text"),
             (
@@ -98,7 +102,7 @@ class TestMessagesSend:
             (
                 {"external_user_ids": []},
                 "external_user_ids",
-                "is empty: name somebody, or leave it out on purpose",
+                "is empty: name a recipient, or leave the field out on purpose",
             ),
             ({"external_user_ids": ["u", ""]}, "external_user_ids[1]", "must not be empty"),
             ({"external_user_ids": ["u", 5]}, "external_user_ids[1]", "must be text, not a number"),
@@ -124,7 +128,7 @@ class TestMessagesSend:
             (
                 {"external_user_ids": ["u"], "recipients": []},
                 "recipients",
-                "unknown field; name people in `external_user_ids` or `user_aliases`",
+                "unknown field; name recipients in `external_user_ids` or `user_aliases`",
             ),
             (
                 {"external_user_ids": ["u"], "external_user_idss": []},
@@ -140,7 +144,7 @@ class TestMessagesSend:
         assert mistakes(MessagesSend, {"external_user_ids": ["u"]}) == {"messages": "is required"}
         assert list(mistakes(MessagesSend, {"external_user_ids": ["u"], "messages": {}})) == ["messages"]
 
-    def test_a_campaign_asks_every_channel_for_its_variation(self):
+    def test_with_a_campaign_every_channel_needs_its_variation(self):
         channels = {
             "sms": SMS,
             "webhook": {"url": "u", "request_method": "POST", "message_variation_id": "v"},
@@ -159,9 +163,9 @@ class TestCampaignTriggerSend:
     @pytest.mark.parametrize(
         "fields",
         [
-            {"recipients": people(50)},
-            {"recipients": people(1), "broadcast": False, "attachments": ATTACHMENTS, "send_id": "s"},
-            {"recipients": people(1), "audience": AUDIENCE, "trigger_properties": {"a": {"b": [None]}}},
+            {"recipients": recipients(50)},
+            {"recipients": recipients(1), "broadcast": False, "attachments": ATTACHMENTS, "send_id": "s"},
+            {"recipients": recipients(1), "audience": AUDIENCE, "trigger_properties": {"a": {"b": [None]}}},
             {"broadcast": True},
             {"broadcast": True, "audience": AUDIENCE},
             {"audience": AUDIENCE},
@@ -175,17 +179,25 @@ class TestCampaignTriggerSend:
     @pytest.mark.parametrize(
         ("fields", "path", "reason"),
         [
-            ({}, "", "reaches nobody: give `recipients` or `audience`, or `broadcast: true`"),
+            ({}, "", "reaches no recipient: give `recipients` or `audience`, or `broadcast: true`"),
             (
                 {"broadcast": False},
                 "",
-                "reaches nobody: give `recipients` or `audience`, or `broadcast: true`",
+                "reaches no recipient: give `recipients` or `audience`, or `broadcast: true`",
             ),
             ({"broadcast": "false", "audience": AUDIENCE}, "broadcast", "must be a JSON Boolean, not text"),
-            ({"recipients": []}, "recipients", "is empty: name somebody, or leave it out on purpose"),
-            ({"recipients": people(51)}, "recipients", "51 in `recipients`; one request takes 50 at most"),
             (
-                {"recipients": people(1), "broadcast": True},
+                {"recipients": []},
+                "recipients",
+                "is empty: name a recipient, or leave the field out on purpose",
+            ),
+            (
+                {"recipients": recipients(51)},
+                "recipients",
+                "51 in `recipients`; one request takes 50 at most",
+            ),
+            (
+                {"recipients": recipients(1), "broadcast": True},
                 "recipients",
                 "is not allowed with `broadcast: true`",
             ),
@@ -205,7 +217,7 @@ class TestCampaignTriggerSend:
                 "must be at most 51,200 bytes of JSON",
             ),
             (
-                {"recipients": [*people(2), {"email": "a@b.c"}]},
+                {"recipients": [*recipients(2), {"email": "a@b.c"}]},
                 "recipients[2].prioritization",
                 "is required with `email`",
             ),
@@ -224,8 +236,8 @@ class TestCampaignTriggerSend:
         ("fields", "looked_at"),
         [
             ({}, ("recipients", "audience", "broadcast")),
-            ({"recipients": people(51)}, ("recipients",)),
-            ({"recipients": people(1), "broadcast": True}, ("broadcast", "recipients")),
+            ({"recipients": recipients(51)}, ("recipients",)),
+            ({"recipients": recipients(1), "broadcast": True}, ("broadcast", "recipients")),
             ({"attachments": ATTACHMENTS, "broadcast": True}, ("broadcast", "attachments")),
         ],
     )
@@ -235,7 +247,7 @@ class TestCampaignTriggerSend:
 
 
 class TestEnvelope:
-    def test_an_envelope_is_a_request_without_its_people(self):
+    def test_an_envelope_is_a_request_without_its_recipients(self):
         fields = {
             "campaign_id": "c",
             "trigger_properties": {"a": 1},
@@ -249,27 +261,27 @@ class TestEnvelope:
         ("fields", "paths"),
         [
             ({"broadcast": True}, ["campaign_id", "recipients"]),
-            ({"campaign_id": "c", "recipients": people(1)}, ["recipients"]),
+            ({"campaign_id": "c", "recipients": recipients(1)}, ["recipients"]),
             ({"campaign_id": "c", "trigger_propertys": {}}, ["trigger_propertys"]),
         ],
     )
-    def test_its_rules_count_the_people_as_named(self, fields, paths):
+    def test_its_rules_count_the_recipients_as_named(self, fields, paths):
         assert sorted(problem.path for problem in CampaignTriggerSend.envelope_problems(fields)) == paths
         with pytest.raises(BrazeValidationError, match=r"^the task: "):
             CampaignTriggerSend.validate_envelope(fields, "the task")
 
     @pytest.mark.parametrize("field", ["external_user_ids", "user_aliases"])
-    def test_people_come_from_one_place_only(self, field):
+    def test_an_envelope_that_names_recipients_is_refused(self, field):
         (problem,) = MessagesSend.envelope_problems({**MESSAGES, field: ["u"]})
         assert (problem.path, problem.fields) == (field, (field,))
 
-    def test_a_segment_beside_people_needs_no_broadcast(self):
+    def test_a_segment_beside_recipients_needs_no_broadcast(self):
         assert MessagesSend.envelope_problems({**MESSAGES, "segment_id": "s"}) == []
 
 
 class TestFill:
-    def test_a_campaigns_rows_become_its_recipients_in_their_order(self):
-        rows = [validate(CampaignRecipient, row).to_json() for row in people(3)]
+    def test_rows_of_a_campaign_become_its_recipients_in_order(self):
+        rows = [validate(CampaignRecipient, row).to_json() for row in recipients(3)]
         assert CampaignTriggerSend.join(rows) == {"recipients": b"[" + b",".join(rows) + b"]"}
         assert CampaignTriggerSend.recipient_model is CampaignRecipient
 
@@ -292,11 +304,11 @@ class TestFill:
     @pytest.mark.parametrize(
         ("model", "fields", "rows", "expected"),
         [
-            (CampaignTriggerSend, {"campaign_id": "c"}, people(2), {"recipients": people(2)}),
+            (CampaignTriggerSend, {"campaign_id": "c"}, recipients(2), {"recipients": recipients(2)}),
             (
                 MessagesSend,
                 MESSAGES,
-                [*people(1), {"user_alias": ALIAS}],
+                [*recipients(1), {"user_alias": ALIAS}],
                 {"external_user_ids": ["u0"], "user_aliases": [ALIAS]},
             ),
         ],

@@ -1,4 +1,4 @@
-"""Fields that the models don't know: refused, unless somebody asks for them to be sent as they are."""
+"""Fields that the models don't know: refused, unless the caller asks to send them unchanged."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
 
 
 def objects(value: Any, *at: str | int) -> Iterator[tuple[tuple[str | int, ...], BrazeObject]]:
-    """Every object of Braze's within one, and where it is."""
+    """Every object of Braze inside a value, with its place."""
     if isinstance(value, BrazeObject):
         yield at, value
         for name, inner in value.by_wire_name().items():
@@ -107,7 +107,7 @@ NEW = {"any": [{"thing": None}, 1.5, "Zoë {{${first_name}}}"]}
 
 
 def with_new_field(data: dict[str, Any], at: tuple[str | int, ...]) -> dict[str, Any]:
-    changed = json.loads(json.dumps(data))  # a copy in which no two objects are one
+    changed = json.loads(json.dumps(data))  # a copy, in which no object occurs twice
     inner: Any = changed
     for step in at:
         inner = inner[step]
@@ -136,7 +136,7 @@ def test_an_unknown_field_is_refused_by_name_at_every_level(model, data, at):
 
 
 @pytest.mark.parametrize(("model", "data", "at"), PLACES)
-def test_an_unknown_field_that_is_allowed_is_sent_as_it_is_at_every_level(model, data, at):
+def test_an_allowed_unknown_field_is_sent_unchanged_at_every_level(model, data, at):
     given = with_new_field(data, at)
     made = validate(model, given, allow_unknown_fields=True)
     assert made.to_body() == given
@@ -146,23 +146,23 @@ def test_an_unknown_field_that_is_allowed_is_sent_as_it_is_at_every_level(model,
     ]
 
 
-def test_unknown_fields_are_named_once_however_many_objects_have_them():
+def test_an_unknown_field_of_many_objects_is_named_once():
     recipients = [{"external_user_id": str(n), "new": n, "attributes": {"custom": n}} for n in range(3)]
     made = validate(CampaignTriggerSend, {**TRIGGER, "recipients": recipients}, allow_unknown_fields=True)
     assert unknown_fields(made) == ["recipients[].new"]
 
 
-def test_what_is_known_has_no_unknown_fields():
+def test_a_request_of_known_fields_has_no_unknown_ones():
     assert unknown_fields(validate(MessagesSend, WHOLE[1][1], allow_unknown_fields=True)) == []
 
 
-def test_a_custom_attribute_is_no_unknown_field():
+def test_a_custom_attribute_is_not_an_unknown_field():
     made = validate(UserAttributes, {"city": "Paris"})
     assert unknown_fields(made) == []
     assert made.to_body() == {"city": "Paris"}
 
 
-def test_what_is_allowed_once_is_refused_again_afterwards():
+def test_a_field_that_was_allowed_once_is_refused_later():
     data = {"external_user_id": "u1", "new": 1}
     made = validate(CampaignRecipient, data, allow_unknown_fields=True)
     for again in (data, made):
@@ -173,14 +173,14 @@ def test_what_is_allowed_once_is_refused_again_afterwards():
     ("model", "data", "reason"),
     [
         (CampaignRecipient, {"new_id": "u1"}, "names nobody"),
-        (CampaignTriggerSend, {"campaign_id": "c", "new": ["u1"]}, "reaches nobody"),
+        (CampaignTriggerSend, {"campaign_id": "c", "new": ["u1"]}, "reaches no recipient"),
         (CampaignTriggerSend, {**TRIGGER, "campaign_id": 5, "new": 1}, "must be text"),
         (Messages, {}, "holds no message"),
         (Messages, {"new": None}, "holds no message"),
         (Audience, {}, "is empty"),
     ],
 )
-def test_every_other_rule_holds_beside_them(model, data, reason):
+def test_every_other_rule_still_holds(model, data, reason):
     (problem,) = problems(model, data, allow_unknown_fields=True)
     assert problem.reason.startswith(reason)
 
@@ -189,11 +189,11 @@ def test_every_other_rule_holds_beside_them(model, data, reason):
     ("model", "data"),
     [(Messages, {"rcs": {"body": "b"}}), (Audience, {"new_filter": {"comparison": "is"}})],
 )
-def test_a_channel_or_filter_that_is_new_at_braze_is_enough(model, data):
+def test_a_new_channel_or_filter_of_braze_is_enough(model, data):
     assert validate(model, data, allow_unknown_fields=True).to_body() == data
 
 
-def test_a_name_with_a_hint_passes_as_well():
+def test_a_name_with_a_hint_is_allowed_too():
     given = {**TRIGGER, "segment_id": "s"}
     assert validate(CampaignTriggerSend, given, allow_unknown_fields=True).to_body() == given
 
@@ -203,12 +203,12 @@ def test_the_values_of_unknown_fields_become_json():
     assert made.to_json() == b'{"alert":"a","on":["2026-10-01"]}'
 
 
-def test_what_can_be_no_json_is_refused_with_its_place():
+def test_a_value_that_is_not_json_is_refused_with_its_place():
     (problem,) = problems(ApplePush, {"alert": "a", "new": [{"n": float("nan")}]}, allow_unknown_fields=True)
     assert str(problem) == "new[0].n: must be a finite number: JSON has no NaN or Infinity"
 
 
-def test_a_row_of_messages_send_has_no_place_for_one_but_its_alias_has():
+def test_a_row_of_messages_send_takes_one_only_in_its_alias():
     row = {"external_user_id": "u1", "new": 1}
     assert [problem.path for problem in problems(UserIdentity, row, allow_unknown_fields=True)] == ["new"]
     rows = [

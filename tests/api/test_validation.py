@@ -1,4 +1,4 @@
-"""How mistakes are found and named, whatever the object."""
+"""How mistakes in any object are found and named."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mistakes(model: type[BrazeObject], data: Any) -> dict[str, str]:
     return {problem.path: problem.reason for problem in problems(model, data)}
 
 
-def test_wrong_fields_and_broken_rules_of_one_object_are_reported_together():
+def test_wrong_fields_and_broken_rules_are_reported_together():
     data = {
         "external_user_id": "u1",
         "email": "a@b.c",
@@ -79,7 +79,7 @@ def test_the_subject_is_the_models_name_unless_given():
         validate(CampaignRecipient, {})
 
 
-def test_what_is_valid_has_no_problems():
+def test_a_valid_object_has_no_problems():
     assert problems(CampaignRecipient, {"external_user_id": "u1"}) == []
 
 
@@ -87,7 +87,7 @@ def test_a_rule_over_request_fields_names_the_fields_it_looks_at():
     (problem,) = problems(CampaignTriggerSend, {"campaign_id": "c"})
     assert problem == Problem(
         "",
-        "reaches nobody: give `recipients` or `audience`, or `broadcast: true`",
+        "reaches no recipient: give `recipients` or `audience`, or `broadcast: true`",
         ("recipients", "audience", "broadcast"),
     )
 
@@ -137,7 +137,7 @@ def test_reasons_say_what_is_expected_and_what_was_given(model, data, path, reas
 
 
 @pytest.mark.parametrize("data", [None, 5, "text", [], b"{}"])
-def test_what_is_no_object_at_all_is_refused(data):
+def test_a_value_that_is_not_an_object_is_refused(data):
     (problem,) = problems(CampaignRecipient, data)
     assert problem.path == ""
     assert problem.reason.startswith("must")
@@ -180,23 +180,23 @@ def test_no_reason_error_or_repr_shows_a_value():
 
 
 @pytest.mark.parametrize("wrap", [dict, OrderedDict, MappingProxyType])
-def test_any_mapping_is_taken_for_an_object(wrap):
+def test_any_mapping_counts_as_an_object(wrap):
     recipient = {"user_alias": wrap({"alias_name": "n", "alias_label": "l"})}
     assert validate(CampaignRecipient, wrap(recipient)).identity() == "user_alias:1:l:n"
 
 
-def test_a_tuple_is_taken_for_an_array():
+def test_a_tuple_counts_as_an_array():
     request = validate(MessagesSend, {"external_user_ids": ("a", "b"), "messages": {"webhook": WEBHOOK}})
     assert request.to_body()["external_user_ids"] == ["a", "b"]
 
 
-def test_an_instance_is_taken_for_its_data():
+def test_an_instance_of_the_model_is_accepted():
     recipient = CampaignRecipient(external_user_id="u1")
     assert validate(CampaignRecipient, recipient) is recipient
     assert problems(CampaignTriggerSend, {"campaign_id": "c", "recipients": [recipient]}) == []
 
 
-def test_a_models_constructor_checks_as_much():
+def test_a_models_constructor_makes_the_same_checks():
     with pytest.raises(ValidationError, match="give exactly one"):
         CampaignRecipient(external_user_id="u1", braze_id="b")
 
@@ -211,7 +211,7 @@ def test_a_body_holds_exactly_what_was_given_under_brazes_names():
     assert validate(Email, email).to_body() == email
 
 
-def test_json_is_compact_utf_8_of_the_same():
+def test_json_is_compact_utf_8():
     recipient = validate(
         CampaignRecipient, {"external_user_id": "Zoë", "trigger_properties": {"n": None, "x": 1.5}}
     )
@@ -238,7 +238,7 @@ def test_models_can_not_be_changed_after_their_validation():
         (("trigger_properties", 1, "[key]"), "trigger_properties[1]"),
     ],
 )
-def test_paths_are_written_as_people_write_them(location, path):
+def test_paths_are_written_with_dots_and_brackets(location, path):
     assert path_of(location) == path
 
 
@@ -249,7 +249,7 @@ def test_paths_are_written_as_people_write_them(location, path):
         ("braze_provider.api.requests.messages", "airflow"),
     ],
 )
-def test_importing_a_request_imports_nothing_it_does_not_need(module, absent):
+def test_importing_a_request_does_not_import_what_it_does_not_need(module, absent):
     code = f"import sys, {module}; sys.exit({absent!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -44,7 +44,7 @@ def test_content_decides_neither_who_nor_when_nor_for_what(model):
 
 
 def test_a_model_inherits_no_content_from_another_one():
-    with pytest.raises(TypeError, match="Silent has to state content_fields"):
+    with pytest.raises(TypeError, match="Silent must state content_fields"):
 
         class Silent(requests.MessagesSend):
             endpoint = ENDPOINTS["messages_schedule_create"]

@@ -1,4 +1,4 @@
-"""Hooks to talk with, and small servers that behave, or misbehave, as a test tells them to."""
+"""Hooks, and small servers that behave or misbehave as a test tells them to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACCEPTED = b'{"message": "success", "dispatch_id": "acf471119f7449d579e808903200
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the developer's own proxies and certificates out of it."""
+    """Hide the developer's own proxies and certificates from the tests."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -76,14 +76,14 @@ class Request:
 
 
 class Peer:
-    """One connection of a server's."""
+    """One connection to a server."""
 
     def __init__(self, server: Server, sock: socket.socket) -> None:
         self.server = server
         self.sock = sock
 
     def read(self) -> Request | None:
-        """Read one request; None when the client has closed the connection instead."""
+        """Read one request. None: the client has closed the connection instead."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             byte = self.sock.recv(1)
@@ -106,7 +106,7 @@ class Peer:
         self.sock.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def close(self) -> None:
-        """Close the connection in order."""
+        """Close the connection properly, without a reset."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
@@ -147,7 +147,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        # The name rather than the address, because that is what certificates and NO_PROXY are about.
+        # The name and not the address, because certificates and NO_PROXY hold names.
         return f"https://localhost:{self.port}" if self._tls else f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
@@ -197,7 +197,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
-    """A port on which nobody listens, and which nobody else gets while the test runs."""
+    """A port on which no server listens, and which no other process gets while the test runs."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -208,7 +208,7 @@ def unused_port() -> Iterator[int]:
 
 class Proxy:
     """
-    Opens tunnels to one server, whatever it is asked for, and remembers what that was.
+    Opens every tunnel to the same server, and remembers which hosts it was asked for.
 
     :param target: The port (int) where every tunnel ends.
     :param refusal: The status (int) to refuse tunnels with, instead of opening them.
@@ -258,7 +258,7 @@ def proxy_to(serve: Callable[..., Server]) -> Callable[..., Proxy]:
 @dataclass(frozen=True)
 class Tls:
     """
-    A certificate authority of the tests' own.
+    A certificate authority made for the tests.
 
     :param ca_bundle: Path of its certificate.
     :param context: For a server named ``localhost`` or ``rest.iad-01.braze.com``.

@@ -1,4 +1,4 @@
-"""What an Airflow connection of type ``braze`` may say, and what is said of one that can't be used."""
+"""What an Airflow connection of type ``braze`` may hold, and which errors a bad connection gives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(**fields) -> BrazeConnection:
 
 
 def refusal(**fields) -> str:
-    """The error about a connection, which always names the connection and never shows the key."""
+    """The error about a connection. It always names the connection and never shows the key."""
     with pytest.raises(BrazeConnectionError) as caught:
         read(**fields)
     message = str(caught.value)
@@ -64,7 +64,7 @@ def refusal(**fields) -> str:
         ({"host": "http://::1", "port": 8010}, "http://[::1]:8010"),
     ],
 )
-def test_host_is_taken_in_every_way_that_people_write_it(fields, base_url):
+def test_host_is_accepted_in_every_usual_form(fields, base_url):
     assert read(**fields).base_url == base_url
 
 
@@ -100,14 +100,14 @@ def test_an_empty_host_is_named_with_an_example(host):
     ],
 )
 def test_a_whole_url_as_host_is_refused(host):
-    assert "host goes on after the host's name" in refusal(host=host)
+    assert "host must be a host name alone" in refusal(host=host)
 
 
 @pytest.mark.parametrize(
     "host", [f"https://:{KEY}@{HOST}", f"{KEY}@{HOST}", f"user:{KEY}@{HOST}", f"@{HOST}"]
 )
 def test_credentials_in_host_are_refused_and_not_shown(host):
-    assert refusal(host=host) == "host holds credentials; the API key belongs into password"
+    assert refusal(host=host) == "host holds credentials; the API key belongs in password"
 
 
 @pytest.mark.parametrize(
@@ -123,21 +123,21 @@ def test_credentials_in_host_are_refused_and_not_shown(host):
         ":443",
     ],
 )
-def test_what_is_no_address_is_refused(host):
+def test_a_host_that_is_not_an_address_is_refused(host):
     assert refusal(host=host) == "host is not the address of a REST endpoint"
 
 
 @pytest.mark.parametrize("port", ["70000", "-1", "https", "44 3"])
-def test_a_port_in_host_that_is_none_is_named(port):
+def test_a_bad_port_in_host_is_named(port):
     assert refusal(host=f"{HOST}:{port}") == "the port in host is not a number below 65536"
 
 
 @pytest.mark.parametrize("port", [70_000, -1])
-def test_a_port_that_is_none_is_named(port):
+def test_a_bad_port_is_named(port):
     assert refusal(port=port) == "port is not a number below 65536"
 
 
-def test_a_schema_that_is_no_scheme_is_named():
+def test_a_bad_schema_is_named():
     assert refusal(schema="v2") == "schema must be http or https, or stay empty"
 
 
@@ -156,7 +156,7 @@ def test_plain_http_that_leaves_this_machine_is_refused(host):
     assert "plain http would show the API key to the network" in refusal(host=host)
 
 
-def test_plain_http_asked_for_by_schema_is_refused_as_well():
+def test_plain_http_set_in_schema_is_refused_too():
     assert "plain http" in refusal(schema="http")
 
 
@@ -174,9 +174,8 @@ def test_allow_http_permits_plain_http_with_a_warning_each_time(caplog, allowed)
 def test_each_hook_that_uses_plain_http_warns(monkeypatch, caplog):
     with Sandbox(host="0.0.0.0", token="t0ken") as sandbox:
         fields = json.loads(sandbox.airflow_connection)
-        fields["host"] = sandbox.url.replace(
-            "127.0.0.1", "0.0.0.0"
-        )  # no loopback address, but this machine's
+        # This address is not a loopback address, but it reaches this machine.
+        fields["host"] = sandbox.url.replace("127.0.0.1", "0.0.0.0")
         monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(fields))
         tested = [BrazeHook().test_connection() for _ in range(2)]
 
@@ -187,12 +186,12 @@ def test_each_hook_that_uses_plain_http_warns(monkeypatch, caplog):
 
 @pytest.mark.parametrize("host", [f"https://{HOST}", HOST, "http://127.0.0.1:8010"])
 @pytest.mark.parametrize("allowed", [False, "false", "", None])
-def test_where_no_key_is_shown_nothing_is_warned_of(caplog, host, allowed):
+def test_there_is_no_warning_where_the_key_is_not_shown(caplog, host, allowed):
     read(host=host, extra={"allow_http": allowed})
     assert caplog.records == []
 
 
-def test_https_is_not_warned_of_where_plain_http_is_allowed(caplog):
+def test_https_gives_no_warning_even_if_plain_http_is_allowed(caplog):
     read(host="https://braze", extra={"allow_http": True})
     assert caplog.records == []
 
@@ -200,12 +199,12 @@ def test_https_is_not_warned_of_where_plain_http_is_allowed(caplog):
 @pytest.mark.parametrize("allowed", [False, "false", "", None])
 def test_allow_http_that_is_not_true_permits_nothing(allowed):
     assert refusal(host="http://braze:8010", extra={"allow_http": allowed}).endswith(
-        "it is allowed to loopback only, or with allow_http in extra"
+        "it is allowed only to loopback addresses, or with allow_http in extra"
     )
 
 
 @pytest.mark.parametrize("given", ["yes", 1, 0, [True]])
-def test_allow_http_that_is_no_boolean_is_named(given):
+def test_allow_http_that_is_not_a_boolean_is_named(given):
     assert refusal(extra={"allow_http": given}) == "extra.allow_http must be true or false"
 
 
@@ -218,8 +217,8 @@ def test_allow_http_that_is_no_boolean_is_named(given):
         {"host": "braze:8010", "extra": {"allow_http": True}},
     ],
 )
-def test_where_a_sandbox_is_likely_host_must_say_http_or_https(fields):
-    """The sandbox answers https with what OpenSSL calls a wrong version number."""
+def test_a_host_that_may_be_a_sandbox_must_say_http_or_https(fields):
+    """A sandbox does not speak https, and OpenSSL's error would speak of a wrong version number."""
     assert refusal(**fields) == (
         f"host must begin with http:// or https:// here; a sandbox takes http://{fields['host']}"
     )
@@ -233,13 +232,13 @@ def test_where_a_sandbox_is_likely_host_must_say_http_or_https(fields):
         ("https://dashboard.us-10.braze.com/dashboard/app_settings?x=1", "rest.us-10.braze.com"),
     ],
 )
-def test_for_a_dashboard_the_rest_endpoint_is_named(host, rest):
+def test_a_dashboard_as_host_is_refused_with_its_rest_endpoint(host, rest):
     message = refusal(host=host)
-    assert message.startswith("host is a dashboard of Braze's, not a REST endpoint; the REST endpoint of ")
+    assert message.startswith("host is a Braze dashboard, not a REST endpoint; the REST endpoint of ")
     assert message.endswith(f" is {rest}")
 
 
-def test_for_an_unknown_dashboard_the_way_to_the_rest_endpoint_is_named():
+def test_an_unknown_dashboard_is_refused_with_where_to_look():
     assert refusal(host="dashboard-09.braze.com").endswith("under Settings > APIs and Identifiers")
 
 
@@ -258,14 +257,14 @@ def test_an_empty_password_is_named(password):
 @pytest.mark.parametrize(
     "password", [f"Bearer {KEY}", f"{KEY}\nX-Other: 1", f"{KEY}\x00", f"{KEY}…"], ids=ascii
 )
-def test_a_password_that_can_be_no_key_is_named_and_not_shown(password):
+def test_a_password_that_can_not_be_a_key_is_named_and_not_shown(password):
     assert refusal(password=password) == (
-        "password holds characters that no API key has; paste the key alone"
+        "password holds characters that an API key never has; paste only the key"
     )
 
 
 def test_a_masked_password_is_named_with_the_way_to_test_the_key():
-    assert refusal(password="***").endswith("there, use: airflow connections test <connection id>")
+    assert refusal(password="***").endswith("on 3.0, use: airflow connections test <connection id>")
 
 
 def test_white_space_pasted_around_the_key_is_dropped():
@@ -290,7 +289,7 @@ def test_all_extras_may_be_left_out():
 
 
 @pytest.mark.parametrize("empty", ["", None])
-def test_what_the_form_leaves_empty_counts_as_left_out(empty):
+def test_a_field_that_the_form_leaves_empty_counts_as_left_out(empty):
     assert read(extra=dict.fromkeys(EXTRAS, empty)) == read()
 
 
@@ -303,13 +302,13 @@ def test_what_the_form_leaves_empty_counts_as_left_out(empty):
         ('"timeout"', "extra must be a JSON object"),
     ],
 )
-def test_an_extra_that_is_no_json_object_is_refused(extra, reason):
+def test_an_extra_that_is_not_a_json_object_is_refused(extra, reason):
     assert refusal(extra=extra) == reason
 
 
-def test_unknown_extras_are_named_with_the_list_of_those_there_are():
+def test_unknown_extras_are_named_with_the_list_of_known_ones():
     assert refusal(extra={"time_out": 5, "timeout": 5, "api_key": KEY}) == (
-        "extra has no field 'api_key', 'time_out'; it knows timeout, proxies, verify, allow_http, "
+        "extra has no field 'api_key', 'time_out'; its fields are timeout, proxies, verify, allow_http, "
         "rate_limits, pools"
     )
 
@@ -325,7 +324,7 @@ def test_unknown_extras_are_named_with_the_list_of_those_there_are():
         ("[3, 90]", (3, 90)),
     ],
 )
-def test_timeout_is_a_number_or_two_also_as_text(given, timeout):
+def test_timeout_is_one_number_or_two_and_may_be_text(given, timeout):
     assert read(extra={"timeout": given}).timeout == timeout
 
 
@@ -348,7 +347,7 @@ def test_timeout_is_a_number_or_two_also_as_text(given, timeout):
         86_400,
     ],
 )
-def test_a_timeout_that_is_none_is_named(given):
+def test_a_bad_timeout_is_named(given):
     assert refusal(extra={"timeout": given}).startswith("extra.timeout must be a number of seconds")
 
 
@@ -360,7 +359,7 @@ def test_a_timeout_that_is_none_is_named(given):
         '{"http": "http://proxy:3128", "https": "http://proxy:3128"}',
     ],
 )
-def test_proxies_are_one_url_or_an_object_also_as_text(given):
+def test_proxies_are_one_url_or_an_object_and_may_be_text(given):
     proxies = {"http": "http://proxy:3128", "https": "http://proxy:3128"}
     assert read(extra={"proxies": given}).proxies == proxies
 
@@ -374,7 +373,7 @@ def test_proxies_are_one_url_or_an_object_also_as_text(given):
         ('{"https": ', "extra.proxies is not JSON"),
     ],
 )
-def test_proxies_that_are_none_are_named(given, reason):
+def test_bad_proxies_are_named(given, reason):
     assert refusal(extra={"proxies": given}).startswith(reason)
 
 
@@ -382,7 +381,7 @@ def test_proxies_that_are_none_are_named(given, reason):
     ("given", "verify"),
     [(True, True), (False, False), ("true", True), ("false", False), ("False", False), (" false ", False)],
 )
-def test_verify_is_a_boolean_also_as_text(given, verify):
+def test_verify_is_a_boolean_and_may_be_text(given, verify):
     assert read(extra={"verify": given}).verify is verify
 
 
@@ -393,7 +392,7 @@ def test_verify_may_be_a_ca_bundle(tmp_path):
 
 
 @pytest.mark.parametrize("given", ["/no/such/bundle.pem", "no", 0, 1, []])
-def test_verify_that_is_neither_a_boolean_nor_an_existing_file_is_named(given):
+def test_verify_must_be_a_boolean_or_an_existing_file(given):
     assert refusal(extra={"verify": given}) == (
         "extra.verify must be true, false or the path of a CA bundle that exists"
     )
@@ -422,7 +421,7 @@ def test_a_bucket_without_a_limit_of_its_own_has_braze_s_default():
     [
         (
             {"Shared": 5},
-            "extra.rate_limits.Shared: there is no such bucket; there are default, broadcast, send_ids, ",
+            "extra.rate_limits.Shared: there is no such bucket; the buckets are default, broadcast, ",
         ),
         ({"default": 0}, "extra.rate_limits.default must be a number of requests"),
         ({"default": True}, "extra.rate_limits.default must be a number of requests"),
@@ -436,7 +435,7 @@ def test_a_bucket_without_a_limit_of_its_own_has_braze_s_default():
         ("shared=5", "extra.rate_limits is not JSON"),
     ],
 )
-def test_rate_limits_that_are_none_are_named(given, reason):
+def test_bad_rate_limits_are_named(given, reason):
     assert refusal(extra={"rate_limits": given}).startswith(reason)
 
 
@@ -459,7 +458,7 @@ def test_pools_are_slots_and_a_bucket(given):
         ("braze", "extra.pools is not JSON"),
     ],
 )
-def test_pools_that_are_none_are_named(given, reason):
+def test_bad_pools_are_named(given, reason):
     assert refusal(extra={"pools": given}).startswith(reason)
 
 
@@ -474,7 +473,7 @@ def test_pools_that_are_none_are_named(given, reason):
         ("default_pool", 1, "default", 1),
     ],
 )
-def test_a_task_s_share_of_a_bucket_is_its_share_of_the_pool_s_slots(pool, slots, bucket, share):
+def test_a_task_s_share_of_a_bucket_is_its_share_of_the_pool(pool, slots, bucket, share):
     connection = read(extra={"pools": {"braze": {"slots": 10, "bucket": "default"}}})
     assert connection.share(pool, slots, bucket) == pytest.approx(share)
 

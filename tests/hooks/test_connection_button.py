@@ -1,4 +1,4 @@
-"""*Test connection* in Airflow's UI, through the routes that its list of connections calls."""
+"""The button *Test connection* in Airflow's UI, through the routes that the UI calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.dag
 
 @pytest.fixture
 def ui(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """Airflow's API server as the browser of an administrator sees it."""
+    """Airflow's API server, as an administrator's browser sees it."""
     from fastapi.testclient import TestClient
 
     monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
@@ -34,7 +34,7 @@ def ui(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 
 
 def press_the_button(ui, fields):
-    """Save a connection, and test it as the UI does: with what it reads back, and 0 for a missing port."""
+    """Save a connection, and test it as the UI does: with the saved fields, and 0 for a missing port."""
     path = "/api/v2/connections"
     saved = ui.post(path, json={"connection_id": "braze_ui", "conn_type": "braze", **fields})
     assert saved.status_code == 201, saved.text
@@ -57,7 +57,7 @@ def test_a_connection_with_all_that_the_form_asks_for_passes(ui, sandbox: Sandbo
 
     answer = press_the_button(ui, fields).json()
 
-    if AIRFLOW_VERSION == (3, 0):  # Its button tests no connection that has a password.
+    if AIRFLOW_VERSION == (3, 0):  # Its button can't test a connection that has a password.
         assert answer["status"] is False
         assert "use: airflow connections test" in answer["message"]
     else:
@@ -68,7 +68,7 @@ def test_a_connection_with_all_that_the_form_asks_for_passes(ui, sandbox: Sandbo
 
 
 def test_only_airflow_3_3_refuses_to_test_a_connection_without_a_port(ui, sandbox: Sandbox):
-    """It takes the UI's 0 for another port than none, and so the connection for another one than it has."""
+    """Airflow 3.3 thinks that the port has changed, because the UI sends 0 where none is stored."""
     answer = press_the_button(ui, {"host": sandbox.url, "password": sandbox.api_key})
 
     refused = answer.status_code == 400 and "host or port to test differs" in answer.text

@@ -1,4 +1,4 @@
-"""The connection's form: declared once in the provider info, given to Airflow 3.0 and 3.1 by the hook."""
+"""The connection's form: the provider info declares it, and the hook gives it to Airflow 3.0 and 3.1."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from braze_provider.hooks.connection import EXTRAS
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]
 
 
-def test_the_hook_is_the_connection_type_s():
+def test_the_connection_type_names_the_hook():
     assert CONNECTION_TYPE["hook-class-name"] == f"{BrazeHook.__module__}.{BrazeHook.__qualname__}"
     assert CONNECTION_TYPE["connection-type"] == BrazeHook.conn_type
     assert CONNECTION_TYPE["hook-name"] == BrazeHook.hook_name
 
 
-def test_the_behaviour_for_older_airflows_is_the_provider_info_s():
+def test_older_airflows_get_the_behaviour_of_the_provider_info():
     declared = CONNECTION_TYPE["ui-field-behaviour"]
     assert BrazeHook.get_ui_field_behaviour() == {
         "hidden_fields": declared["hidden-fields"],
@@ -30,12 +30,12 @@ def test_the_behaviour_for_older_airflows_is_the_provider_info_s():
     }
 
 
-def test_the_form_has_a_field_for_each_extra_that_a_connection_knows():
+def test_the_form_has_a_field_for_each_extra_of_a_connection():
     assert CONNECTION_TYPE["conn-fields"].keys() == set(EXTRAS)
 
 
-def test_the_fields_for_older_airflows_are_the_provider_info_s(monkeypatch):
-    # WTForms is not installed beside every Airflow; those that lack it put just such a stand-in in its place.
+def test_older_airflows_get_the_fields_of_the_provider_info(monkeypatch):
+    # Not every Airflow has WTForms. An Airflow without it uses such a stand-in itself.
     wtforms = SimpleNamespace(StringField=lambda label, description: (label, description))
     monkeypatch.setitem(sys.modules, "wtforms", wtforms)
     assert BrazeHook.get_connection_form_widgets() == {
@@ -44,7 +44,7 @@ def test_the_fields_for_older_airflows_are_the_provider_info_s(monkeypatch):
 
 
 def test_without_wtforms_airflow_is_told_what_is_missing(monkeypatch):
-    """Airflow goes by the name: for this one it keeps the hook, without the form's fields."""
+    """Airflow reads the module's name from the error: for this one it keeps the hook, without the fields."""
     real_import = builtins.__import__
 
     def without_wtforms(name, *args, **options):
@@ -59,7 +59,7 @@ def test_without_wtforms_airflow_is_told_what_is_missing(monkeypatch):
 
 
 def test_only_wtforms_is_needed_for_the_fields(monkeypatch):
-    """Beside an Airflow without Flask-AppBuilder, needing it would cost the form its labels as well."""
+    """If the fields needed Flask-AppBuilder, an Airflow without it would lose the form's labels too."""
     monkeypatch.setitem(sys.modules, "wtforms", SimpleNamespace(StringField=lambda *_, **__: None))
     for name in ("flask_appbuilder", "flask_appbuilder.fieldwidgets", "flask_babel"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -1,4 +1,4 @@
-"""What a user of the hook sees: requests go out as given, and answers come back typed."""
+"""The hook's methods: requests are sent as given, and answers come back typed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MESSAGES = {"external_user_ids": ["ada", "bob"], "messages": {"email": EMAIL}}
 
 @pytest.fixture(scope="module")
 def guarded_sandbox():
-    """A sandbox with keys that may do one thing only."""
+    """A sandbox with keys that each have one permission."""
     keys = {"key-to-send": {"campaigns.trigger.send"}, "key-to-list": {"campaigns.list"}}
     with Sandbox(api_keys=keys) as sandbox:
         yield sandbox
@@ -60,7 +60,7 @@ def test_campaigns_trigger_send_reaches_the_recipient(hook, sandbox):
     assert (received["dispatch_id"], received["campaign_id"]) == (answer.dispatch_id, CAMPAIGN)
 
 
-def test_a_broadcast_s_answer_has_the_send_id_that_braze_gave_it(hook, sandbox):
+def test_the_answer_to_a_broadcast_has_the_send_id(hook, sandbox):
     answer = hook.campaigns_trigger_send({"campaign_id": CAMPAIGN, "broadcast": True})
     assert answer.send_id
     assert answer.send_id == sandbox.requests()[0]["send_id"]
@@ -82,9 +82,9 @@ def test_campaigns_details_describes_one_campaign(hook):
     )
 
 
-def test_campaigns_list_that_is_none_is_an_error_and_not_an_empty_list(connect, serve):
+def test_an_answer_without_a_list_of_campaigns_is_an_error(connect, serve):
     server = serve(lambda peer: (peer.read(), peer.answer(200, b'{"message": "success"}')))
-    with pytest.raises(BrazeNoAnswerError, match=r"is it Braze's REST endpoint\?"):
+    with pytest.raises(BrazeNoAnswerError, match=r"Is it a Braze REST endpoint\?"):
         connect(server.url).campaigns_list()
 
 
@@ -121,7 +121,7 @@ def test_a_body_may_be_a_mapping_a_model_or_finished_json(hook, sandbox, body):
     assert sandbox.requests()[0]["body"] == TRIGGER
 
 
-def test_finished_json_goes_out_byte_for_byte(connect, serve):
+def test_finished_json_is_sent_byte_for_byte(connect, serve):
     server = serve()
     body = b'{ "broadcast" :true,\n"campaign_id":"x"}'
     connect(server.url).call(CAMPAIGNS_TRIGGER_SEND, body)
@@ -138,7 +138,7 @@ def test_an_endpoint_may_be_called_by_its_name(hook):
     assert hook.call("campaigns_trigger_send", TRIGGER).message == "success"
 
 
-def test_an_endpoint_that_there_is_not_is_refused_with_the_one_that_may_be_meant(hook, sandbox):
+def test_an_unknown_endpoint_is_refused_with_a_similar_name(hook, sandbox):
     with pytest.raises(BrazeError, match="no endpoint 'user_track'; did you mean `users_track`"):
         hook.call("user_track", {})
     assert sandbox.requests() == []
@@ -169,8 +169,8 @@ def test_a_get_has_its_parameters_in_the_url_and_no_body(connect, serve):
 @pytest.mark.parametrize(
     "value", [{1, 2}, object(), float("nan"), float("inf"), b"bytes"], ids=lambda value: type(value).__name__
 )
-def test_a_body_that_is_no_json_is_refused_before_it_is_sent(hook, sandbox, value):
-    with pytest.raises(BrazeValidationError, match=r"/campaigns/trigger/send: .*\n.*no JSON"):
+def test_a_body_that_is_not_json_is_refused_before_it_is_sent(hook, sandbox, value):
+    with pytest.raises(BrazeValidationError, match=r"/campaigns/trigger/send: .*\n.*not JSON"):
         hook.call(CAMPAIGNS_TRIGGER_SEND, {**TRIGGER, "trigger_properties": {"x": value}})
     assert sandbox.requests() == []
 
@@ -178,11 +178,11 @@ def test_a_body_that_is_no_json_is_refused_before_it_is_sent(hook, sandbox, valu
 def test_a_body_that_contains_itself_is_refused_before_it_is_sent(hook):
     endless: dict = {}
     endless["again"] = endless
-    with pytest.raises(BrazeValidationError, match="no JSON"):
+    with pytest.raises(BrazeValidationError, match="not JSON"):
         hook.call(CAMPAIGNS_TRIGGER_SEND, endless)
 
 
-def test_the_largest_body_is_sent_and_one_byte_more_is_refused_before(connect, serve):
+def test_the_largest_body_is_sent_and_one_byte_more_is_refused(connect, serve):
     server = serve()
     hook = connect(server.url)
     hook.call(CAMPAIGNS_TRIGGER_SEND, b" " * MAX_BODY_BYTES)
@@ -191,7 +191,7 @@ def test_the_largest_body_is_sent_and_one_byte_more_is_refused_before(connect, s
     assert [len(request.body) for request in server.requests] == [MAX_BODY_BYTES]
 
 
-def test_the_size_of_a_body_is_counted_in_bytes_not_in_characters(hook):
+def test_a_body_is_measured_in_bytes_and_not_in_characters(hook):
     with pytest.raises(BrazeValidationError, match="Braze takes at most"):
         hook.call(CAMPAIGNS_TRIGGER_SEND, {"trigger_properties": {"x": "ü" * (MAX_BODY_BYTES // 2)}})
 
@@ -199,7 +199,7 @@ def test_the_size_of_a_body_is_counted_in_bytes_not_in_characters(hook):
 # The connection ---------------------------------------------------------------------------------------------
 
 
-def test_an_airflow_connection_that_there_is_not_is_named():
+def test_a_missing_airflow_connection_is_named():
     with pytest.raises(AirflowNotFoundException, match="no_such_connection"):
         BrazeHook("no_such_connection").campaigns_list()
 
@@ -208,7 +208,7 @@ def test_the_default_connection_is_braze_default(sandbox):
     assert BrazeHook().connection.base_url == sandbox.url
 
 
-def test_a_malformed_connection_is_an_error_of_its_first_use_not_of_the_hook_s_making(connect):
+def test_a_malformed_connection_is_an_error_only_when_it_is_used(connect):
     hook = connect("http://rest.iad-01.braze.com")
     with pytest.raises(BrazeConnectionError, match="plain http"):
         hook.call(CAMPAIGNS_LIST)
@@ -226,32 +226,32 @@ def test_a_closed_hook_opens_a_new_session_when_it_is_used_again(connect, serve)
 # Test connection --------------------------------------------------------------------------------------------
 
 
-def test_the_test_of_a_right_key_passes(guarded_sandbox, connect):
+def test_the_connection_test_passes_for_a_right_key(guarded_sandbox, connect):
     hook = connect(guarded_sandbox.url, password="key-to-list")
     assert hook.test_connection() == (True, "127.0.0.1 knows the API key, and it may list campaigns")
 
 
-def test_the_test_of_a_key_that_may_only_send_passes_and_says_what_it_cannot_tell(guarded_sandbox, connect):
+def test_the_connection_test_passes_for_a_key_that_may_only_send(guarded_sandbox, connect):
     passed, message = connect(guarded_sandbox.url, password="key-to-send").test_connection()
     assert passed
     assert "lacks campaigns.list, which only this test needs" in message
 
 
-def test_the_test_of_a_wrong_key_fails(guarded_sandbox, connect):
+def test_the_connection_test_fails_for_a_wrong_key(guarded_sandbox, connect):
     passed, message = connect(guarded_sandbox.url, password="wrong-key").test_connection()
     assert not passed
     assert "does not know this API key at 127.0.0.1 (Unauthorized)" in message
     assert "wrong-key" not in message
 
 
-def test_the_test_sends_nothing(guarded_sandbox, connect):
+def test_the_connection_test_sends_nothing(guarded_sandbox, connect):
     guarded_sandbox.reset()
     connect(guarded_sandbox.url, password=guarded_sandbox.api_key).test_connection()
     assert [request["endpoint"] for request in guarded_sandbox.requests()] == ["/campaigns/list"]
     assert guarded_sandbox.recipients() == {}
 
 
-def test_the_test_of_an_unreachable_host_fails(connect, unused_port):
+def test_the_connection_test_fails_for_an_unreachable_host(connect, unused_port):
     passed, message = connect(f"http://127.0.0.1:{unused_port}").test_connection()
     assert not passed
     assert "127.0.0.1 could not be reached (Connection refused)" in message
@@ -265,8 +265,8 @@ def test_the_test_of_an_unreachable_host_fails(connect, unused_port):
         (403, b"", "a proxy or firewall"),
         (404, b'{"message": "Invalid URL"}', "no such Braze endpoint at 127.0.0.1"),
         (302, b"", "no such Braze endpoint at 127.0.0.1: it answered 302"),
-        (200, b"<html>Dashboard</html>", "Is 127.0.0.1 a REST endpoint of Braze's?"),
-        (200, b"{}", "is it Braze's REST endpoint?"),
+        (200, b"<html>Dashboard</html>", "Is 127.0.0.1 a Braze REST endpoint?"),
+        (200, b"{}", "Is it a Braze REST endpoint?"),
         (
             500,
             b'{"message": "Internal Server Error"}',
@@ -274,14 +274,14 @@ def test_the_test_of_an_unreachable_host_fails(connect, unused_port):
         ),
     ],
 )
-def test_the_test_of_what_does_not_answer_as_braze_does_fails(connect, serve, status, body, reason):
+def test_the_connection_test_fails_for_a_server_that_is_not_braze(connect, serve, status, body, reason):
     server = serve(lambda peer: (peer.read(), peer.answer(status, body)))
     passed, message = connect(server.url).test_connection()
     assert not passed
     assert reason in message
 
 
-def test_the_test_of_a_malformed_connection_fails_with_the_field(connect):
+def test_the_connection_test_names_the_field_of_a_malformed_connection(connect):
     passed, message = connect("").test_connection()
     assert not passed
     assert "host is empty" in message

@@ -1,4 +1,4 @@
-"""Each way a request can end, over a real network: the class, the outcome, and one request at most."""
+"""Each way in which a request can end, over a real network: error class, outcome, and one request at most."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ STATUSES = [
 
 
 def failure(hook, body=REQUEST, key=None) -> BrazeRequestError:
-    """The error of one attempt to send, which never shows whom it was for or what it was sent with."""
+    """The error of one attempt to send. It never shows the recipient, the data or the key."""
     with pytest.raises(BrazeRequestError) as caught:
         hook.call(CAMPAIGNS_TRIGGER_SEND, body)
     error = caught.value
     shown = f"{error} {error!r} {error.args!r} {vars(error)!r}"
     for secret in (hook.connection.api_key, "ada-lovelace", "GB33BUKB20201555555555"):
         assert secret not in shown
-    # The exceptions of requests and urllib3 hold the request: not one of them may hang on to ours.
+    # The exceptions of requests and urllib3 hold the request, so our error must not hold one of them.
     assert (error.__cause__, error.__context__) == (None, None)
     return error
 
@@ -75,7 +75,7 @@ def failure(hook, body=REQUEST, key=None) -> BrazeRequestError:
 
 
 @pytest.mark.parametrize(("status", "kind", "outcome"), STATUSES)
-def test_each_status_of_braze_s_has_one_outcome(hook, sandbox, status, kind, outcome):
+def test_each_status_from_braze_has_one_outcome(hook, sandbox, status, kind, outcome):
     sandbox.fault("status", status=status)
     error = failure(hook)
     assert (type(error), error.outcome, error.status) == (kind, outcome, status)
@@ -84,7 +84,7 @@ def test_each_status_of_braze_s_has_one_outcome(hook, sandbox, status, kind, out
 
 @pytest.mark.parametrize("fault", ["html", "empty"])
 @pytest.mark.parametrize("status", [status for status, *_ in STATUSES if status != 429])
-def test_what_braze_took_is_uncertain_when_a_server_on_the_way_answers(hook, sandbox, status, fault):
+def test_an_answer_of_a_server_on_the_way_is_uncertain(hook, sandbox, status, fault):
     sandbox.fault(fault, status=status, processed=True)
     error = failure(hook)
     assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, status)
@@ -93,7 +93,7 @@ def test_what_braze_took_is_uncertain_when_a_server_on_the_way_answers(hook, san
 
 
 @pytest.mark.parametrize("fault", ["html", "empty"])
-def test_a_429_is_not_sent_whoever_says_it(hook, sandbox, fault):
+def test_a_429_is_not_sent_also_if_braze_did_not_write_it(hook, sandbox, fault):
     sandbox.fault(fault, status=429)
     error = failure(hook)
     assert (type(error), error.outcome) == (BrazeRateLimitError, NOT_SENT)
@@ -109,7 +109,7 @@ def test_a_429_is_not_sent_whoever_says_it(hook, sandbox, fault):
     ],
     ids=["100", "102", "103", "several"],
 )
-def test_interim_answers_are_read_past(connect, serve, interim):
+def test_interim_answers_are_skipped(connect, serve, interim):
     def announce(peer):
         while peer.read():
             peer.sock.sendall(interim)
@@ -121,7 +121,7 @@ def test_interim_answers_are_read_past(connect, serve, interim):
     assert server.connections == 1
 
 
-def test_a_connection_that_ends_after_an_interim_answer_is_uncertain(connect, serve):
+def test_a_connection_lost_after_an_interim_answer_is_uncertain(connect, serve):
     server = serve(lambda peer: (peer.read(), peer.sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")))
     assert failure(connect(server.url)).outcome is UNCERTAIN
 
@@ -135,7 +135,7 @@ def test_braze_s_own_words_are_in_the_error(hook, sandbox, status, kind, outcome
 
 
 @pytest.mark.parametrize("fault", ["html", "empty"])
-def test_an_answer_that_is_not_braze_s_has_no_words_of_braze_s(hook, sandbox, fault):
+def test_an_answer_that_braze_did_not_write_has_no_braze_message(hook, sandbox, fault):
     sandbox.fault(fault, status=400)
     error = failure(hook)
     assert error.braze_message == ""
@@ -151,13 +151,13 @@ def test_a_rate_limit_tells_when_it_resets(hook, sandbox):
     assert error.rate_limit.reset > 1e9
 
 
-def test_an_accepted_request_tells_what_is_left_of_the_rate_limit(hook):
+def test_an_accepted_request_tells_the_rest_of_the_rate_limit(hook):
     state = hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST).rate_limit
     assert (state.limit, state.remaining) == (250_000, 249_999)
     assert state.date is not None
 
 
-def test_a_request_that_braze_refuses_reaches_nobody_and_says_why(hook, sandbox):
+def test_a_request_that_braze_refuses_reaches_no_recipient(hook, sandbox):
     error = failure(hook, {**REQUEST, "campaign_id": None})
     assert type(error) is BrazeRejectedError
     assert "Braze refused the request with 400" in str(error)
@@ -195,19 +195,19 @@ def test_success_without_a_dispatch_id_is_accepted(hook, sandbox):
         (["one", {"message": "two"}], ("one", "two")),
     ],
 )
-def test_minor_errors_are_accepted_and_told(hook, sandbox, errors, read):
+def test_a_request_with_minor_errors_is_accepted_and_keeps_them(hook, sandbox, errors, read):
     sandbox.fault("minor_errors", errors=errors)
     answer = hook.call(CAMPAIGNS_TRIGGER_SEND, REQUEST)
     assert answer.dispatch_id
     assert answer.errors == read
 
 
-def test_a_notice_reaches_nobody_and_is_an_error_with_the_dispatch_id(hook, sandbox):
+def test_a_notice_is_an_error_that_keeps_the_dispatch_id(hook, sandbox):
     sandbox.fault("notice")
     error = failure(hook)
     assert (type(error), error.outcome, error.status) == (BrazeInertError, REJECTED, 201)
     assert error.dispatch_id == sandbox.requests()[0]["dispatch_id"]
-    assert "nobody is reached: The Canvas is paused" in str(error)
+    assert "but it reaches no recipient: The Canvas is paused" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_acceptance_that_can_not_be_read_is_uncertain(connect, serve, status, bo
     assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, status)
 
 
-def test_an_unreadable_answer_to_what_braze_took_is_uncertain(hook, sandbox):
+def test_an_unreadable_answer_is_uncertain(hook, sandbox):
     sandbox.fault("garbage")
     assert failure(hook).outcome is UNCERTAIN
     assert sandbox.recipients()["ada-lovelace"]
@@ -240,20 +240,20 @@ def test_an_unreadable_answer_to_what_braze_took_is_uncertain(hook, sandbox):
 # Answers of any size ----------------------------------------------------------------------------------------
 
 
-def test_no_compressed_answer_is_asked_for(connect, serve):
+def test_the_hook_asks_for_uncompressed_answers(connect, serve):
     server = serve()
     connect(server.url).call(CAMPAIGNS_TRIGGER_SEND, REQUEST)
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_an_answer_that_is_compressed_all_the_same_is_read(connect, serve, encoding):
+def test_a_compressed_answer_is_read_nevertheless(connect, serve, encoding):
     content = {"gzip": gzip, "deflate": zlib}[encoding].compress(ACCEPTED)
     server = serve(lambda peer: (peer.read(), peer.answer(201, content, Content_Encoding=encoding)))
     assert connect(server.url).call(CAMPAIGNS_TRIGGER_SEND, REQUEST).dispatch_id
 
 
-def test_a_small_answer_that_unpacks_to_a_huge_one_is_uncertain_and_stays_packed(connect, serve):
+def test_an_answer_that_unpacks_to_too_much_is_uncertain(connect, serve):
     bomb = gzip.compress(b'{"message": "success", "x": "' + bytes(64 * MAX_SHORT_ANSWER_BYTES))
     hook = connect(serve(lambda peer: (peer.read(), peer.answer(201, bomb, Content_Encoding="gzip"))).url)
     tracemalloc.start()
@@ -265,7 +265,7 @@ def test_a_small_answer_that_unpacks_to_a_huge_one_is_uncertain_and_stays_packed
 
 
 @pytest.mark.parametrize("length", [True, False], ids=["of known length", "to the connection's end"])
-def test_no_more_of_an_answer_is_read_than_braze_ever_writes(connect, serve, length):
+def test_an_answer_is_read_only_up_to_the_longest_that_braze_writes(connect, serve, length):
     body = ACCEPTED[:-1] + b', "x": "' + b"x" * MAX_SHORT_ANSWER_BYTES + b'"}'
 
     def go_on(peer):
@@ -278,9 +278,8 @@ def test_no_more_of_an_answer_is_read_than_braze_ever_writes(connect, serve, len
     for requests in (1, 2):
         error = failure(hook)
         assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, 201)
-        assert (
-            server.connections == len(server.requests) == requests
-        )  # what is left of it is not read as the next
+        # A new connection each time, so that the rest of this answer is not read as the next answer.
+        assert server.connections == len(server.requests) == requests
 
 
 def test_the_longest_answers_to_reads_are_read(connect, serve):
@@ -294,7 +293,7 @@ def test_the_longest_answers_to_reads_are_read(connect, serve):
 def test_an_answer_to_a_read_that_is_too_long_is_an_error(connect, serve):
     body = b'{"campaigns": ["' + b"x" * MAX_ANSWER_BYTES + b'"]}'
     server = serve(lambda peer: (peer.read(), peer.answer(200, body)))
-    with pytest.raises(BrazeNoAnswerError, match=r"Is 127\.0\.0\.1 a REST endpoint of Braze's\?"):
+    with pytest.raises(BrazeNoAnswerError, match=r"Is 127\.0\.0\.1 a Braze REST endpoint\?"):
         connect(server.url).campaigns_list()
 
 
@@ -309,7 +308,7 @@ def test_a_refused_connection_is_not_sent(connect, unused_port):
     )
 
 
-def test_a_name_that_does_not_resolve_is_not_sent(connect, monkeypatch):
+def test_a_host_name_that_does_not_resolve_is_not_sent(connect, monkeypatch):
     def unknown(*_args, **_options):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -326,7 +325,7 @@ def test_a_host_that_does_not_speak_tls_is_not_sent(connect, serve):
     assert "(it answers plain http: begin host with http:// if that is meant)" in str(error)
 
 
-def test_a_certificate_that_is_not_trusted_is_not_sent_and_says_so(connect, serve, tls):
+def test_an_untrusted_certificate_is_not_sent_and_is_named(connect, serve, tls):
     server = serve(tls=tls.context)
     error = failure(connect(server.url))
     assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
@@ -334,7 +333,7 @@ def test_a_certificate_that_is_not_trusted_is_not_sent_and_says_so(connect, serv
     assert server.requests == []
 
 
-def test_a_connection_cut_during_the_tls_handshake_is_not_sent(connect, serve):
+def test_a_connection_lost_during_the_tls_handshake_is_not_sent(connect, serve):
     server = serve(lambda peer: (peer.sock.recv(100), peer.reset()))
     error = failure(connect(f"https://127.0.0.1:{server.port}"))
     assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
@@ -354,7 +353,7 @@ def test_a_connection_cut_during_the_tls_handshake_is_not_sent(connect, serve):
         ("cut_answer", {"reset": True}),
     ],
 )
-def test_a_connection_lost_once_the_request_was_written_is_uncertain(hook, sandbox, fault, options):
+def test_a_connection_lost_after_the_request_was_written_is_uncertain(hook, sandbox, fault, options):
     sandbox.fault(fault, **options)
     error = failure(hook)
     assert (type(error), error.outcome, error.status) == (BrazeUncertainError, UNCERTAIN, None)
@@ -370,7 +369,7 @@ def test_a_read_timeout_is_uncertain(connect, sandbox):
     assert sandbox.recipients()["ada-lovelace"]
 
 
-def test_a_timeout_in_mid_answer_is_uncertain(connect, serve):
+def test_a_timeout_in_the_middle_of_an_answer_is_uncertain(connect, serve):
     def stall(peer):
         peer.read()
         peer.sock.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{")
@@ -379,13 +378,13 @@ def test_a_timeout_in_mid_answer_is_uncertain(connect, serve):
     assert failure(connect(serve(stall).url, timeout=0.2)).outcome is UNCERTAIN
 
 
-def test_a_connection_cut_while_the_request_is_being_written_is_uncertain(connect, serve):
+def test_a_connection_lost_while_the_request_is_written_is_uncertain(connect, serve):
     server = serve(lambda peer: (peer.sock.recv(1_000), peer.reset()))
     assert failure(connect(server.url), b" " * MAX_BODY_BYTES).outcome is UNCERTAIN
 
 
 def drip(peer, head=b"", what=b"x"):
-    """Answer without an end: a little every moment, for as long as anybody listens."""
+    """Answer without an end: a few bytes at a time, as long as the client listens."""
     peer.read()
     peer.sock.sendall(head)
     while True:
@@ -407,17 +406,17 @@ def drip(peer, head=b"", what=b"x"):
     ids=["body", "endless body", "chunks", "headers", "status", "100", "103"],
 )
 @pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
-def test_an_answer_that_comes_drop_by_drop_is_given_up_and_uncertain(connect, serve, tls, answer, encrypted):
+def test_an_answer_that_comes_byte_by_byte_is_given_up_and_uncertain(connect, serve, tls, answer, encrypted):
     server = serve(lambda peer: drip(peer, **answer), tls=tls.context if encrypted else None)
     hook = connect(server.url, timeout=0.4, verify=str(tls.ca_bundle))
     begun = time.monotonic()
     error = failure(hook)
     assert (type(error), error.outcome) == (BrazeUncertainError, UNCERTAIN)
-    assert time.monotonic() - begun < 20  # it would go on for ever
+    assert time.monotonic() - begun < 20  # the answer itself never ends
 
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
-def test_a_request_that_is_taken_drop_by_drop_is_given_up_and_uncertain(connect, serve, tls, encrypted):
+def test_a_request_that_is_read_too_slowly_is_given_up_and_uncertain(connect, serve, tls, encrypted):
     def sip(peer):
         while peer.sock.recv(1_000):
             time.sleep(0.05)
@@ -426,10 +425,10 @@ def test_a_request_that_is_taken_drop_by_drop_is_given_up_and_uncertain(connect,
     begun = time.monotonic()
     error = failure(connect(server.url, timeout=0.4, verify=str(tls.ca_bundle)), b" " * MAX_BODY_BYTES)
     assert (type(error), error.outcome) == (BrazeUncertainError, UNCERTAIN)
-    assert time.monotonic() - begun < 20  # 200 seconds are left to go
+    assert time.monotonic() - begun < 20  # the whole request would take 200 seconds
 
 
-def test_a_proxy_that_answers_drop_by_drop_is_given_up_and_not_sent(connect, serve):
+def test_a_proxy_that_answers_byte_by_byte_is_given_up_and_not_sent(connect, serve):
     proxy = serve(lambda peer: drip(peer, b"HTTP/1.1 200 Connection established\r\nX-Long: "))
     error = failure(connect("rest.iad-01.braze.com", proxies=proxy.url, timeout=0.4))
     assert (type(error), error.outcome) == (BrazeUnreachableError, NOT_SENT)
@@ -446,24 +445,24 @@ def test_a_slow_answer_within_the_time_is_accepted(connect, serve):
     assert connect(serve(hesitate).url, timeout=20).call(CAMPAIGNS_TRIGGER_SEND, REQUEST).dispatch_id
 
 
-def test_an_answer_that_is_no_http_is_uncertain(connect, serve):
+def test_an_answer_that_is_not_http_is_uncertain(connect, serve):
     server = serve(lambda peer: (peer.read(), peer.sock.sendall(b"SSH-2.0-OpenSSH\r\n\r\n")))
     assert failure(connect(server.url)).outcome is UNCERTAIN
 
 
-def test_an_answer_whose_compression_is_broken_is_uncertain(connect, serve):
+def test_an_answer_with_broken_compression_is_uncertain(connect, serve):
     server = serve(lambda peer: (peer.read(), peer.answer(201, b"not gzip", Content_Encoding="gzip")))
     assert failure(connect(server.url)).outcome is UNCERTAIN
 
 
-def test_a_lost_answer_to_a_read_does_not_speak_of_acceptance(hook, sandbox):
+def test_a_lost_answer_to_a_read_is_safe_to_repeat(hook, sandbox):
     sandbox.fault("disconnect")
-    with pytest.raises(BrazeNoAnswerError, match="it is safe to repeat it"):
+    with pytest.raises(BrazeNoAnswerError, match="it is safe to repeat the request"):
         hook.campaigns_list()
 
 
-def test_each_outcome_is_the_present_request_s_own(connect, serve, unused_port):
-    """What the last request of this thread came to says nothing of the next."""
+def test_an_outcome_does_not_depend_on_the_request_before(connect, serve, unused_port):
+    """All of these requests are made by the same thread."""
     lost = connect(serve(lambda peer: peer.read()).url)
     refused = connect(f"http://127.0.0.1:{unused_port}")
     assert [failure(hook).outcome for hook in (lost, refused, lost)] == [UNCERTAIN, NOT_SENT, UNCERTAIN]

@@ -1,4 +1,4 @@
-"""Where the API key and the recipients' data must not show: logs, reprs, errors."""
+"""Logs, reprs and errors must not show the API key or the recipients' data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REQUEST = {"campaign_id": "417220e4-5a2a-b634-7f7d-9ec891532368", "recipients": 
 
 @pytest.fixture
 def key() -> str:
-    """A key that no other test has had masked."""
+    """A key that Airflow does not mask yet, because no other test has used it."""
     return f"key-{secrets.token_hex(16)}"
 
 
@@ -69,7 +69,7 @@ def test_no_log_shows_key_or_data_at_any_level(hook, sandbox, caplog, fault):
 
 
 def echo(text):
-    """Repeat a text wherever an answer has room for it."""
+    """Repeat a text in every place of an answer that can hold it."""
 
     def behave(peer):
         peer.read()

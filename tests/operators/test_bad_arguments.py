@@ -1,4 +1,4 @@
-"""Bad constant arguments fail when the Dag is parsed, with every mistake named in one error."""
+"""Bad constant arguments fail when the Dag is parsed. One error names every mistake."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ TO_U = {"external_user_ids": ["u"]}
 @pytest.mark.parametrize(
     ("make", "arguments", "mistake"),
     [
-        (messages, {}, "reaches nobody"),
-        (campaign, {}, "reaches nobody"),
+        (messages, {}, "reaches no recipient"),
+        (campaign, {}, "reaches no recipient"),
         (messages, {"segment_id": "s"}, "broadcast: must be true"),
         (messages, {**TO_U, "broadcast": True}, "external_user_ids: is not allowed with `broadcast: true`"),
         (campaign, {"recipients": SOURCE, "broadcast": True}, "recipients: is not allowed with `broadcast"),
@@ -98,7 +98,7 @@ TO_U = {"external_user_ids": ["u"]}
         (campaign, {"recipients": SOURCE, "dry_run": "yes"}, "dry_run: must be a Boolean"),
     ],
 )
-def test_a_bad_constant_fails_the_import_with_its_place(make, arguments, mistake):
+def test_a_bad_constant_fails_the_dag_parse_and_names_its_place(make, arguments, mistake):
     with pytest.raises(BrazeValidationError, match="- " + re.escape(mistake)):
         make(**arguments)
 
@@ -147,24 +147,24 @@ def test_all_mistakes_are_in_one_error():
         ),
     ],
 )
-def test_what_rendering_may_mend_is_left_for_later(make, arguments):
+def test_a_mistake_that_rendering_may_correct_is_left_for_later(make, arguments):
     assert make(**arguments).task_id == "t"
 
 
-def test_a_constant_mistake_beside_a_template_is_still_found():
+def test_a_constant_mistake_beside_a_template_is_found():
     with pytest.raises(BrazeValidationError, match=r"messages\.email\.from"):
         messages(external_user_ids=["u"], messages={"email": {"app_id": "{{ params.app }}", "body": "b"}})
 
 
-def test_bad_rows_of_a_list_are_no_mistake_when_they_are_to_be_skipped():
+def test_bad_rows_of_a_list_are_allowed_if_they_are_skipped():
     assert campaign(recipients=[{"external_user_id": ""}], on_invalid="skip")
 
 
-def test_more_than_fifty_people_are_no_mistake_since_the_operator_splits_them():
+def test_more_than_fifty_recipients_are_allowed():
     assert messages(external_user_ids=[f"u{number}" for number in range(51)])
 
 
-def test_whole_numbers_are_good_ids():
+def test_ids_may_be_whole_numbers():
     assert messages(external_user_ids=[1, 2], user_aliases=[{"alias_name": 3, "alias_label": "crm"}])
     assert campaign(recipients=[{"external_user_id": 1}])
 
@@ -177,7 +177,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_path_of_a_file_in_a_messages_text_names_content_file(folder):
+def test_a_path_in_the_search_path_is_refused_with_content_file(folder):
     with (
         DAG("d", schedule=None, template_searchpath=[str(folder)]),
         pytest.raises(BrazeValidationError, match=r"messages\.email\.body: .*ContentFile\('content/welcome"),
@@ -185,7 +185,7 @@ def test_a_path_of_a_file_in_a_messages_text_names_content_file(folder):
         messages(**TO_U, messages={"email": {**EMAIL["email"], "body": "content/welcome.html"}})
 
 
-def test_a_path_of_a_file_beside_the_dag_names_content_file(folder):
+def test_a_path_of_a_file_beside_the_dag_is_refused_with_content_file(folder):
     with DAG("d", schedule=None) as dag:
         dag.fileloc = str(folder / "dag.py")
         with pytest.raises(BrazeValidationError, match=r"messages\.apple_push\.alert: .*ContentFile"):
@@ -204,25 +204,25 @@ def test_a_path_of_a_file_beside_the_dag_names_content_file(folder):
         "é" * 200 + ".html",
     ],
 )
-def test_a_text_that_is_no_path_of_a_file_is_content(folder, text):
+def test_a_text_that_is_not_the_path_of_a_file_is_content(folder, text):
     with DAG("d", schedule=None, template_searchpath=[str(folder)]):
         assert messages(**TO_U, messages={"apple_push": {"alert": text}})
 
 
-def test_an_xcom_of_another_task_can_be_given_for_any_templated_argument():
+def test_any_templated_argument_can_be_an_xcom_of_another_task():
     with DAG("d", schedule=None):
         first = CampaignTriggerOperator(task_id="first", campaign_id="c", recipients=SOURCE)
         second = CampaignTriggerOperator(
             task_id="second",
             campaign_id=first.output["campaign"],
-            recipients=first.output["people"],
+            recipients=first.output["recipients"],
             trigger_properties=first.output["properties"],
             on_uncertain=first.output["choice"],
         )
     assert second.upstream_task_ids == {"first"}
 
 
-def test_several_ways_of_naming_people_are_one_source_in_order():
+def test_several_arguments_with_recipients_are_one_source_in_order():
     operator = messages(
         external_user_ids=["u1"],
         user_aliases=[{"alias_name": "n", "alias_label": "l"}],
@@ -236,7 +236,7 @@ def test_several_ways_of_naming_people_are_one_source_in_order():
 
 
 @pytest.mark.parametrize("duration", [timedelta(hours=3), pendulum.duration(hours=3)], ids=repr)
-def test_max_lateness_takes_a_duration_of_python_s_or_pendulum_s(duration):
+def test_max_lateness_is_a_timedelta_or_a_pendulum_duration(duration):
     assert campaign(recipients=SOURCE, max_lateness=duration).max_lateness == timedelta(hours=3)
 
 

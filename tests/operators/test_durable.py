@@ -1,4 +1,4 @@
-"""Retries and clears with a durable ledger, on real Airflow: nobody twice, nobody dropped."""
+"""Retries with a durable ledger, on real Airflow: no recipient twice, and none dropped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from braze_provider.recipients import SqlRecipients
 
 pytestmark = pytest.mark.dag
 
-SQL = "SELECT id AS external_user_id FROM people ORDER BY id"
+SQL = "SELECT id AS external_user_id FROM customers ORDER BY id"
 
 
 @pytest.fixture(params=["sql", "task state store"])
@@ -35,10 +35,10 @@ def ledger(request, tmp_path, monkeypatch) -> dict[str, Any]:
 
 
 @pytest.fixture
-def people(tmp_path, monkeypatch):
-    """A table of people, as a function that changes it."""
-    path = tmp_path / "people.db"
-    monkeypatch.setenv("AIRFLOW_CONN_PEOPLE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+def customers(tmp_path, monkeypatch):
+    """A table of 220 customers; the fixture is a function that changes it."""
+    path = tmp_path / "customers.db"
+    monkeypatch.setenv("AIRFLOW_CONN_CUSTOMERS", json.dumps({"conn_type": "sqlite", "host": str(path)}))
 
     def change(*statements: str) -> None:
         with sqlite3.connect(path) as db:
@@ -46,13 +46,13 @@ def people(tmp_path, monkeypatch):
                 db.execute(statement)
 
     rows = ",".join(f"('p{number:04}')" for number in range(220))
-    change("CREATE TABLE people (id TEXT PRIMARY KEY)", f"INSERT INTO people VALUES {rows}")
+    change("CREATE TABLE customers (id TEXT PRIMARY KEY)", f"INSERT INTO customers VALUES {rows}")
     return change
 
 
 @pytest.fixture(autouse=True)
-def impatience(monkeypatch) -> None:
-    """Use up the attempts of a batch within no time."""
+def no_backoff(monkeypatch) -> None:
+    """Let the attempts of a batch follow each other without a wait."""
     monkeypatch.setitem(Sender.__init__.__kwdefaults__, "first_backoff", 0.001)
 
 
@@ -63,7 +63,7 @@ def campaign_dag(**arguments: Any) -> DAG:
             campaign_id="c",
             concurrency=1,
             **{
-                "recipients": SqlRecipients("people", SQL),
+                "recipients": SqlRecipients("customers", SQL),
                 "retries": 2,
                 "retry_delay": timedelta(0),
                 **arguments,
@@ -72,7 +72,7 @@ def campaign_dag(**arguments: Any) -> DAG:
     return dag
 
 
-def test_a_retry_goes_on_where_the_last_try_stopped(run_dag, sandbox, people, ledger):
+def test_a_retry_continues_where_the_last_try_stopped(run_dag, sandbox, customers, ledger):
     sandbox.fault("status", status=500, after=2, times=MAX_ATTEMPTS)
 
     result = run_dag(campaign_dag(**ledger))
@@ -87,7 +87,7 @@ def test_a_retry_goes_on_where_the_last_try_stopped(run_dag, sandbox, people, le
     assert len(result.xcom("t", "dispatch_ids")) == 5
 
 
-def test_held_batches_are_not_retried_and_say_how_to_settle_them(run_dag, sandbox, people, ledger):
+def test_held_batches_are_not_retried_and_the_error_says_what_to_do(run_dag, sandbox, customers, ledger):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
 
     result = run_dag(campaign_dag(**ledger))
@@ -100,11 +100,11 @@ def test_held_batches_are_not_retried_and_say_how_to_settle_them(run_dag, sandbo
     assert len(sandbox.recipients()) == 220
 
 
-def test_a_source_that_changed_between_tries_stops_the_second_one(run_dag, sandbox, people, ledger):
+def test_a_source_that_changed_between_two_tries_stops_the_second_try(run_dag, sandbox, customers, ledger):
     sandbox.fault("status", status=500, after=2, times=MAX_ATTEMPTS)
 
     def change(context: Any) -> None:
-        people("DELETE FROM people WHERE id = 'p0060'")
+        customers("DELETE FROM customers WHERE id = 'p0060'")
 
     result = run_dag(campaign_dag(on_retry_callback=change, **ledger))
 
@@ -113,7 +113,7 @@ def test_a_source_that_changed_between_tries_stops_the_second_one(run_dag, sandb
     assert sandbox.summary()["duplicates"] == 0
 
 
-def test_a_broadcast_is_never_sent_twice(run_dag, sandbox, people, ledger):
+def test_a_broadcast_is_never_sent_twice(run_dag, sandbox, customers, ledger):
     sandbox.fault("disconnect", processed=True, times=1)
 
     result = run_dag(campaign_dag(recipients=None, broadcast=True, **ledger))
@@ -123,13 +123,13 @@ def test_a_broadcast_is_never_sent_twice(run_dag, sandbox, people, ledger):
     assert sandbox.summary()["requests"] == 1
 
 
-def test_the_first_line_of_the_log_says_which_ledger_is_in_use(run_dag, sandbox, people, ledger):
+def test_the_first_line_of_the_log_names_the_ledger(run_dag, sandbox, customers, ledger):
     log = run_dag(campaign_dag(**ledger)).task("t").log
 
     assert log.index("Ledger: ") < log.index("recipients from")
 
 
-def test_a_closed_rate_limit_gives_the_slot_back_and_the_task_goes_on(run_dag, sandbox, people, ledger):
+def test_a_task_gives_its_slot_back_while_the_rate_limit_is_closed(run_dag, sandbox, customers, ledger):
     sandbox.fault("rate_limited", reset_after=3, after=2, times=1)
 
     result = run_dag(campaign_dag(deferrable=True, max_slot_wait=0.5, **ledger))
@@ -140,8 +140,8 @@ def test_a_closed_rate_limit_gives_the_slot_back_and_the_task_goes_on(run_dag, s
     assert len(sandbox.recipients()) == 220
 
 
-def test_a_try_that_failed_before_it_could_send_does_not_look_like_a_lost_ledger(
-    run_dag, sandbox, people, ledger, monkeypatch
+def test_a_try_that_failed_before_sending_is_not_a_lost_ledger(
+    run_dag, sandbox, customers, ledger, monkeypatch
 ):
     connection = json.loads(sandbox.airflow_connection)
     monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps({**connection, "password": ""}))
@@ -152,9 +152,7 @@ def test_a_try_that_failed_before_it_could_send_does_not_look_like_a_lost_ledger
     assert "Ledger: " in result.task("t").log
 
 
-def test_a_copy_that_has_lost_the_ledger_leaves_no_report_in_the_place_of_its_successors(
-    run_dag, sandbox, people, ledger, monkeypatch
-):
+def test_a_copy_that_has_lost_the_ledger_pushes_no_report(run_dag, sandbox, customers, ledger, monkeypatch):
     def lost(*_: Any) -> None:
         raise LedgerLostError("another copy has taken over")
 

@@ -1,4 +1,4 @@
-"""A run that comes late, and a source that names nobody."""
+"""A run that is late, and a source without recipients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATE, RECENT = NOW - timedelta(days=3), NOW - timedelta(hours=1)
 
 
 def lateness(max_lateness: timedelta = timedelta(days=2), **moments: datetime | None) -> str | None:
-    """What the operator says when it skips a run for being late; None if it goes on."""
+    """The reason that the operator gives when it skips a late run. None: it does not skip the run."""
     task = CampaignTriggerOperator(
         task_id="t", campaign_id="c", recipients=[{"external_user_id": "u"}], max_lateness=max_lateness
     )
@@ -43,7 +43,7 @@ def lateness(max_lateness: timedelta = timedelta(days=2), **moments: datetime | 
         ({"run_after": LATE}, "run_after was"),
     ],
 )
-def test_a_late_run_is_measured_against_the_best_moment_that_it_has(moments, measured):
+def test_the_lateness_counts_from_the_best_moment_of_the_run(moments, measured):
     assert f"The {measured} 3 days" in (lateness(**moments) or "")
 
 
@@ -57,13 +57,13 @@ def test_a_late_run_is_measured_against_the_best_moment_that_it_has(moments, mea
     ids=str,
 )
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
-def test_a_run_is_measured_with_a_duration_of_pendulum_s_in_any_time_zone(zone, max_lateness, is_late):
+def test_a_pendulum_duration_works_in_any_time_zone(zone, max_lateness, is_late):
     ended = pendulum.instance(LATE).in_timezone(zone)
 
     assert (lateness(max_lateness, run_after=ended) is not None) is is_late
 
 
-def test_the_reason_tells_in_words_how_late_a_run_is():
+def test_the_reason_says_how_late_a_run_is():
     ended = pendulum.now("UTC").subtract(days=3, hours=4, minutes=5)
 
     assert "was 3 days 4 hours 5 minutes" in (lateness(run_after=ended) or "")
@@ -85,13 +85,13 @@ def test_a_run_in_time_is_not_skipped(moments):
 @pytest.mark.parametrize(
     ("on_empty", "state"), [("succeed", "success"), ("skip", "skipped"), ("fail", "failed")]
 )
-def test_a_source_that_names_nobody_is_a_decision(run_dag, sandbox, on_empty, state):
+def test_on_empty_decides_what_a_source_without_recipients_means(run_dag, sandbox, on_empty, state):
     with DAG("d", schedule=None, render_template_as_native_obj=True) as dag:
         CampaignTriggerOperator(task_id="t", campaign_id="c", recipients="{{ [] }}", on_empty=on_empty)
 
     result = run_dag(dag)
 
     assert result.task("t").state == state
-    if on_empty == "fail" and AIRFLOW_VERSION < (3, 3):  # There is no ledger, so a retry could not send.
+    if on_empty == "fail" and AIRFLOW_VERSION < (3, 3):  # A retry could not send, because there is no ledger.
         assert type(result.task("t").error).__name__ == "AirflowFailException"
     assert "names nobody" in result.task("t").log

@@ -1,4 +1,4 @@
-"""The main job on real Airflow: people from somewhere, through an operator, to Braze."""
+"""The main job on real Airflow: recipients from a source, through an operator, to Braze."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUSH = {"apple_push": {"alert": "Hello {{${first_name}}}"}}
 
 @pytest.fixture
 def customers(tmp_path, monkeypatch) -> str:
-    """Id of an Airflow connection to a SQLite table of 120 customers."""
+    """Id of an Airflow connection to a SQLite database with a table of 120 customers."""
     path = tmp_path / "customers.db"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE customers (id INTEGER PRIMARY KEY, voucher TEXT)")
@@ -30,7 +30,7 @@ def customers(tmp_path, monkeypatch) -> str:
     return "customers"
 
 
-def people(count: int) -> list[dict]:
+def recipients(count: int) -> list[dict]:
     return [{"external_user_id": f"u{number}"} for number in range(count)]
 
 
@@ -38,7 +38,7 @@ def sent_bodies(sandbox) -> list[dict]:
     return [request["body"] for request in sandbox.requests() if request["status"] == 201]
 
 
-def test_rows_of_a_table_get_the_campaign_each_with_its_own_properties(run_dag, sandbox, customers):
+def test_each_row_of_a_table_gets_the_campaign_with_its_properties(run_dag, sandbox, customers):
     with DAG("d", schedule=None) as dag:
         CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=SqlRecipients(customers, SQL))
 
@@ -82,12 +82,12 @@ def ids_of(body: dict) -> list[int]:
     return [int(row["external_user_id"]) for row in body["recipients"]]
 
 
-def test_airflow_stores_how_many_people_there_are_and_never_the_people(run_dag, sandbox):
+def test_airflow_stores_the_number_of_recipients_and_not_their_data(run_dag, sandbox):
     with DAG("d", schedule=None) as dag:
 
         @task
         def find() -> list[dict]:
-            return people(60)
+            return recipients(60)
 
         CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=find())
 
@@ -98,7 +98,7 @@ def test_airflow_stores_how_many_people_there_are_and_never_the_people(run_dag, 
     assert "u59" not in result.task("t").log
 
 
-def test_ids_and_aliases_are_stored_as_counts_too(run_dag, sandbox):
+def test_airflow_stores_the_number_of_ids_and_aliases_too(run_dag, sandbox):
     aliases = [{"alias_name": "secret-name", "alias_label": "shop"}]
     with DAG("d", schedule=None) as dag:
         MessagesSendOperator(
@@ -112,7 +112,7 @@ def test_ids_and_aliases_are_stored_as_counts_too(run_dag, sandbox):
     assert "secret" not in result.task("t").log
 
 
-def test_mapped_tasks_send_each_to_their_own_people(run_dag, sandbox):
+def test_each_mapped_task_sends_to_its_own_recipients(run_dag, sandbox):
     with DAG("d", schedule=None) as dag:
 
         @task
@@ -133,12 +133,12 @@ def test_mapped_tasks_send_each_to_their_own_people(run_dag, sandbox):
     assert len(result.xcom("t", key="dispatch_ids", map_index=2)) == 2
 
 
-def test_a_mapped_task_without_people_sends_nothing_and_succeeds(run_dag, sandbox):
+def test_a_mapped_task_without_recipients_sends_nothing_and_succeeds(run_dag, sandbox):
     with DAG("d", schedule=None) as dag:
 
         @task
         def regions() -> list[list[dict]]:
-            return [people(1), []]
+            return [recipients(1), []]
 
         CampaignTriggerOperator.partial(task_id="t", campaign_id="c").expand(recipients=regions())
 
@@ -149,7 +149,7 @@ def test_a_mapped_task_without_people_sends_nothing_and_succeeds(run_dag, sandbo
     assert result.xcom("t", key="dispatch_ids", map_index=1) == []
 
 
-def test_what_comes_from_xcom_is_never_rendered(run_dag, sandbox):
+def test_recipients_from_xcom_are_never_rendered(run_dag, sandbox):
     text = "{{ ds }} {{ 1 / 0 }}"
     with DAG("d", schedule=None) as dag:
 
@@ -180,16 +180,16 @@ def test_ids_stay_text(run_dag, sandbox, native):
     by_endpoint = {request["endpoint"]: request["body"] for request in sandbox.requests()}
     assert by_endpoint["/messages/send"]["external_user_ids"] == expected
     assert by_endpoint["/campaigns/trigger/send"]["campaign_id"] == "1e6"
-    recipients = by_endpoint["/campaigns/trigger/send"]["recipients"]
-    assert [row["external_user_id"] for row in recipients] == expected
+    rows = by_endpoint["/campaigns/trigger/send"]["recipients"]
+    assert [row["external_user_id"] for row in rows] == expected
 
 
-def test_natively_trigger_properties_are_rendered_as_everywhere_in_airflow(run_dag, sandbox):
+def test_native_rendering_of_trigger_properties_is_that_of_airflow(run_dag, sandbox):
     with DAG("d", schedule=None, params={"n": 5}, render_template_as_native_obj=True) as dag:
         CampaignTriggerOperator(
             task_id="t",
             campaign_id="c",
-            recipients=people(1),
+            recipients=recipients(1),
             trigger_properties={"n": "{{ params.n }}", "all": "{{ params.n + 1 }}"},
         )
 
@@ -241,11 +241,11 @@ def test_a_source_is_rendered_for_each_task_that_shares_it(run_dag, sandbox, tmp
     ]
 
 
-def test_a_query_can_live_in_a_file(run_dag, sandbox, customers, tmp_path):
-    (tmp_path / "people.sql").write_text(SQL.replace("ORDER BY", "WHERE id <= {{ params.last }} ORDER BY"))
+def test_a_query_can_come_from_a_file(run_dag, sandbox, customers, tmp_path):
+    (tmp_path / "customers.sql").write_text(SQL.replace("ORDER BY", "WHERE id <= {{ params.last }} ORDER BY"))
     with DAG("d", schedule=None, params={"last": 3}, template_searchpath=[str(tmp_path)]) as dag:
         CampaignTriggerOperator(
-            task_id="t", campaign_id="c", recipients=SqlRecipients(customers, "people.sql")
+            task_id="t", campaign_id="c", recipients=SqlRecipients(customers, "customers.sql")
         )
 
     result = run_dag(dag)
@@ -254,7 +254,7 @@ def test_a_query_can_live_in_a_file(run_dag, sandbox, customers, tmp_path):
     assert result.xcom("t")["sent"] == 3
 
 
-def test_a_broadcast_is_one_request_whose_audience_only_braze_knows(run_dag, sandbox):
+def test_a_broadcast_is_one_request_without_a_number_of_recipients(run_dag, sandbox):
     with DAG("d", schedule=None) as dag:
         CampaignTriggerOperator(task_id="t", campaign_id="c", broadcast=True)
 

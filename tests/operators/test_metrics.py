@@ -1,4 +1,4 @@
-"""What a task tells Airflow's metrics, on real Airflow."""
+"""The counters of a task in Airflow's metrics, on real Airflow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.dag
 
 @pytest.fixture
 def counters(monkeypatch) -> Counter[str]:
-    """Our counters; Airflow has many of its own."""
+    """The counters of this package, without those of Airflow."""
     counted: Counter[str] = Counter()
 
     def incr(name: str, count: int = 1, *_: object, tags: dict[str, str] | None = None, **__: object) -> None:
@@ -27,13 +27,13 @@ def counters(monkeypatch) -> Counter[str]:
     return counted
 
 
-def run(run_dag, people: int, **arguments: object) -> None:
+def run(run_dag, count: int, **arguments: object) -> None:
     with DAG("d", schedule=None) as dag:
         CampaignTriggerOperator(
             **{
                 "task_id": "t",
                 "campaign_id": "c",
-                "recipients": [{"external_user_id": f"u{number}"} for number in range(people)],
+                "recipients": [{"external_user_id": f"u{number}"} for number in range(count)],
                 "concurrency": 1,
                 **arguments,
             }
@@ -41,7 +41,7 @@ def run(run_dag, people: int, **arguments: object) -> None:
     run_dag(dag)
 
 
-def test_a_delivery_counts_its_requests_and_people_by_what_became_of_them(run_dag, sandbox, counters):
+def test_a_delivery_counts_requests_and_the_outcomes_of_recipients(run_dag, sandbox, counters):
     sandbox.fault("status", status=400, after=0, times=1)
     sandbox.fault("disconnect", processed=True, after=0, times=1)
     sandbox.fault("rate_limited", reset_after=1, after=0, times=1)

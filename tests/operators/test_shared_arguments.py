@@ -1,4 +1,4 @@
-"""The types of the shared arguments name all that there is, and the UI shows each field as what it is."""
+"""The types of the shared arguments are complete, and the UI shows each field with a renderer that fits."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ def arguments_of(operator: type) -> set[str]:
     return set(inspect.signature(inspect.unwrap(operator.__init__)).parameters) - {"self", "kwargs"}
 
 
-def test_the_types_name_every_argument_that_sending_operators_share():
+def test_the_types_have_every_argument_that_sending_operators_share():
     assert set(SendArguments.__annotations__) - set(OperatorArguments.__annotations__) == arguments_of(
         BrazeSendOperator
     )
 
 
-def test_the_types_name_every_argument_of_airflows_operators():
+def test_the_types_have_every_argument_of_airflows_operators():
     assert arguments_of(BaseOperator) <= set(OperatorArguments.__annotations__)
 
 
 @pytest.mark.parametrize("operator", [CampaignTriggerOperator, MessagesSendOperator])
-def test_every_field_that_is_no_id_has_a_renderer_in_the_ui(operator):
+def test_every_field_except_ids_has_a_renderer_in_the_ui(operator):
     rendered = {path.partition(".")[0] for path in operator.template_fields_renderers}
     lists_of_ids = {"external_user_ids", "user_aliases"}
 
-    assert rendered | lists_of_ids | set(operator.id_fields) >= set(operator.template_fields)
+    assert rendered | lists_of_ids | set(operator.text_fields) >= set(operator.template_fields)
 
 
 @pytest.mark.dag
 @pytest.mark.skipif(
-    airflow_harness.AIRFLOW_VERSION < (3, 1), reason="Airflow stores a part of a field by itself from 3.1 on"
+    airflow_harness.AIRFLOW_VERSION < (3, 1), reason="Airflow stores parts of a field separately from 3.1 on"
 )
-def test_the_ui_has_the_sql_and_the_html_by_themselves(run_dag, sandbox, tmp_path, monkeypatch):
-    path = tmp_path / "people.db"
+def test_the_ui_shows_the_sql_and_the_html_separately(run_dag, sandbox, tmp_path, monkeypatch):
+    path = tmp_path / "customers.db"
     with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE people (id TEXT)")
-        db.execute("INSERT INTO people VALUES ('ada')")
-    monkeypatch.setenv("AIRFLOW_CONN_PEOPLE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
-    sql = "SELECT id AS external_user_id\nFROM people -- {{ run_id }}"
+        db.execute("CREATE TABLE customers (id TEXT)")
+        db.execute("INSERT INTO customers VALUES ('ada')")
+    monkeypatch.setenv("AIRFLOW_CONN_CUSTOMERS", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    sql = "SELECT id AS external_user_id\nFROM customers -- {{ run_id }}"
     email: dict[str, Any] = {
         "app_id": "a",
         "from": "F <f@example.com>",
@@ -58,7 +58,9 @@ def test_the_ui_has_the_sql_and_the_html_by_themselves(run_dag, sandbox, tmp_pat
         "body": "<p>{{ run_id }}</p>",
     }
     with DAG("d", schedule=None) as dag:
-        MessagesSendOperator(task_id="t", messages={"email": email}, recipients=SqlRecipients("people", sql))
+        MessagesSendOperator(
+            task_id="t", messages={"email": email}, recipients=SqlRecipients("customers", sql)
+        )
 
     result = run_dag(dag)
 

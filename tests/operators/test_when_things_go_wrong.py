@@ -17,14 +17,14 @@ from braze_provider.recipients import FileRecipients, SqlRecipients
 pytestmark = pytest.mark.dag
 
 
-def people(count: int) -> list[dict]:
+def recipients(count: int) -> list[dict]:
     return [{"external_user_id": f"u{number}"} for number in range(count)]
 
 
 def campaign_dag(**arguments) -> DAG:
     with DAG("d", schedule=None, params={"c": "re"}) as dag:
         CampaignTriggerOperator(
-            task_id="t", **{"campaign_id": "c", "recipients": people(120), "concurrency": 1, **arguments}
+            task_id="t", **{"campaign_id": "c", "recipients": recipients(120), "concurrency": 1, **arguments}
         )
     return dag
 
@@ -34,7 +34,7 @@ def failure_of(result) -> str:
     return f"{type(result.task('t').error).__name__}: {result.task('t').error}"
 
 
-def test_a_rejected_request_fails_the_task_at_the_end_and_the_rest_is_sent(run_dag, sandbox):
+def test_a_rejected_request_fails_the_task_after_the_rest_is_sent(run_dag, sandbox):
     sandbox.fault("status", status=400, message="Bad Request", after=1, times=1)
 
     result = run_dag(campaign_dag())
@@ -47,7 +47,7 @@ def test_a_rejected_request_fails_the_task_at_the_end_and_the_rest_is_sent(run_d
     assert len(result.xcom("t", key="dispatch_ids")) == 2
 
 
-def test_an_answer_that_never_came_is_held_and_nobody_is_sent_to_twice(run_dag, sandbox):
+def test_a_request_without_an_answer_is_held_and_not_repeated(run_dag, sandbox):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
 
     result = run_dag(campaign_dag())
@@ -57,7 +57,7 @@ def test_an_answer_that_never_came_is_held_and_nobody_is_sent_to_twice(run_dag, 
     assert len(sandbox.recipients()) == 120
 
 
-def test_a_partly_sent_task_is_not_retried_into_duplicates(run_dag, sandbox):
+def test_a_partly_sent_task_without_a_ledger_is_not_retried(run_dag, sandbox):
     sandbox.fault("disconnect", processed=True, times=1)
     dag = campaign_dag(retries=3, retry_delay=timedelta(0))
 
@@ -67,9 +67,7 @@ def test_a_partly_sent_task_is_not_retried_into_duplicates(run_dag, sandbox):
     assert sandbox.summary()["duplicates"] == 0
 
 
-def test_a_partly_sent_task_is_not_retried_either_when_its_figures_can_not_be_pushed(
-    run_dag, sandbox, monkeypatch
-):
+def test_a_partly_sent_task_whose_report_is_lost_is_not_retried(run_dag, sandbox, monkeypatch):
     def broken(self, *_: object, **__: object) -> None:
         raise ConnectionError("the API server is down")
 
@@ -86,11 +84,11 @@ def test_a_partly_sent_task_is_not_retried_either_when_its_figures_can_not_be_pu
 HAS_TASK_STATE = airflow_harness.AIRFLOW_VERSION >= (3, 3)
 
 
-def test_a_task_that_sent_nothing_is_retried_if_its_record_tells_so(run_dag, sandbox, tmp_path):
-    source = FileRecipients(f"{tmp_path}/people.jsonl")
+def test_a_task_that_sent_nothing_is_retried_if_its_ledger_says_so(run_dag, sandbox, tmp_path):
+    source = FileRecipients(f"{tmp_path}/customers.jsonl")
 
     def bring_the_file(context) -> None:
-        (tmp_path / "people.jsonl").write_text('{"external_user_id": "u"}\n')
+        (tmp_path / "customers.jsonl").write_text('{"external_user_id": "u"}\n')
 
     result = run_dag(
         campaign_dag(recipients=source, retries=1, retry_delay=timedelta(0), on_retry_callback=bring_the_file)
@@ -114,8 +112,8 @@ def test_a_wrong_key_is_not_retried(run_dag, sandbox):
     assert result.task("t").try_number == 1
 
 
-def test_two_rows_of_one_person_are_two_messages_if_that_is_allowed(run_dag, sandbox):
-    rows = [*people(50), {"external_user_id": "u0"}]
+def test_two_rows_of_one_recipient_are_two_messages_if_allowed(run_dag, sandbox):
+    rows = [*recipients(50), {"external_user_id": "u0"}]
 
     result = run_dag(campaign_dag(recipients=rows, allow_duplicates=True))
 
@@ -143,7 +141,7 @@ def test_each_settled_batch_adds_a_line_to_the_receipts(run_dag, sandbox, tmp_pa
     assert {(line["dag_id"], line["task_id"], line["map_index"]) for line in lines} == {("d", "t", -1)}
 
 
-def test_who_is_left_is_in_a_file_that_the_next_task_takes_up(run_dag, sandbox, tmp_path):
+def test_the_next_task_can_send_to_recipients_in_the_unsent_file(run_dag, sandbox, tmp_path):
     sandbox.fault("status", status=400, message="Bad Request", after=1, times=1)
     with campaign_dag(unsent_path=f"{tmp_path}/{{{{ task.task_id }}}}.jsonl") as dag:
         again = FileRecipients(f"{tmp_path}/t.jsonl")
@@ -173,7 +171,7 @@ def test_on_uncertain_is_a_template_field(run_dag, sandbox, on_uncertain, duplic
     assert len(sandbox.recipients()) == sent
 
 
-def test_a_wrong_key_stops_at_once_and_is_told_from_a_missing_permission(run_dag, sandbox, monkeypatch):
+def test_a_wrong_key_stops_the_task_at_once_and_is_named(run_dag, sandbox, monkeypatch):
     connection = json.loads(sandbox.airflow_connection)
     monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps({**connection, "password": "wrong-key"}))
 
@@ -184,7 +182,7 @@ def test_a_wrong_key_stops_at_once_and_is_told_from_a_missing_permission(run_dag
     assert sandbox.summary()["requests"] == 1
 
 
-def test_a_missing_permission_stops_at_once_and_is_named(run_dag, sandbox):
+def test_a_missing_permission_stops_the_task_at_once_and_is_named(run_dag, sandbox):
     sandbox.fault("status", status=403, message="Access Denied")
 
     result = run_dag(campaign_dag())
@@ -210,7 +208,7 @@ def test_bad_rows_are_named_before_anything_is_sent(run_dag, sandbox):
 
         @task
         def find() -> list[dict]:
-            return [*people(60), {"external_user_id": ""}, {"email": "somebody@example.com"}]
+            return [*recipients(60), {"external_user_id": ""}, {"email": "ada@example.com"}]
 
         CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=find())
 
@@ -218,12 +216,12 @@ def test_bad_rows_are_named_before_anything_is_sent(run_dag, sandbox):
 
     assert "row 61: external_user_id" in failure_of(result)
     assert "row 62: prioritization" in failure_of(result)
-    assert "somebody@example.com" not in result.task("t").log
+    assert "ada@example.com" not in result.task("t").log
     assert sandbox.summary()["requests"] == 0
 
 
-def test_bad_rows_are_skipped_and_counted_when_told_so(run_dag, sandbox):
-    rows = [*people(60), {"external_user_id": ""}, {"external_user_id": "u1"}]
+def test_bad_rows_are_skipped_and_counted_if_on_invalid_says_so(run_dag, sandbox):
+    rows = [*recipients(60), {"external_user_id": ""}, {"external_user_id": "u1"}]
 
     result = run_dag(campaign_dag(recipients=rows, on_invalid="skip"))
 
@@ -232,14 +230,14 @@ def test_bad_rows_are_skipped_and_counted_when_told_so(run_dag, sandbox):
     assert len(sandbox.recipients()) == 60
 
 
-def test_a_templated_argument_that_turns_out_bad_fails_before_the_first_request(run_dag, sandbox):
+def test_a_template_that_makes_a_bad_value_fails_before_any_request(run_dag, sandbox):
     result = run_dag(campaign_dag(send_id="{{ 'x' * 65 }}"))
 
     assert "send_id" in failure_of(result)
     assert sandbox.summary()["requests"] == 0
 
 
-def test_more_people_than_the_brake_allows_fail_before_the_first_request(run_dag, sandbox):
+def test_too_many_recipients_fail_before_the_first_request(run_dag, sandbox):
     assert "max_recipients" in failure_of(run_dag(campaign_dag(max_recipients=119)))
     assert sandbox.summary()["requests"] == 0
 
@@ -254,7 +252,7 @@ def test_a_source_that_cannot_be_read_fails_before_the_first_request(run_dag, sa
 def test_a_run_that_is_too_late_is_skipped(run_dag, sandbox):
     with DAG("d", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1)) as dag:
         CampaignTriggerOperator(
-            task_id="t", campaign_id="c", recipients=people(1), max_lateness=timedelta(days=2)
+            task_id="t", campaign_id="c", recipients=recipients(1), max_lateness=timedelta(days=2)
         )
 
     result = run_dag(dag, logical_date=pendulum.datetime(2026, 1, 5))
@@ -302,7 +300,7 @@ def test_a_dry_run_of_an_archived_campaign_fails(run_dag, sandbox):
     )
 
 
-def test_the_log_says_first_where_it_sends(run_dag, sandbox):
+def test_the_log_begins_with_the_endpoint_and_the_connection(run_dag, sandbox):
     log = run_dag(campaign_dag()).task("t").log
 
     where = "POST /campaigns/trigger/send at 127.0.0.1 (connection 'braze_default'): campaign_id c"

@@ -1,4 +1,4 @@
-"""An operator states its fields once: everything that Airflow, the rendering and the request read agrees."""
+"""An operator states its fields once, and Airflow, the rendering and the request all agree with that."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_request_goes_where_its_model_says(operator):
 
 
 @each
-def test_what_is_rendered_is_what_is_not_fixed(operator):
+def test_all_fields_except_fixed_ones_are_rendered(operator):
     templated = {name for name, field in operator.request_fields.items() if field.kind is not Kind.FIXED}
     assert set(operator.template_fields) == templated | set(operator.templated_options)
 
@@ -116,7 +116,7 @@ def test_each_argument_is_kept_under_its_name(operator):
     }
 
 
-def test_a_field_that_a_subclass_of_ones_own_adds_is_rendered():
+def test_a_field_that_a_users_subclass_adds_is_rendered():
     class Own(SENDING[0]):
         template_fields = (*SENDING[0].template_fields, "label")
 

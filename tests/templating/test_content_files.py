@@ -1,4 +1,4 @@
-"""Content that lives in files."""
+"""Content from files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_files_liquid_arrives_byte_for_byte(folder, rendered, text):
     assert rendered(webhook(ContentFile("body.html")))["webhook"]["body"] == text
 
 
-def test_what_is_airflows_in_a_file_is_rendered(folder, rendered):
+def test_an_expression_for_airflow_in_a_file_is_rendered(folder, rendered):
     (folder / "body.html").write_text("{{ ds }} {{${first_name}}}\n")
     assert rendered(webhook(ContentFile("body.html")))["webhook"]["body"] == "2026-11-21 {{${first_name}}}\n"
 
@@ -91,29 +91,29 @@ def test_a_value_with_quotes_cannot_break_a_json_file(folder, rendered):
         ("liquid", "{% if a %}{{ ds }}{% endif %}"),
     ],
 )
-def test_a_file_can_be_read_as_liquid_alone(folder, rendered, reads_as, expected):
+def test_a_file_can_be_read_as_only_liquid(folder, rendered, reads_as, expected):
     (folder / "body.html").write_text("{% if a %}{{ ds }}{% endif %}")
     assert rendered(webhook(ContentFile("body.html", reads_as=reads_as)))["webhook"]["body"] == expected
 
 
-def test_a_file_can_be_read_as_jinja_alone(folder, rendered):
+def test_a_file_can_be_read_as_only_jinja(folder, rendered):
     (folder / "body.html").write_text("{% if ds %}{{ ds }}{% endif %}{# gone #}")
     body = rendered(webhook(ContentFile("body.html", reads_as="jinja")))["webhook"]["body"]
     assert body == "2026-11-21"
 
 
-def test_a_missing_file_is_named_with_the_folders_that_were_searched(folder, rendered):
+def test_a_missing_file_is_named_with_the_searched_folders(folder, rendered):
     with pytest.raises(BrazeTemplateError, match=r"messages\.webhook\.body: .*'no\.html'") as raised:
         rendered(webhook(ContentFile("no.html")))
     assert str(folder) in str(raised.value)
 
 
-def test_a_file_that_is_no_json_is_named(folder, rendered):
+def test_a_file_that_is_not_json_is_named(folder, rendered):
     (folder / "push.json").write_text("{")
     with pytest.raises(BrazeTemplateError, match=r"messages\.apple_push: .*'push\.json' is not JSON"):
         rendered({"apple_push": ContentFile("push.json")})
 
 
 @pytest.mark.parametrize("text", ["https://cdn.example.com/x.json", "hello.html", "query.sql"])
-def test_a_text_that_ends_like_a_file_is_no_file(rendered, text):
+def test_a_text_that_ends_like_a_file_name_stays_a_text(rendered, text):
     assert rendered(webhook(text))["webhook"]["body"] == text

@@ -1,4 +1,4 @@
-"""What of message content is Airflow's and what is Liquid, rendered by Airflow's own code."""
+"""Which parts of message content Airflow renders, and which stay Liquid. Airflow's own code renders here."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ LIQUID = [
     # Valid in both languages
     "{{ 'abc' | capitalize }}",
     "{{ range(3) }}",
-    # Liquid's own raw, with what it keeps from Liquid
+    # Liquid's own raw block, with the text that it protects from Liquid
     "{% raw %}{{ ds }} {{ name }}{% endraw %}",
-    # What is no tag at all
+    # Text that is not a tag
     "{{ never closed",
     "{% never closed",
     "{ds} {{}} {",
@@ -136,7 +136,7 @@ def test_liquid_arrives_byte_for_byte(content, native):
         ("{{ ds }}\n", "2026-11-21\n"),
     ],
 )
-def test_an_expression_that_begins_with_a_name_of_airflows_is_rendered(content, expected):
+def test_an_expression_that_begins_with_an_airflow_name_is_rendered(content, expected):
     assert rendered(content) == expected
 
 
@@ -153,25 +153,25 @@ def test_an_expression_that_begins_with_a_name_of_airflows_is_rendered(content, 
         ('{"day": "{{ ds }}", "who": "{{${user_id}}}"}', '{"day": "2026-11-21", "who": "{{${user_id}}}"}'),
     ],
 )
-def test_both_languages_live_in_one_text(content, expected):
+def test_a_text_can_hold_both_languages(content, expected):
     assert rendered(content) == expected
 
 
-def test_a_macro_of_the_dag_is_airflows():
+def test_a_macro_of_the_dag_is_rendered():
     content = "{{ shout(params.x) }} {{${first_name}}} {{ other(1) }}"
     macros = {"shout": lambda text: text + "!"}
     assert rendered(content, user_defined_macros=macros) == "X! {{${first_name}}} {{ other(1) }}"
 
 
-def test_a_filter_of_the_dag_works_in_an_expression_of_airflows():
+def test_a_filter_of_the_dag_works_in_an_airflow_expression():
     assert rendered("{{ ds | year }}", user_defined_filters={"year": lambda day: day[:4]}) == "2026"
 
 
-def test_literal_makes_all_of_a_text_liquid():
+def test_literal_makes_a_whole_text_liquid():
     assert rendered(literal("{{ ds }} {{ params.x }}")) == "{{ ds }} {{ params.x }}"
 
 
-def test_jinja_makes_all_of_a_text_airflows():
+def test_jinja_lets_airflow_render_a_whole_text():
     content = Jinja(
         "{% for item in params['items'] %}{{ item }},{% endfor %}{# gone #}{% raw %}{{${x}}}{% endraw %}"
     )
@@ -189,7 +189,7 @@ def test_keys_of_an_object_are_not_rendered():
     assert operator.messages["web_push"]["extra"] == {"{{ ds }}": "2026-11-21"}
 
 
-def test_numbers_and_booleans_in_content_stay_what_they_are():
+def test_numbers_and_booleans_in_content_keep_their_types():
     with DAG("d", schedule=None):
         operator = MessagesSendOperator(
             task_id="t",
@@ -200,18 +200,18 @@ def test_numbers_and_booleans_in_content_stay_what_they_are():
     assert operator.messages["apple_push"] == {"alert": "2026-11-21", "badge": 3, "mutable_content": True}
 
 
-def test_natively_a_whole_expression_keeps_the_type_of_its_value():
+def test_native_rendering_keeps_the_type_of_a_single_expression():
     assert rendered("{{ params.n }}", native=True) == 5
 
 
 @pytest.mark.parametrize("content", ["{{ params.id }}", "123", "True", "[1, 2]", "{{ params.id }}0"])
-def test_natively_text_is_never_parsed_again(content):
+def test_native_rendering_never_parses_text_again(content):
     assert rendered(content, native=True) == content.replace("{{ params.id }}", "1e5")
 
 
 @pytest.mark.parametrize(
     "content", ["{{ ds | default: 'x' }}", "{{ params.missing }}", "{{ params.x | nonsense }}"]
 )
-def test_what_airflow_cannot_render_is_an_error_that_names_the_field_and_the_way_out(content):
+def test_the_error_of_a_bad_expression_names_field_and_way_out(content):
     with pytest.raises(BrazeTemplateError, match=r"messages\.email\.body: .*airflow\.sdk\.literal"):
         rendered(content)

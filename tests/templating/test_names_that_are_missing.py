@@ -1,4 +1,4 @@
-"""A name of Airflow's is never left to Liquid: a run that lacks it, and a mistyped one, are said so."""
+"""An Airflow name that the run lacks is an error, and a mistyped one a warning: Liquid hides neither."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.recipients import SqlRecipients
 from braze_provider.templating import BrazeTemplateError
-from braze_provider.templating.names import AIRFLOWS, DATED, _is_one_edit_apart
+from braze_provider.templating.names import AIRFLOW_NAMES, DATED_NAMES, _is_one_edit_apart
 
-# As Airflow gives it to a run without a logical date.
+# The context that Airflow gives to a run without a logical date.
 CONTEXT = {"run_id": "r", "params": {"x": "X", "none": None}, "dag_run": "the run", "partition_key": None}
-# These are there for callbacks, or (``loop``) within a loop alone, and Liquid has variables of such names.
+# Only callbacks have these names, or only loops (``loop``), and Liquid has variables of the same names.
 NOT_FOR_TEMPLATES = {"exception", "loop", "reason", "start_date"}
 
 
 class Macros:
-    """As Airflow's, which raises a ``TypeError`` for what is no text."""
+    """Like Airflow's macros, which raise a ``TypeError`` for a value that is not text."""
 
     def ds_add(self, ds: str, days: int) -> str:
         return ds + str(days)
@@ -37,17 +37,17 @@ def rendered(content: Any, *, native: bool = False, context: Any = None, **dag_a
 
 
 def test_every_name_of_this_airflow_is_known():
-    assert set(Context.__annotations__) - NOT_FOR_TEMPLATES <= AIRFLOWS
+    assert set(Context.__annotations__) - NOT_FOR_TEMPLATES <= AIRFLOW_NAMES
 
 
 # A name that the run lacks -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lenient", [False, True], ids=["strict", "where undefined names are nothing"])
+@pytest.mark.parametrize("lenient", [False, True], ids=["strict", "undefined names allowed"])
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        *((f"{{{{ {name} }}}}", name) for name in sorted(DATED)),
+        *((f"{{{{ {name} }}}}", name) for name in sorted(DATED_NAMES)),
         ("On {{ ds }}, {{${first_name}}}", "ds"),
         ("{{ data_interval_end | ds }}", "data_interval_end"),
         ("{{ logical_date.year }}", "logical_date"),
@@ -69,7 +69,7 @@ def test_a_date_that_the_run_lacks_is_an_error_with_the_way_out(content, name, l
 
 
 def test_another_name_that_the_run_lacks_is_an_error_too():
-    with pytest.raises(BrazeTemplateError, match=r"alert: .*This run has no partition_date: default"):
+    with pytest.raises(BrazeTemplateError, match=r"alert: .*This run has no partition_date: give a default"):
         rendered("{{ partition_date }}")
 
 
@@ -82,26 +82,26 @@ def test_another_name_that_the_run_lacks_is_an_error_too():
         ("{{ params.x }}", "X"),
     ],
 )
-def test_a_name_that_the_run_lacks_may_have_a_stand_in(content, expected):
+def test_a_name_that_the_run_lacks_may_have_a_default(content, expected):
     assert rendered(content) == expected
 
 
 @pytest.mark.parametrize("content", ["{{ params.none }}", "Key {{ partition_key }}"])
-def test_a_value_of_none_is_an_error_for_people_would_read_it(content):
+def test_a_value_of_none_is_an_error(content):
     with pytest.raises(BrazeTemplateError, match=r"alert: {{ \w+.* }} is None in this run.*default"):
         rendered(content)
 
 
-def test_a_value_of_none_may_have_a_stand_in():
+def test_a_value_of_none_may_have_a_default():
     assert rendered("{{ partition_key | default('none', true) }}") == "none"
 
 
-def test_a_text_that_reads_none_is_text():
+def test_the_text_none_is_accepted():
     assert rendered("{{ params.x }}", context={"params": {"x": "None"}}) == "None"
 
 
 @pytest.mark.parametrize("name", sorted(NOT_FOR_TEMPLATES))
-def test_a_name_for_callbacks_alone_is_liquid(name):
+def test_a_name_that_only_callbacks_have_is_liquid(name):
     assert rendered(f"{{{{ {name} }}}}") == f"{{{{ {name} }}}}"
 
 
@@ -200,12 +200,13 @@ def test_a_field_that_a_subclass_adds_may_be_text():
     assert operator.title == "r"
 
 
-# What looks like Airflow's -------------------------------------------------------------------------------
+# Liquid that looks like an Airflow expression
+# -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def log_of(monkeypatch):
-    """Render content and give what was logged: (level, text)."""
+    """Render content, and give the log lines as (level, text)."""
 
     def render(content: Any) -> list[tuple[str, str]]:
         lines: list[tuple[str, str]] = []
@@ -230,14 +231,14 @@ def log_of(monkeypatch):
         ("{{ dagrun.run_id }}", "dagrun is nearly Airflow's dag_run"),
         ("{{ execution_date }}", "execution_date is a name of Airflow 2"),
         ("{{ yesterday_ds }}", "yesterday_ds is a name of Airflow 2"),
-        ("{{ day | ds_nodash }}", "ds_nodash is a filter of Airflow's"),
-        ("{{ x if x is defined }}", "'is defined' is a test of Airflow's"),
-        ("{{ x is not none }}", "'is none' is a test of Airflow's"),
-        ("{{ (logical_date | default(1)) | ds }}", "logical_date is a name of Airflow's; what is"),
-        ("{{ 'On ' ~ ds }}", "ds is a name of Airflow's; what is Airflow's begins with"),
+        ("{{ day | ds_nodash }}", "ds_nodash is an Airflow filter, and day is not an Airflow name"),
+        ("{{ x if x is defined }}", "'is defined' is an Airflow test, and x is not an Airflow name"),
+        ("{{ x is not none }}", "'is none' is an Airflow test"),
+        ("{{ (logical_date | default(1)) | ds }}", "logical_date is an Airflow name, and Airflow renders"),
+        ("{{ 'On ' ~ ds }}", "ds is an Airflow name, and Airflow renders only what begins with"),
     ],
 )
-def test_what_looks_like_airflows_is_a_warning_with_its_place(log_of, content, doubt):
+def test_liquid_that_looks_like_an_airflow_expression_is_a_warning(log_of, content, doubt):
     (warning, *_) = log_of(f"a {content} b")
 
     assert warning[0] == "warning"
@@ -257,7 +258,7 @@ def test_what_looks_like_airflows_is_a_warning_with_its_place(log_of, content, d
         "{{ 'now' | date: '%Y' }}",
     ],
 )
-def test_liquid_of_its_own_is_no_warning(log_of, content):
+def test_other_liquid_is_not_a_warning(log_of, content):
     assert {level for level, _ in log_of(content)} == {"info"}
 
 
@@ -270,7 +271,7 @@ def test_every_expression_left_to_liquid_is_named_once(log_of):
     ]
 
 
-def test_nothing_is_said_where_nothing_is_left(log_of):
+def test_nothing_is_logged_if_nothing_is_left_to_liquid(log_of):
     assert log_of("{{ run_id }} {% if x %}{% endif %} {{ unclosed") == []
 
 
@@ -287,7 +288,7 @@ def test_nothing_is_said_where_nothing_is_left(log_of):
         ("", "p", True),
     ],
 )
-def test_one_edit_is_a_letter_more_less_other_or_swapped(one, other, near):
+def test_one_edit_adds_removes_changes_or_swaps_letters(one, other, near):
     assert _is_one_edit_apart(one, other) is _is_one_edit_apart(other, one) is near
 
 
@@ -299,7 +300,7 @@ def test_one_edit_is_a_letter_more_less_other_or_swapped(one, other, near):
     "text",
     ["{{ ds }}", "{{ data_interval_end | ds }}", "{{ ts_nodash }}", "{{ prev_data_interval_end_success }}"],
 )
-def test_a_run_without_a_logical_date_sends_nobody_a_hole(run_dag, sandbox, text):
+def test_a_run_without_a_logical_date_sends_no_message_with_a_gap(run_dag, sandbox, text):
     with DAG("d", schedule="@daily") as dag:
         MessagesSendOperator(
             task_id="t", external_user_ids=["u"], messages={"apple_push": {"alert": f"Today, {text}"}}
@@ -314,7 +315,7 @@ def test_a_run_without_a_logical_date_sends_nobody_a_hole(run_dag, sandbox, text
 
 @pytest.mark.dag
 @pytest.mark.parametrize("dated", [False, True])
-def test_run_after_is_there_in_every_run(run_dag, sandbox, dated):
+def test_every_run_has_run_after(run_dag, sandbox, dated):
     alert = "{{ dag_run.run_after | ds }} {{ logical_date | default(dag_run.run_after) | ds_nodash }}"
     with DAG("d", schedule=None) as dag:
         MessagesSendOperator(task_id="t", external_user_ids=["u"], messages={"apple_push": {"alert": alert}})
@@ -327,7 +328,7 @@ def test_run_after_is_there_in_every_run(run_dag, sandbox, dated):
 
 
 @pytest.mark.dag
-def test_a_tasks_log_names_what_is_left_to_liquid(run_dag, sandbox):
+def test_a_tasks_log_names_the_parts_left_to_liquid(run_dag, sandbox):
     alert = "{{${first_name}}} {{ prams.x }}"
     with DAG("d", schedule=None) as dag:
         MessagesSendOperator(task_id="t", external_user_ids=["u"], messages={"apple_push": {"alert": alert}})

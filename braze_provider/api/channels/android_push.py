@@ -19,10 +19,10 @@ class AndroidButton(MessagePart):
     """
     A button of a notification.
 
-    :param text: What it says.
+    :param text: The button's text.
     :param action: ``OPEN_APP`` (default), ``URI``, ``DEEP_LINK`` or ``CLOSE``.
     :param uri: Web address or deep link.
-    :param use_webview: Default: True. Whether a web address opens inside the app.
+    :param use_webview: Whether a web address opens inside the app. Default: True.
     """
 
     text: NonEmptyText
@@ -35,9 +35,9 @@ class ConversationMessage(MessagePart):
     """
     A message of a conversation.
 
-    :param text: What it says.
-    :param timestamp: When it was sent, in seconds since 1970.
-    :param person_id: Who sent it.
+    :param text: The message's text.
+    :param timestamp: When the message was sent, in seconds since 1970.
+    :param person_id: Id of the person who sent it.
     """
 
     text: Text
@@ -62,9 +62,9 @@ class Conversation(MessagePart):
     A notification that shows a conversation.
 
     :param shortcut_id: Id of the sharing shortcut.
-    :param reply_person_id: Whom the push replies to.
-    :param messages: What was said.
-    :param persons: Who takes part.
+    :param reply_person_id: Id of the person to whom the push replies.
+    :param messages: The messages of the conversation.
+    :param persons: The persons of the conversation.
     """
 
     shortcut_id: NonEmptyText
@@ -78,21 +78,21 @@ class AndroidPush(Channel):
     A push message to Android devices. Text and extras are at most 4,000 bytes.
 
     :param message_variation_id: An Android push variation of the campaign.
-    :param alert: The text; required, but refused with ``send_to_sync``.
-    :param title: The title; required, but refused with ``send_to_sync``.
-    :param extra: Keys and values for the app; ``appboy_image_url`` is a large picture.
-    :param notification_channel_id: The notification channel; default: the dashboard's.
-    :param priority: From -2 to 2; Braze takes any other for 0.
+    :param alert: The text. Required, but refused with ``send_to_sync``.
+    :param title: The title. Required, but refused with ``send_to_sync``.
+    :param extra: Keys and values for the app. ``appboy_image_url`` is a large picture.
+    :param notification_channel_id: The notification channel. Default: the one of the dashboard.
+    :param priority: From -2 to 2. Braze reads any other number as 0.
     :param android_priority: ``normal`` or ``high``, for Firebase.
-    :param send_to_sync: Default: False. True makes it a silent push.
-    :param collapse_key: A later push with the same one takes this one's place; at most three per device.
-    :param sound: A sound in the app; ``default`` is the usual one.
-    :param custom_uri: Web address or deep link that it opens.
+    :param send_to_sync: True makes it a silent push. Default: False.
+    :param collapse_key: A later push with the same key replaces this one. A device has at most three keys.
+    :param sound: A sound in the app. ``default`` is the usual sound.
+    :param custom_uri: Web address or deep link that the push opens.
     :param summary_text: A second line under a large picture.
     :param push_icon_image_url: Address of the large icon.
-    :param use_webview: Default: False. Whether a web address opens inside the app.
-    :param time_to_live: Seconds until a push that was not delivered is given up; at most 28 days.
-    :param notification_id: A later push with the same one takes this one's place.
+    :param use_webview: Whether a web address opens inside the app. Default: False.
+    :param time_to_live: Seconds until a push that was not delivered is given up, at most 28 days.
+    :param notification_id: A later push with the same id replaces this one.
     :param accent_color: Colour as an RGB integer.
     :param send_to_most_recent_device_only: Default: False.
     :param buttons: Buttons below the text.

@@ -18,14 +18,14 @@ from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
 BUILT_IN_CATEGORIES = frozenset(
     {"ab_cat_accept_decline", "ab_cat_yes_no", "ab_cat_confirm_cancel", "ab_cat_more"}
 )
-"""Categories whose buttons Braze's SDK brings along; all others are defined by the app."""
+"""Categories whose buttons come with Braze's SDK. The app defines all others."""
 
 
 class AppleAlert(MessagePart):
     """
     The text of a notification, with a title and for several languages.
 
-    :param body: The text; required unless the push is silent (``content-available``).
+    :param body: The text. Required unless the push is silent (``content-available``).
     :param title: A short title.
     :param title_loc_key: Key of the title in the app's ``Localizable.strings``.
     :param title_loc_args: Values for the title's placeholders.
@@ -49,13 +49,13 @@ class AppleAlert(MessagePart):
 
 class AppleButton(MessagePart):
     """
-    What a button of a notification does.
+    The action of a button of a notification.
 
     :param action_id: The button's action identifier.
-    :param action: ``OPEN_APP``, ``URI``, ``DEEP_LINK`` or ``CLOSE``; default: what the button is for. In a
-        category that the app defines, ``URI`` or ``DEEP_LINK``, and required.
-    :param uri: Web address or deep link; required in a category that the app defines.
-    :param use_webview: Default: True. Whether a web address opens inside the app.
+    :param action: ``OPEN_APP``, ``URI``, ``DEEP_LINK`` or ``CLOSE``. Default: the button's usual action. In a
+        category that the app defines, it is required and must be ``URI`` or ``DEEP_LINK``.
+    :param uri: Web address or deep link. Required in a category that the app defines.
+    :param use_webview: Whether a web address opens inside the app. Default: True.
     """
 
     action_id: NonEmptyText
@@ -76,28 +76,29 @@ Alert = Annotated[
 
 class ApplePush(Channel):
     """
-    A push message to iOS devices. What travels to the device is at most 1,912 bytes.
+    A push message to iOS devices. The part that is sent to the device has at most 1,912 bytes.
 
     :param message_variation_id: An iOS push variation of the campaign.
-    :param alert: The text, or an :class:`AppleAlert`; required unless ``content-available`` is true.
-    :param badge: The number on the app's icon afterwards.
-    :param sound: A sound in the app; ``default`` is the usual one.
-    :param extra: Keys and values for the app; ``ab`` and ``aps`` are Braze's and Apple's own.
-    :param content_available: ``content-available``: whether the app is woken up.
+    :param alert: The text, or an :class:`AppleAlert`. Required unless ``content-available`` is true.
+    :param badge: The number that the app's icon then shows.
+    :param sound: A sound in the app. ``default`` is the usual sound.
+    :param extra: Keys and values for the app. Braze and Apple reserve ``ab`` and ``aps`` for themselves.
+    :param content_available: ``content-available``: whether the push wakes the app.
     :param interruption_level: ``passive``, ``active``, ``time-sensitive`` or ``critical``.
     :param relevance_score: From 0 to 1, for the order of summaries.
     :param expiry: When a push that was not delivered is given up.
-    :param custom_uri: Web address or deep link that it opens.
-    :param use_webview: Default: True. Whether a web address opens inside the app.
-    :param notification_group_thread_id: Notifications with the same one are grouped.
+    :param custom_uri: Web address or deep link that the push opens.
+    :param use_webview: Whether a web address opens inside the app. Default: True.
+    :param notification_group_thread_id: Notifications with the same id are grouped.
     :param asset_url: Address of a picture, a sound or a film.
-    :param asset_file_type: Its type; required with ``asset_url``.
-    :param collapse_id: A later push with the same one takes this one's place.
+    :param asset_file_type: Type of the asset. Required with ``asset_url``.
+    :param collapse_id: A later push with the same id replaces this one.
     :param mutable_content: Whether the app may change the push before it is shown.
     :param send_to_most_recent_device_only: Default: False.
     :param category: The category of the buttons.
-    :param buttons: What the category's buttons do.
-    :param apns_priority: From 1 to 10: 10 at once, 5 sparing the battery, 1 not waking the device.
+    :param buttons: The actions of the category's buttons.
+    :param apns_priority: From 1 to 10. With 10 the push arrives at once, with 5 it saves the battery, and
+        with 1 it does not wake the device.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/apple_object
     """
@@ -124,7 +125,7 @@ class ApplePush(Channel):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check the text, what needs something else, and the size."""
+        """Check the text, the fields that need another field, and the size."""
         alert = given.get("alert")
         if given.get("content-available") is not True:
             if alert is None:
@@ -166,7 +167,7 @@ class ApplePush(Channel):
                 yield Breach("is required in a category that the app defines", ("buttons", index, "uri"))
 
 
-# Instructions to Braze and headers to Apple, neither of which take room in the payload.
+# Instructions to Braze and headers for Apple. They are not part of the payload.
 _NOT_PAYLOAD = frozenset(
     {
         "message_variation_id",

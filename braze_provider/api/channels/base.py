@@ -1,4 +1,4 @@
-"""What the channels have in common."""
+"""The base of all channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Channel(MessagePart):
     """
     A message in one channel.
 
-    :param message_variation_id: The variation of the campaign that the message counts for; required when
+    :param message_variation_id: The variation of the campaign whose statistics count the message. Required if
         the request has a ``campaign_id``.
     """
 

@@ -17,23 +17,23 @@ from braze_provider.api.values import NonEmptyText, Omittable, Text
 
 class ContentCard(Channel):
     """
-    A Content Card. It lives for at most 30 days.
+    A Content Card. It is shown for at most 30 days.
 
     :param message_variation_id: A Content Card variation of the campaign.
     :param type: ``CLASSIC``, ``CAPTIONED_IMAGE`` or ``BANNER``.
-    :param title: The title, which may be empty; required except for a banner.
-    :param description: The text; required except for a banner.
-    :param image_url: Address of the picture; required for a captioned image and a banner.
-    :param time_to_live: Seconds until it expires. This or ``expire_at`` is required.
-    :param expire_at: When it expires. Give a ``datetime`` a time zone, unless ``expire_in_local_time`` is
-        true. How far off it may be is left to Braze, which knows when it sends.
-    :param expire_in_local_time: Default: False. True expires it at that time by each user's own clock.
-    :param pinned: Default: False. Whether it stays on top.
-    :param ios_uri: Web address or deep link that it opens on iOS.
-    :param android_uri: Web address or deep link that it opens on Android.
-    :param web_uri: Web address that it opens in a browser.
-    :param ios_use_webview: Default: True. Whether a web address opens inside the app.
-    :param android_use_webview: Default: True. Whether a web address opens inside the app.
+    :param title: The title, which may be empty. Required except for a banner.
+    :param description: The text. Required except for a banner.
+    :param image_url: Address of the picture. Required for a captioned image and a banner.
+    :param time_to_live: Seconds until the card expires. This or ``expire_at`` is required.
+    :param expire_at: When the card expires. A ``datetime`` needs a time zone, unless ``expire_in_local_time``
+        is true. Only Braze checks how far away it is, because only Braze knows when it sends.
+    :param expire_in_local_time: True: the card expires at that time by each user's own clock. Default: False.
+    :param pinned: Whether the card stays on top. Default: False.
+    :param ios_uri: Web address or deep link that the card opens on iOS.
+    :param android_uri: Web address or deep link that the card opens on Android.
+    :param web_uri: Web address that the card opens in a browser.
+    :param ios_use_webview: Whether a web address opens inside the app. Default: True.
+    :param android_use_webview: Whether a web address opens inside the app. Default: True.
     :param uri_text: Text of the link.
     :param extra: Keys and values for the app.
 
@@ -58,7 +58,7 @@ class ContentCard(Channel):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check what each type needs, and that the card ends."""
+        """Check the fields that each type needs, and that the card expires."""
         card = given.get("type")
         required: tuple[str, ...] = ()
         if card in ("CLASSIC", "CAPTIONED_IMAGE"):

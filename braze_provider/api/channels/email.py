@@ -34,16 +34,17 @@ class Email(Channel):
     :param message_variation_id: An e-mail variation of the campaign.
     :param app_id: Any app of the workspace.
     :param from_: ``from``: the sender as ``Display Name <address>``.
-    :param subject: The subject; default: the template's.
-    :param body: The content in HTML; required without ``email_template_id``.
+    :param subject: The subject. Default: the subject of the template.
+    :param body: The content in HTML. Required without ``email_template_id``.
     :param email_template_id: A template of the dashboard.
-    :param reply_to: Where answers go; ``NO_REPLY_TO`` is nowhere; default: the workspace's.
+    :param reply_to: The address for replies. ``NO_REPLY_TO``: there is none. Default: the one of the
+        workspace.
     :param bcc: One of the addresses that the workspace allows.
-    :param plaintext_body: The content as plain text; default: made from ``body``.
-    :param preheader: The line that a mailbox shows beside the subject; 50 to 100 characters are advised.
+    :param plaintext_body: The content as plain text. Default: made from ``body``.
+    :param preheader: The line that a mailbox shows beside the subject. Braze advises 50 to 100 characters.
     :param extras: Keys and values for the e-mail provider.
     :param headers: Headers of the e-mail, such as the one-click unsubscription of an API campaign.
-    :param should_inline_css: Whether styles are put into the elements; default: the workspace's.
+    :param should_inline_css: Whether styles are put into the elements. Default: the setting of the workspace.
     :param attachments: Files.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/email_object

@@ -16,9 +16,9 @@ class KindlePush(Channel):
     :param title: The title.
     :param extra: Keys and values for the app.
     :param priority: From -2 to 2.
-    :param collapse_key: A later push with the same one takes this one's place.
-    :param sound: A sound in the app; ``default`` is the usual one.
-    :param custom_uri: Web address or deep link that it opens.
+    :param collapse_key: A later push with the same key replaces this one.
+    :param sound: A sound in the app. ``default`` is the usual sound.
+    :param custom_uri: Web address or deep link that the push opens.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/kindle_and_fireos_object
     """

@@ -21,7 +21,7 @@ from braze_provider.api.values import Omittable
 
 class Messages(MessagePart):
     """
-    What is sent, in one or more channels.
+    The messages of a request, for one or more channels.
 
     :param android_push: Push message to Android devices.
     :param apple_push: Push message to iOS devices.
@@ -52,7 +52,7 @@ class Messages(MessagePart):
 
     @classmethod
     def unknown_field(cls, name: str) -> str:
-        """Say what is wrong with a channel that Braze does not have."""
+        """Give the reason why a channel that Braze does not have is refused."""
         if name in cls.hints:
             return f"unknown channel; {cls.hints[name]}"
         near, channels = near_miss(name, cls.model_fields), listed(cls.model_fields, "and")
@@ -61,6 +61,6 @@ class Messages(MessagePart):
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
         """Check that there is a message."""
-        # An unknown channel counts: it has been named, and says more than that nothing is there.
+        # An unknown channel counts as a message. It is reported as a mistake already, and that says more.
         if not any(value is not None for value in given.values()):
             yield Breach(f"holds no message: give at least one of {listed(cls.model_fields)}")

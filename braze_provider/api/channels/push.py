@@ -1,4 +1,4 @@
-"""What the push channels have in common: the size of what travels to a device."""
+"""What the push channels have in common: the size of a push on its way to a device."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ def payload_size(payload: object) -> int | None:
     """
     Measure a push payload as compact JSON, in bytes.
 
-    :param payload: The part of the message that travels to the device, as JSON data or models.
-    :returns: Its size; None when it can't be known, because Liquid in it is rendered for each user, or
-        because it is not JSON to begin with.
+    :param payload: The part of the message that is sent to the device, as JSON data or models.
+    :returns: The size. None: it can't be known, because Braze renders Liquid in it for each user, or because
+        it is not JSON.
     """
     try:
         content = to_json(payload, by_alias=True, exclude_none=True)

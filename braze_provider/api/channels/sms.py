@@ -19,9 +19,9 @@ class Sms(Channel):
     :param subscription_group_id: The subscription group, which has the sender's numbers.
     :param body: The text.
     :param app_id: Any app of the workspace.
-    :param media_items: Pictures of an MMS. Braze specifies no shape of theirs, so any JSON is taken.
+    :param media_items: Pictures of an MMS. Braze does not document their form, so any JSON is accepted.
     :param link_shortening_enabled: Whether links are shortened.
-    :param user_click_tracking_enabled: Whether clicks are tracked for each user; only with shortened links.
+    :param user_click_tracking_enabled: Whether clicks are tracked for each user. Only with shortened links.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/sms_object
     """
@@ -35,7 +35,7 @@ class Sms(Channel):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check that tracked links are shortened ones."""
+        """Check that links are shortened if clicks are tracked."""
         if (
             given.get("user_click_tracking_enabled") is True
             and given.get("link_shortening_enabled") is not True

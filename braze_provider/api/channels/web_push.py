@@ -14,7 +14,7 @@ class WebPushButton(MessagePart):
     """
     A button of a notification.
 
-    :param text: What it says.
+    :param text: The button's text.
     :param action: ``OPEN_APP``, ``URI`` or ``CLOSE``.
     :param uri: Web address.
     """
@@ -32,10 +32,10 @@ class WebPush(Channel):
     :param alert: The text.
     :param title: The title.
     :param extra: Keys and values for the site.
-    :param custom_uri: Web address that it opens.
-    :param image_url: Address of the icon, square.
+    :param custom_uri: Web address that the push opens.
+    :param image_url: Address of the icon, which is square.
     :param large_image_url: Address of a large picture.
-    :param require_interaction: Whether it stays until the user does something.
+    :param require_interaction: Whether the push stays on the screen until the user reacts.
     :param time_to_live: Seconds until a push that was not delivered is given up.
     :param send_to_most_recent_device_only: Default: False.
     :param buttons: Buttons below the text.

@@ -16,7 +16,7 @@ from braze_provider.api.values import NonEmptyText, Omittable, Text
 def _as_json_text(body: object) -> object:
     if not isinstance(body, (Mapping, list, tuple)):
         return body
-    # Not escaped to ASCII: Liquid in it should read as it was written.
+    # It is not escaped to ASCII, so that Liquid in it stays as it was written.
     return json.dumps(plain_json(body), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -25,11 +25,11 @@ class Webhook(Channel):
     A request to a web service for each user.
 
     :param message_variation_id: A webhook variation of the campaign.
-    :param url: Where to.
+    :param url: Address of the web service.
     :param request_method: ``POST``, ``PUT``, ``DELETE`` or ``GET``.
-    :param request_headers: Headers; Braze sets no ``Content-Type`` by itself.
-    :param body: The content as text, which is what Braze takes; an object or array is serialised to it,
-        with the values of other open JSON: dates, decimals and UUIDs too.
+    :param request_headers: Headers. Braze itself sets no ``Content-Type``.
+    :param body: The content as text, because Braze takes only text. An object or array becomes JSON text, and
+        may hold dates, decimals and UUIDs, as in other open JSON.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/webhook_object
     """

@@ -1,4 +1,4 @@
-"""WhatsApp messages: one from a template, or six kinds of answer in an open conversation."""
+"""WhatsApp messages: a message from a template, or one of six kinds of reply in an open conversation."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TemplateCard(MessagePart):
     :param header_media_uri: Address of the picture or film, in Braze's media library.
     :param header_media_type: ``image`` or ``video``, as in the template.
     :param body_variables: The card's variables, by index from ``"0"``.
-    :param button_variables: The path of a button's link, by the button's index; at most one.
+    :param button_variables: The path of a button's link, by the button's index. At most one.
     """
 
     header_media_uri: NonEmptyText
@@ -82,12 +82,12 @@ class TemplateMessage(WhatsAppMessage):
     A message from a template that WhatsApp has approved (``template_message``).
 
     :param template_name: Name of the template.
-    :param template_language_code: Its language.
-    :param header_variables: The header's variable, by index from ``"0"``; at most one.
+    :param template_language_code: Language of the template.
+    :param header_variables: The header's variable, by index from ``"0"``. At most one.
     :param body_variables: The body's variables, by index from ``"0"``.
-    :param button_variables: The path of a button's link, by the button's index; at most one.
-    :param header_media_uri: Address of the picture, for a header that is one.
-    :param carousel_cards: The cards of a template with a carousel, as many as it has: 2 to 10.
+    :param button_variables: The path of a button's link, by the button's index. At most one.
+    :param header_media_uri: Address of the picture, if the header is a picture.
+    :param carousel_cards: The cards of a template with a carousel, 2 to 10, as many as the template has.
     """
 
     hints: ClassVar[Mapping[str, str]] = {"header_image_uri": "Braze has renamed it to `header_media_uri`"}
@@ -132,9 +132,9 @@ class ImageResponse(WhatsAppMessage):
 
 class QuickReplyButton(MessagePart):
     """
-    An answer that the user can tap.
+    A reply that the user can tap.
 
-    :param text: What it says.
+    :param text: The reply's text.
     """
 
     text: NonEmptyText
@@ -142,12 +142,12 @@ class QuickReplyButton(MessagePart):
 
 class QuickReplyResponse(WhatsAppMessage):
     """
-    A text with answers to tap (``quick_reply_response_message``).
+    A text with replies to tap (``quick_reply_response_message``).
 
     :param body: The text.
-    :param buttons: The answers.
-    :param header_text: A text above, or
-    :param header_image_uri: the address of a picture above.
+    :param buttons: The replies.
+    :param header_text: A text above. Not allowed with ``header_image_uri``.
+    :param header_image_uri: Address of a picture above. Not allowed with ``header_text``.
     :param footer: A text below.
     """
 
@@ -170,8 +170,8 @@ class ListRow(MessagePart):
     """
     A row of a list.
 
-    :param row_title: What can be chosen.
-    :param row_description: More about it.
+    :param row_title: The text that the user can choose.
+    :param row_description: A longer description.
     """
 
     row_title: NonEmptyText
@@ -182,8 +182,8 @@ class ListSection(MessagePart):
     """
     A section of a list.
 
-    :param section_title: Its title.
-    :param list_rows: Its rows.
+    :param section_title: Title of the section.
+    :param list_rows: Rows of the section.
     """
 
     section_title: NonEmptyText
@@ -194,8 +194,8 @@ class ListOfOptions(MessagePart):
     """
     A list to choose from.
 
-    :param list_button_text: What the button says that opens it.
-    :param list_sections: Its sections, at least one, with ten rows in all at most.
+    :param list_button_text: Text of the button that opens the list.
+    :param list_sections: Sections of the list, at least one. Together they have at most ten rows.
     """
 
     list_button_text: NonEmptyText
@@ -235,8 +235,8 @@ class FlowButton(MessagePart):
     """
     The button that starts a flow.
 
-    :param caption: What it says, at most 20 characters.
-    :param flow_id: A published flow.
+    :param caption: The button's text, at most 20 characters.
+    :param flow_id: Id of a published flow.
     """
 
     caption: Annotated[NonEmptyText, AfterValidator(_at_most_long(MAX_CAPTION_LENGTH))]
@@ -280,8 +280,8 @@ class CarouselCard(MessagePart):
     :param media_uri: Address of the picture or film.
     :param media_type: ``image`` or ``video``.
     :param body_text: A text below it, at most 160 characters.
-    :param buttons: What the answers to tap say; required for ``quick_reply``.
-    :param cta_url_button: A button that opens a web address; required for ``url``.
+    :param buttons: Texts of the replies to tap. Required for ``quick_reply``.
+    :param cta_url_button: A button that opens a web address. Required for ``url``.
     """
 
     media_uri: NonEmptyText
@@ -296,7 +296,7 @@ class CarouselResponse(WhatsAppMessage):
     A text with cards to swipe through (``carousel_response_message``).
 
     :param body: The text.
-    :param carousel_button_type: What the cards' buttons are: ``quick_reply`` or ``url``.
+    :param carousel_button_type: Kind of the cards' buttons: ``quick_reply`` or ``url``.
     :param cards: The cards in the order in which they are shown, 2 to 10.
     """
 
@@ -345,7 +345,8 @@ MESSAGE_TYPES: Mapping[str, type[WhatsAppMessage]] = {
 
 
 def _message_of_its_type(value: object, info: ValidationInfo) -> object:
-    # Not a union: pydantic would blame the seven kinds in turn, where `message_type` says which one is meant.
+    # This is not a union, because pydantic would report mistakes for all seven kinds, although `message_type`
+    # names the one that is meant.
     if not isinstance(value, (Mapping, WhatsAppMessage)):
         raise refusal("is required" if value is None else f"must be an object, not {kind(value)}")
     model = MESSAGE_TYPES.get(info.data.get("message_type", ""))
@@ -354,7 +355,7 @@ def _message_of_its_type(value: object, info: ValidationInfo) -> object:
 
 class WhatsApp(Channel):
     """
-    A WhatsApp message. All but a template presuppose that the user has written within the last day.
+    A WhatsApp message. Only a template may be sent if the user has not written within the last day.
 
     :param message_variation_id: A WhatsApp variation of the campaign.
     :param app_id: Any app of the workspace.

@@ -8,12 +8,12 @@ from braze_provider.api.values import NonEmptyText, Omittable
 
 class Attachment(MessagePart):
     """
-    A file that Braze fetches and attaches, at most 2 MB. It keeps a copy for about a day: change the
-    address when the file changes.
+    A file that Braze fetches and attaches, at most 2 MB. Braze keeps a copy for about a day, so a changed
+    file needs a new address.
 
-    :param file_name: Its name in the e-mail, without the ending.
-    :param url: Its address, whose ending or ``Content-Type`` says what it is. No secrets or personal data in
-        it: Braze's logs show it.
+    :param file_name: The file's name in the e-mail, without the ending.
+    :param url: The file's address. Its ending or the ``Content-Type`` says what kind of file it is. It must
+        not hold secrets or personal data, because Braze's logs show it.
     :param basic_auth_credential: Name of a credential stored in Braze's settings for Connected Content.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/messaging/email_object

@@ -1,4 +1,4 @@
-"""The connected audience: filters that a request puts on whom it reaches."""
+"""The connected audience: filters in a request that limit which users it reaches."""
 
 from __future__ import annotations
 
@@ -67,10 +67,11 @@ class CustomAttributeFilter(BrazeObject):
 
     :param custom_attribute_name: Name of the attribute. Nested attributes and arrays of objects can't be
         filtered on.
-    :param comparison: How it is compared; which ones make sense depends on the attribute's type.
-    :param value: What with. Absent for ``exists`` and ``does_not_exist``; else a text, number or Boolean,
-        text for regular expressions, a number of days, an ISO 8601 date, or a text or an array of texts for
-        ``is_any_of`` and ``is_none_of``.
+    :param comparison: How the attribute is compared. The attribute's type decides which comparisons make
+        sense.
+    :param value: What the attribute is compared with. Absent for ``exists`` and ``does_not_exist``. Otherwise
+        a text, number or Boolean, text for regular expressions, a number of days, an ISO 8601 date, or a text
+        or an array of texts for ``is_any_of`` and ``is_none_of``.
     """
 
     hints: ClassVar[Mapping[str, str]] = {
@@ -90,7 +91,7 @@ class CustomAttributeFilter(BrazeObject):
                 yield Breach(f"must be left out with `{comparison}`", ("value",))
             return
         expected = _VALUES.get(comparison) if isinstance(comparison, str) else None
-        if expected is None:  # the comparison itself is wrong and has been named
+        if expected is None:  # the comparison itself is wrong and is reported elsewhere
             return
         what, fits = expected
         if value is None:
@@ -126,11 +127,11 @@ class Audience(BrazeObject):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check that this is one thing."""
+        """Check that the audience is exactly one filter, one `AND` or one `OR`."""
         named = [name for name in cls.model_fields if given.get(name) is not None]
         if len(named) > 1:
             yield Breach(f"holds {listed(named, 'and')}; combine them in an `AND` or an `OR`")
-        elif not any(value is not None for value in given.values()):  # a misspelt name speaks for itself
+        elif not any(value is not None for value in given.values()):  # a misspelt name is its own mistake
             yield Breach(f"is empty: give one of {listed(cls.model_fields)}")
         for operator in ("AND", "OR"):
             if is_empty_array(given.get(operator)):
@@ -190,4 +191,4 @@ _VALUES: Mapping[str, _Expected] = {
     "after": _INSTANT,
     "before": _INSTANT,
 }
-"""What each comparison of a custom attribute takes."""
+"""The kind of value that each comparison of a custom attribute takes."""

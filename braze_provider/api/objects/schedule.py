@@ -14,9 +14,9 @@ class Schedule(BrazeObject):
     """
     When a message is sent.
 
-    :param time: The instant, in UTC unless it names a zone; with either flag, a clock time without a zone.
-    :param in_local_time: Default: False. True sends at that time by each user's own clock.
-    :param at_optimal_time: Default: False. True lets Braze choose the time; only the date counts.
+    :param time: The instant, in UTC if it names no zone. With either flag it is a clock time without a zone.
+    :param in_local_time: True sends at that time by each user's own clock. Default: False.
+    :param at_optimal_time: True lets Braze choose the time, and only the date counts. Default: False.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/schedule_object
     """
@@ -27,7 +27,7 @@ class Schedule(BrazeObject):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check that a time by users' clocks names no zone."""
+        """Check that a time by the users' own clocks has no time zone."""
         time = given.get("time")
         parts = iso_8601(time) if isinstance(time, str) else None
         if parts is None or not parts[2]:

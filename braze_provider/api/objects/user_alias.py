@@ -1,4 +1,4 @@
-"""The user alias: who somebody is in another system."""
+"""The user alias: a user's identifier in another system."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class UserAlias(BrazeObject):
     """
     An alternative identifier of a user.
 
-    :param alias_name: The identifier itself, at most 236 bytes; case-sensitive.
-    :param alias_label: What kind of identifier it is, at most 236 bytes. A user has one name for each label.
+    :param alias_name: The identifier itself, at most 236 bytes, case-sensitive.
+    :param alias_label: The kind of identifier, at most 236 bytes. A user has one name for each label.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/user_alias_object
     """

@@ -1,7 +1,7 @@
 """
 One module for each request that Braze's API takes.
 
-The names are imported when they are first used: a Dag that triggers a campaign needs no message channels.
+Each name is imported when it is first used, so a Dag that triggers a campaign loads no message channels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the requests that send messages have in common: a few fields, and people by the million."""
+"""The base of the requests that send messages: a few fields, and up to millions of recipients."""
 
 from __future__ import annotations
 
@@ -19,45 +19,47 @@ if TYPE_CHECKING:
 
 class SendRequest(BrazeObject):
     """
-    A request that sends a message to named people, or to everybody whom a segment or an audience holds.
+    A request that sends a message to named recipients, or to all users of a segment or an audience.
 
-    A delivery to many people is one **envelope**, which holds every field but the people, and a **row** for
-    each person. Envelope and rows are validated and serialised once; :meth:`fill` puts the rows of a batch
-    into the envelope's JSON as bytes, so that a batch costs no more than joining them.
+    A delivery to many recipients is one **envelope**, which holds all fields except the recipients, and one
+    **row** for each recipient. Envelope and rows are validated and serialised only once. :meth:`fill` then
+    joins the rows of a batch and the envelope as bytes, so a batch costs no more than that.
     """
 
     endpoint: ClassVar[Endpoint]
-    """Where it goes: its row says which fields name recipients, and how many go into one request."""
+    """The request's endpoint. Its row says which fields name recipients, and how many one request takes."""
 
     recipient_model: ClassVar[type[Addressee]]
-    """What one row is."""
+    """The model of one row."""
 
     content_fields: ClassVar[frozenset[str]]
     """The fields that may change between two tries of a task. A change of any other field, or of a recipient,
-    makes it another delivery, which no try may take up. Each model states them: none are inherited."""
+    makes it another delivery, which a later try must not continue. Each model states its own: none are
+    inherited."""
 
     _stand_in: ClassVar[Mapping[str, Any]]
-    """People who take the place of the rows while an envelope is validated."""
+    """A made-up recipient that takes the place of the rows while an envelope is validated."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a model that does not say what its content is."""
+        """Refuse a model that does not state its content fields."""
         super().__pydantic_init_subclass__(**kwargs)
         if "endpoint" in vars(cls) and "content_fields" not in vars(cls):
-            raise TypeError(f"{cls.__name__} has to state content_fields: what may change between two tries")
+            raise TypeError(f"{cls.__name__} must state content_fields, which may change between two tries")
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check the recipients: not none, not too many, and none beside a broadcast."""
+        """Check the recipients: at least one, not too many, and none beside a broadcast."""
         named = [name for name in cls.endpoint.arrays if given.get(name) is not None]
         count = 0
         for name in named:
-            people = given[name]
-            if isinstance(people, (list, tuple)):
-                count += len(people)
-                if not people:
-                    # Left out instead, it might turn a send to nobody into one to everybody.
-                    yield Breach("is empty: name somebody, or leave it out on purpose", (name,), (name,))
+            recipients = given[name]
+            if isinstance(recipients, (list, tuple)):
+                count += len(recipients)
+                if not recipients:
+                    # An empty list is not just left out: the request might then reach all users.
+                    reason = "is empty: name a recipient, or leave the field out on purpose"
+                    yield Breach(reason, (name,), (name,))
             if given.get("broadcast") is True:
                 yield Breach("is not allowed with `broadcast: true`", (name,), ("broadcast", name))
         if cls.endpoint.rows is not None and count > cls.endpoint.rows:
@@ -72,10 +74,10 @@ class SendRequest(BrazeObject):
     @abstractmethod
     def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
         """
-        Put rows into the JSON arrays of a request, without reading or writing any of them again.
+        Put rows into the JSON arrays of a request, without parsing or serialising them again.
 
         :param rows: Rows as :meth:`recipient_model.to_json() <BrazeObject.to_json>` gives them, in order.
-        :returns: JSON arrays by field name; no array is empty.
+        :returns: JSON arrays by field name. No array is empty.
         """
 
     @classmethod
@@ -93,14 +95,14 @@ class SendRequest(BrazeObject):
         return b"{%s}" % b",".join(fields)
 
     def purpose(self) -> list[Any]:
-        """Give what makes it this delivery and no other, but for the recipients: all fields but content."""
+        """Give the fields that make it this delivery and no other: all except content and recipients."""
         given = self.to_body()
         others = {
             name: value
             for name, value in given.items()
             if name not in self.content_fields and name not in self.endpoint.arrays
         }
-        # These three stand alone, as in the ledgers of earlier versions.
+        # These three come first and separately, because ledgers of earlier versions hold them so.
         purpose: list[Any] = [others.pop(name, None) for name in ("campaign_id", "segment_id", "audience")]
         return [*purpose, others] if others else purpose
 
@@ -109,11 +111,11 @@ class SendRequest(BrazeObject):
         cls, fields: Mapping[str, Any], *, allow_unknown_fields: bool = False
     ) -> list[Problem]:
         """
-        List the mistakes in all fields of a request but the people, who come later.
+        List the mistakes in all fields of a request except the recipients, which come later.
 
-        Rules that ask whether anybody is named count the people as named.
+        A rule that asks whether recipients are named gets the answer yes.
 
-        :param fields: The fields; those that name people are mistakes.
+        :param fields: The fields. A field that names recipients is a mistake.
         :param allow_unknown_fields: As in :func:`~braze_provider.api.validation.validate`.
         """
         named_twice = [
@@ -129,12 +131,12 @@ class SendRequest(BrazeObject):
         cls, fields: Mapping[str, Any], subject: str | None = None, *, allow_unknown_fields: bool = False
     ) -> Self:
         """
-        Make an envelope: a request without its people, who come later.
+        Make an envelope: a request without its recipients, which come later.
 
-        :param fields: The fields; those that name people are mistakes.
-        :param subject: What errors call the request, such as ``/messages/send``.
+        :param fields: The fields. A field that names recipients is a mistake.
+        :param subject: The name of the request in errors, such as ``/messages/send``.
         :param allow_unknown_fields: As in :func:`~braze_provider.api.validation.validate`.
-        :raises BrazeValidationError: With every mistake.
+        :raises BrazeValidationError: With all mistakes.
         """
         if problems := cls.envelope_problems(fields, allow_unknown_fields=allow_unknown_fields):
             raise BrazeValidationError(subject or cls.__name__, problems)

@@ -31,8 +31,8 @@ class CampaignTriggerRequest(TriggerRequest):
 
     hints: ClassVar[Mapping[str, str]] = {
         "segment_id": "this endpoint takes no segment: choose it in the campaign",
-        "external_user_ids": "name people in `recipients`",
-        "user_aliases": "name people in `recipients`",
+        "external_user_ids": "name recipients in `recipients`",
+        "user_aliases": "name recipients in `recipients`",
         "messages": "the campaign has the content",
         "context": "it belongs to a Canvas; a campaign has `trigger_properties`",
         "canvas_entry_properties": "it belongs to a Canvas; a campaign has `trigger_properties`",

@@ -1,4 +1,4 @@
-"""``POST /messages/send``: message content from the Dag, to people, a segment or an audience."""
+"""``POST /messages/send``: message content from the Dag, to recipients, a segment or an audience."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from braze_provider.api.objects.user_alias import UserAlias
 from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.values import Array, ExternalUserId, NonEmptyText, Omittable, SendId
 
-# How rows of the two kinds begin, as UserIdentity.to_json() writes them: the one field they have.
+# A row has one of two fields. UserIdentity.to_json() begins it like this.
 _ARRAYS = {"external_user_ids": b'{"external_user_id":', "user_aliases": b'{"user_alias":'}
 
 
 class MessageRequest(SendRequest):
     """
-    What sending messages now and scheduling them have in common.
+    The fields that sending messages now and scheduling them have in common.
 
-    :param messages: What is sent, in one or more channels.
-    :param external_user_ids: Ids of people, at most 50 together with ``user_aliases``.
-    :param user_aliases: Aliases of people.
-    :param segment_id: A segment; with people, only those who are in it as well.
-    :param audience: A connected audience, in the same way.
-    :param broadcast: Default: False. Must be True when no people are given, and only then.
-    :param campaign_id: The API campaign that it counts for; every channel then needs its
-        ``message_variation_id``. Default: the send shows up in no statistics.
-    :param send_id: The send that it counts for, ASCII of 64 characters at most; must have been registered.
+    :param messages: The messages, for one or more channels.
+    :param external_user_ids: External ids of recipients, at most 50 together with ``user_aliases``.
+    :param user_aliases: Aliases of recipients.
+    :param segment_id: A segment. Named recipients get the messages only if they are also in the segment.
+    :param audience: A connected audience, which works like the segment.
+    :param broadcast: Must be True if no recipients are named, and must not be True otherwise. Default: False.
+    :param campaign_id: The API campaign whose statistics count the send. Every channel then needs its
+        ``message_variation_id``. Default: no statistics show the send.
+    :param send_id: The send identifier under which the send is counted, ASCII of 64 characters at most. It
+        must be registered before.
     :param recipient_subscription_state: ``opted_in``, ``subscribed`` (default: also opted in) or ``all``
         (also unsubscribed).
     """
 
     hints: ClassVar[Mapping[str, str]] = {
-        "recipients": "name people in `external_user_ids` or `user_aliases`",
+        "recipients": "name recipients in `external_user_ids` or `user_aliases`",
         "trigger_properties": "they belong to campaigns; here, Liquid reads the profile",
         "attributes": "this endpoint writes to no profile",
     }
@@ -55,17 +56,18 @@ class MessageRequest(SendRequest):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check whom it reaches, and what a campaign asks of each channel."""
+        """Check that the request reaches recipients, and that each channel names a campaign's variation."""
         yield from super().rules(given)
         if all(given.get(name) is None for name in cls.endpoint.arrays):
             if given.get("segment_id") is None and given.get("audience") is None:
                 yield Breach(
-                    "reaches nobody: give `external_user_ids`, `user_aliases`, `segment_id` or `audience`",
+                    "reaches no recipient: give `external_user_ids`, `user_aliases`, `segment_id` or "
+                    "`audience`",
                     fields=(*cls.endpoint.arrays, "segment_id", "audience"),
                 )
             elif given.get("broadcast") in (None, False):
                 yield Breach(
-                    "must be true when neither `external_user_ids` nor `user_aliases` are given",
+                    "must be true if `external_user_ids` and `user_aliases` are both left out",
                     ("broadcast",),
                     ("broadcast", *cls.endpoint.arrays, "segment_id", "audience"),
                 )
@@ -84,7 +86,7 @@ class MessageRequest(SendRequest):
 
     @classmethod
     def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
-        """Put rows into ``external_user_ids`` and ``user_aliases``, each in the order of the rows."""
+        """Put rows into ``external_user_ids`` and ``user_aliases``, and keep their order in each."""
         arrays = {}
         for field, start in _ARRAYS.items():
             if members := [row[len(start) : -1] for row in rows if row.startswith(start)]:

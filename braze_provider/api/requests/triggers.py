@@ -1,4 +1,4 @@
-"""What the requests that trigger a campaign or a Canvas of the dashboard have in common."""
+"""The base of the two requests that trigger a campaign or a Canvas of the dashboard."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class TriggerRequest(SendRequest):
     """
     Trigger what the dashboard holds, now or later. Only recipients who are in its own audience get it.
 
-    :param audience: A connected audience, which narrows down the dashboard's own.
-    :param broadcast: Default: False. True sends to the whole audience of the dashboard.
+    :param audience: A connected audience, which narrows the one that the dashboard holds.
+    :param broadcast: True sends to the whole audience that the dashboard holds. Default: False.
     """
 
     _stand_in: ClassVar[Mapping[str, Any]] = {"recipients": [{"external_user_id": "stand-in"}]}
@@ -26,7 +26,7 @@ class TriggerRequest(SendRequest):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check whom it reaches."""
+        """Check that the request reaches recipients."""
         yield from super().rules(given)
         broadcast = given.get("broadcast")
         if broadcast is True:
@@ -35,9 +35,9 @@ class TriggerRequest(SendRequest):
                     "is not allowed with `broadcast: true`", ("attachments",), ("broadcast", "attachments")
                 )
         elif broadcast in (None, False) and given.get("recipients") is None and given.get("audience") is None:
-            # An audience by itself is sent as it is: Braze's pages disagree on whether it needs `broadcast`.
+            # An audience alone is allowed without `broadcast`: Braze's pages disagree on whether it needs it.
             yield Breach(
-                "reaches nobody: give `recipients` or `audience`, or `broadcast: true`",
+                "reaches no recipient: give `recipients` or `audience`, or `broadcast: true`",
                 fields=("recipients", "audience", "broadcast"),
             )
 
