@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -72,12 +71,11 @@ class App:
             state.authorise(request.headers.get("authorization"), endpoint.permission)
             state.recorder.keep_body(receipt, raw or b"")
             body = _parsed(request, raw) if endpoint.request else {}
-            call = Call(
-                state.workspace, body, request.query_params, in_path, state.schedules, state.clock.now()
-            )
+            query = request.query_params if scope["query_string"] else {}
+            call = Call(state.workspace, body, query, in_path, state.schedules, state.clock.now())
             fault = state.faults.after_reading(endpoint.path, lambda key: key in named_by(body))
             if fault is None or fault.takes_request:
-                answer, standing = self._process(endpoint, call, receipt, fault)
+                answer, standing = self._process(endpoint, call, len(raw or b""), receipt, fault)
         except RefusedError as refusal:
             answer = refusal.answer
         except RecursionError:
@@ -97,7 +95,7 @@ class App:
         return self._respond(receipt, RefusedError(403 if slash else 404).answer)
 
     def _process(
-        self, endpoint: Endpoint, call: Call, receipt: Receipt, fault: FaultOfRead | None
+        self, endpoint: Endpoint, call: Call, size: int, receipt: Receipt, fault: FaultOfRead | None
     ) -> tuple[Answer, Standing]:
         """Do what Braze does with a request that it can read."""
         state = self._state
@@ -106,8 +104,7 @@ class App:
             if not admitted:
                 raise RefusedError(429)
             if endpoint.request:
-                body, receipt.unknown_fields = judge(endpoint.request, call.body)
-                call = replace(call, body=body)
+                call.body, receipt.unknown_fields = judge(endpoint, call.body, size)
             accepted = HANDLERS[endpoint.name](call)
         except RefusedError as refusal:
             return refusal.answer, standing

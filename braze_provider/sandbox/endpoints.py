@@ -36,7 +36,7 @@ PAGE_SIZE = 100
 _NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """
     A request whose sender is known and that keeps the rules.

@@ -136,6 +136,38 @@ def test_a_send_that_braze_is_not_known_to_refuse_is_accepted(client, changes):
     assert client.post("/messages/send", body).json()["message"] == "success"
 
 
+GOOD = {"external_user_id": "good", "trigger_properties": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("recipient", "message"),
+    [
+        ({**GOOD, "external_user_id": ""}, "external_user_id: must not be empty"),
+        ({**GOOD, "external_user_id": "é" * 494}, "external_user_id: must be at most 987 bytes"),
+        ({**GOOD, "trigger_properties": "a"}, "trigger_properties: must be an object"),
+        ({**GOOD, "trigger_properties": {"x": "x" * 51_200}}, "trigger_properties: must be at most"),
+        ({**GOOD, "send_to_existing_only": False}, "attributes: must hold something"),
+        ({**GOOD, "send_to_existing_only": False, "attributes": {}}, "attributes: must hold something"),
+        ({**GOOD, "user_alias": ALIAS}, ": has 2 identities"),
+        ({"trigger_properties": {"a": 1}}, ": names nobody"),
+        ("good", ": must be an object"),
+    ],
+)
+def test_each_recipient_is_checked_however_alike_the_others_are(client, recipient, message):
+    answer = client.trigger(recipients=[GOOD, GOOD, recipient, GOOD])
+
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("recipients[2]")
+    assert message in answer.json()["message"]
+
+
+def test_recipients_who_are_told_apart_by_no_rule_are_all_reached(client):
+    recipients = [{**GOOD, "external_user_id": str(n), "new": n} for n in range(50)]
+
+    assert client.trigger(recipients=recipients[:50]).status_code == 201
+    assert client.sandbox.summary()["messages"] == 50
+
+
 def test_an_id_that_is_a_number_comes_back_as_text(client):
     client.trigger(recipients=[{"external_user_id": 17}])
     client.send(external_user_ids=[17])
