@@ -54,7 +54,7 @@ _TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(path), reason, text)
     for path, reason, text in (
         ("recipients", "is empty", NO_RECIPIENTS),
-        ("", "reaches nobody", NO_RECIPIENTS),
+        ("", "reaches no recipient", NO_RECIPIENTS),
         ("recipients", "one request takes", TOO_MANY_IDS),
         ("", "one request takes", TOO_MANY_IDS_AND_ALIASES),
         ("messages", "is required", NO_MESSAGE),
