@@ -7,7 +7,7 @@ not have. All become plain JSON here, so that what is validated is what is sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
@@ -146,6 +146,33 @@ def plain_json(value: Any) -> Any:
     return plain
 
 
+def plain_column(values: Sequence[Any]) -> Sequence[Any]:
+    """
+    Turn the values that many objects have under the same name into plain JSON data.
+
+    :param values: One value of each object.
+    :raises pydantic.ValidationError: With the index of each value that can't be JSON, and of each object and
+        array: whether those are nested too deep, only the whole of what they are in can tell.
+    """
+    kinds = set(map(type, values))
+    if (
+        kinds <= {int, bool}
+        or (kinds == {str} and _is_unicode("".join(values)))
+        or (kinds == {float} and all(map(isfinite, values)))
+    ):
+        return values
+    refused: _Refused = []
+    plain = []
+    for index, value in enumerate(values):
+        if isinstance(value, (Mapping, list, tuple)):
+            _refuse(refused, (index,), "must be no object and no array")
+        else:
+            plain.append(_plain(value, (index,), refused))
+    if refused:
+        _raise(refused)
+    return plain
+
+
 def _json_object(found: dict[str, Any]) -> dict[str, Any]:
     _make_plain(found)
     return found
@@ -173,3 +200,6 @@ A JSON object of at most 50 KB, which Liquid reads as ``{{api_trigger_properties
 
 .. seealso:: https://www.braze.com/docs/api/objects_filters/trigger_properties_object
 """
+
+OPEN_JSON = frozenset({plain_json, _json_object, _properties})
+"""The functions that check what may be any JSON."""

@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
+import json
+import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
-from pathlib import Path
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, compress, islice, repeat
+from struct import iter_unpack
 from types import TracebackType
 
 from braze_provider.delivery.batches import Row
 from braze_provider.delivery.stop import StoppedError, StopSignal
 
-ROWS_PER_FETCH = 5_000
-ROWS_PER_STATEMENT = 100
-STEPS_BETWEEN_LOOKS = 100_000
-
-_DROP_REPEATS = """
-    DELETE FROM recipient WHERE row IN (
-        SELECT repeat.row
-        FROM (SELECT who, min(row) AS row FROM recipient GROUP BY who HAVING count(*) > 1) AS first
-        JOIN recipient AS repeat ON repeat.who = first.who AND repeat.row > first.row
-    )
-"""
+DIGEST_BYTES = 16
+NUMBER_BYTES = 8
+MAX_HELD = 50_000
+"""Digests that are sorted out in memory before they are written down."""
+_PARTS = 256
+_DROPPED = bytes(NUMBER_BYTES)
 
 
 class Spool:
     """
     Validated recipients in the order of their source, on local disk, each with the number of its row there.
 
-    The file is a SQLite database. It loses its name as soon as it is open, so that nobody else can open it,
-    and that it is gone when the task's process ends, also by SIGKILL.
+    Its files have no name, so that nobody else can open them, and they are gone when the task's process ends,
+    also by SIGKILL. Recipients that were added together lie together: how many there are and how many bytes,
+    the numbers of their rows, their digests, and their JSON, line by line. Who is dropped loses the number.
     """
 
     def __init__(self) -> None:
-        # The folder is for its owner alone. The files in which SQLite sorts have no name from the start.
-        self._folder = Path(tempfile.mkdtemp(prefix="braze-spool-"))
-        path = self._folder / "recipients.db"
-        path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        # Nothing here outlives the task, so nothing is paid for surviving a crash.
-        (journal,) = self._db.execute("PRAGMA journal_mode=OFF").fetchone()
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("CREATE TABLE recipient (row INTEGER PRIMARY KEY, who BLOB, body BLOB)")
-        self._db.execute("CREATE TABLE invalid (row INTEGER PRIMARY KEY, reason TEXT, body BLOB)")
-        # SQLite writes to a file without a name only if it needs no journal. Where an open file keeps its
-        # name (Windows), or SQLite its journal (Apple's own build), close() removes it.
-        if journal == "off":
-            self._remove()
+        self._recipients = _File()
+        self._invalid = _File()
+        self._people = _Parts()
+        self._count = 0
 
     def __enter__(self) -> Spool:
         return self
@@ -59,20 +45,20 @@ class Spool:
     ) -> None:
         self.close()
 
-    def add(self, recipients: Iterable[Row]) -> None:
+    def add(self, recipients: Sequence[Row]) -> None:
         """
         Add recipients.
 
-        :param recipients: The rows.
+        :param recipients: The rows. Their JSON holds no line break.
         """
-        rows = iter(recipients)
-        self._db.execute("BEGIN")
-        # Many at once, since a statement costs SQLite as much as the row does.
-        while some := list(islice(rows, ROWS_PER_STATEMENT)):
-            places = ",".join(["(?,?,?)"] * len(some))
-            insert = f"INSERT INTO recipient VALUES {places}"  # noqa: S608 - only places
-            self._db.execute(insert, list(chain.from_iterable(some)))
-        self._db.execute("COMMIT")
+        if recipients:
+            numbers, who, bodies = zip(*recipients, strict=True)
+            text = b"\n".join(bodies)
+            head = array("Q", (len(numbers), len(text), *numbers))
+            place = self._recipients.size + 2 * NUMBER_BYTES
+            self._people.add(who, range(place, place + len(numbers) * NUMBER_BYTES, NUMBER_BYTES))
+            self._recipients.append(head.tobytes(), *who, text)
+            self._count += len(numbers)
 
     def add_invalid(self, row: int, reason: str, body: bytes | None) -> None:
         """
@@ -82,11 +68,17 @@ class Spool:
         :param reason: Why it is none.
         :param body: What it holds, as JSON; None if that can't be told.
         """
-        self._db.execute("INSERT INTO invalid VALUES (?,?,?)", (row, reason, body))
+        text = json.dumps([row, reason, None if body is None else body.decode()]).encode()
+        self._invalid.append(array("Q", [len(text)]).tobytes(), text)
 
     def invalid(self) -> Iterator[tuple[int, str, bytes | None]]:
         """Read the rows that are no recipients, in order: number, reason, and what it holds as JSON."""
-        yield from self._db.execute("SELECT row, reason, body FROM invalid ORDER BY row")
+        place = 0
+        while place < self._invalid.size:
+            (size,) = self._invalid.numbers(place, 1)
+            row, reason, body = json.loads(self._invalid.read(place + NUMBER_BYTES, size))
+            yield row, reason, None if body is None else body.encode()
+            place += NUMBER_BYTES + size
 
     def drop_repeats(self, stop: StopSignal | None = None) -> int:
         """
@@ -96,20 +88,17 @@ class Spool:
         :return: Number of entries that were dropped.
         :raises StoppedError: If it was stopped.
         """
-        if stop is not None:
-            # Of ten million people this takes long, and Python handles no signal meanwhile but in here.
-            self._db.set_progress_handler(lambda: stop.requested, STEPS_BETWEEN_LOOKS)
-        try:
-            # Sorted once everybody is there: an index that is kept while they come costs twice as much as all
-            # the rest of the spool, since a digest's place in it is anywhere.
-            self._db.execute("CREATE INDEX IF NOT EXISTS by_person ON recipient (who)")
-            return self._db.execute(_DROP_REPEATS).rowcount
-        except sqlite3.OperationalError:
+        before = self._count
+        for digests, places in self._people:
             if stop is not None and stop.requested:
-                raise StoppedError from None
-            raise
-        finally:
-            self._db.set_progress_handler(None, 0)
+                raise StoppedError
+            if len(set(digests)) < len(digests):
+                seen: set[bytes] = set()
+                for who, place in zip(digests, places, strict=True):
+                    if who in seen:
+                        self._drop(place)
+                    seen.add(who)
+        return before - self._count
 
     def drop_settled(
         self, settled: Iterable[bytes], keyed: Callable[[bytes], bytes], *, marker: bytes
@@ -122,29 +111,140 @@ class Spool:
         :param marker: A further digest to look for.
         :return: Whether the marker is among the settled.
         """
-        self._db.execute("CREATE TEMP TABLE settled (who BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._db.execute("BEGIN")
-        self._db.executemany("INSERT OR IGNORE INTO settled VALUES (?)", ((who,) for who in settled))
-        self._db.execute("COMMIT")
-        self._db.create_function("keyed", 1, keyed, deterministic=True)
-        self._db.execute("DELETE FROM recipient WHERE keyed(who) IN (SELECT who FROM settled)")
-        return self._db.execute("SELECT 1 FROM settled WHERE who = ?", (marker,)).fetchone() is not None
+        found = False
+        with _Parts() as people, _Parts() as gone:
+            for place, count, _ in self._heads():
+                numbers, who = self._keys(place, count)
+                places = range(place, place + count * NUMBER_BYTES, NUMBER_BYTES)
+                people.add(map(keyed, compress(who, numbers)), compress(places, numbers))
+            gone.add(settled, repeat(0))
+            for (digests, places_), (gone_digests, _) in zip(people, gone, strict=True):
+                here = set(gone_digests)
+                found = found or marker in here
+                for who_, place in zip(digests, places_, strict=True):
+                    if who_ in here:
+                        self._drop(place)
+        return found
 
     def __len__(self) -> int:
         """Count the entries."""
-        count: int = self._db.execute("SELECT count(*) FROM recipient").fetchone()[0]
-        return count
+        return self._count
 
     def __iter__(self) -> Iterator[Row]:
-        """Read the recipients in the order of their rows, a few thousand at a time."""
-        cursor = self._db.execute("SELECT row, who, body FROM recipient ORDER BY row")
-        while rows := cursor.fetchmany(ROWS_PER_FETCH):
-            yield from rows
+        """Read the recipients in the order of their rows, those that were added together at a time."""
+        for place, count, size in self._heads():
+            numbers, who = self._keys(place, count)
+            text = self._recipients.read(place + count * (NUMBER_BYTES + DIGEST_BYTES), size)
+            yield from compress(zip(numbers, who, text.split(b"\n"), strict=True), numbers)
 
     def close(self) -> None:
-        """Let go of the file, which ends it."""
-        self._db.close()
-        self._remove()
+        """Let go of the files, which ends them."""
+        for file in (self._recipients, self._invalid, self._people):
+            file.close()
 
-    def _remove(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def _heads(self) -> Iterator[tuple[int, int, int]]:
+        """Tell where recipients that lie together begin, how many there are, and the bytes of their JSON."""
+        place = 0
+        while place < self._recipients.size:
+            count, size = self._recipients.numbers(place, 2)
+            place += 2 * NUMBER_BYTES
+            yield place, count, size
+            place += count * (NUMBER_BYTES + DIGEST_BYTES) + size
+
+    def _keys(self, place: int, count: int) -> tuple[array[int], list[bytes]]:
+        numbers = self._recipients.numbers(place, count)
+        return numbers, _cut(self._recipients.read(place + count * NUMBER_BYTES, count * DIGEST_BYTES))
+
+    def _drop(self, place: int) -> None:
+        if self._recipients.read(place, NUMBER_BYTES) != _DROPPED:
+            self._recipients.overwrite(place, _DROPPED)
+            self._count -= 1
+
+
+class _File:
+    """A temporary file without a name, at whose end is written."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="braze-spool-")  # noqa: SIM115 - closed with the spool
+        self.size = 0
+
+    def append(self, *pieces: bytes) -> None:
+        text = b"".join(pieces)
+        self._file.write(text)
+        self._file.flush()
+        self.size += len(text)
+
+    def read(self, place: int, size: int) -> bytes:
+        # From its place, so that nobody who reads at the same time is disturbed.
+        return os.pread(self._file.fileno(), size, place)
+
+    def numbers(self, place: int, count: int) -> array[int]:
+        return array("Q", self.read(place, count * NUMBER_BYTES))
+
+    def overwrite(self, place: int, text: bytes) -> None:
+        os.pwrite(self._file.fileno(), text, place)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Parts:
+    """
+    Digests in parts that fit into memory one by one, however many there are: equal ones are in the same part.
+
+    Each digest is with a number, and in each part they are in the order in which they came.
+    """
+
+    def __init__(self) -> None:
+        self._file = _File()
+        self._written: list[tuple[int, array[int]]] = []
+        self._forget()
+
+    def __enter__(self) -> _Parts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def add(self, digests: Iterable[bytes], numbers: Iterable[int]) -> None:
+        pairs = zip(digests, numbers, strict=False)
+        while some := list(islice(pairs, MAX_HELD)):
+            held, held_numbers = self._digests, self._numbers
+            for digest, number in some:
+                part = digest[0]
+                held[part].append(digest)
+                held_numbers[part].append(number)
+            self._held += len(some)
+            if self._held >= MAX_HELD:
+                self._write_down()
+
+    def __iter__(self) -> Iterator[tuple[list[bytes], array[int]]]:
+        places = [place for place, _ in self._written]
+        for part in range(_PARTS):
+            digests, numbers = [], array("Q")
+            for number, (_, counts) in enumerate(self._written):
+                place, count = places[number], counts[part]
+                digests += _cut(self._file.read(place, count * DIGEST_BYTES))
+                numbers += self._file.numbers(place + count * DIGEST_BYTES, count)
+                places[number] += count * (DIGEST_BYTES + NUMBER_BYTES)
+            digests += self._digests[part]
+            numbers += self._numbers[part]
+            yield digests, numbers
+
+    def _write_down(self) -> None:
+        self._written.append((self._file.size, array("Q", map(len, self._digests))))
+        for digests, numbers in zip(self._digests, self._numbers, strict=True):
+            self._file.append(*digests, numbers.tobytes())
+        self._forget()
+
+    def _forget(self) -> None:
+        self._held = 0
+        self._digests: list[list[bytes]] = [[] for _ in range(_PARTS)]
+        self._numbers = [array("Q") for _ in range(_PARTS)]
+
+
+def _cut(digests: bytes) -> list[bytes]:
+    return list(chain.from_iterable(iter_unpack(f"{DIGEST_BYTES}s", digests)))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
 
 from braze_provider.api.errors import BrazeValidationError, Problem
+from braze_provider.recipients.blocks import Block, Table, tables_of
 from braze_provider.recipients.columns import ColumnError, ColumnShaper
+
+ROWS_PER_CHUNK = 1_000
+T = TypeVar("T")
 
 RowMapper = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -48,6 +53,38 @@ class RecipientSource(ABC):
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         """Read the source once, row by row."""
 
+    def chunks(self) -> Iterator[Table | list[Mapping[str, Any] | BadRow]]:
+        """Read the source once, many rows at a time. What comes as a table needs no dicts."""
+        return in_chunks(self.rows())
+
+    def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
+        """
+        Read the source once and shape its rows into recipients, many at a time.
+
+        :param fields: The fields that a recipient of the endpoint has.
+        :raises BrazeValidationError: If the source has a column that no recipient has.
+        """
+        if self.row_mapper is not None:
+            yield from map(Block.of_recipients, in_chunks(map(self._mapped, self.rows())))
+            return
+        shape = ColumnShaper(fields)
+        for chunk in self.chunks():
+            if isinstance(chunk, Table):
+                block, tables = Block(len(chunk.rows), [], {}), [chunk]
+            else:
+                tables, others = tables_of(chunk)
+                block = Block(len(chunk), [], {})
+                for index, row in others.items():
+                    block.others[index] = row if isinstance(row, BadRow) else self._checked(shape.one(row))
+            for table in tables:
+                try:
+                    alike, rest = shape.table(table)
+                except ColumnError as error:
+                    alike, rest = [], dict.fromkeys(table.indexes, error)
+                block.alike += alike
+                block.others.update((index, self._checked(row)) for index, row in rest.items())
+            yield block
+
     def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
         """
         Read the source once and shape each row into a recipient.
@@ -55,20 +92,15 @@ class RecipientSource(ABC):
         :param fields: The fields that a recipient of the endpoint has.
         :raises BrazeValidationError: If the source has a column that no recipient has.
         """
-        if self.row_mapper is not None:
-            yield from map(self._mapped, self.rows())
-            return
-        shape = ColumnShaper(fields)
-        for row in self.rows():
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                yield shape(row)
-            except ColumnError as error:
-                if self.same_columns and error.concerns_all_rows:
-                    raise BrazeValidationError(str(self), [Problem("", str(error))]) from None
-                yield BadRow(str(error))
+        for block in self.blocks(fields):
+            yield from block
+
+    def _checked(self, row: dict[str, Any] | ColumnError) -> dict[str, Any] | BadRow:
+        if not isinstance(row, ColumnError):
+            return row
+        if self.same_columns and row.concerns_all_rows:
+            raise BrazeValidationError(str(self), [Problem("", str(row))])
+        return BadRow(str(row))
 
     def _mapped(self, row: Mapping[str, Any] | BadRow) -> Mapping[str, Any] | BadRow:
         if isinstance(row, BadRow) or self.row_mapper is None:
@@ -82,3 +114,13 @@ class RecipientSource(ABC):
     def serialize(self) -> str:
         """Give what Airflow stores of this source as a rendered field: where it reads, never what."""
         return str(self)
+
+
+def in_chunks(rows: Iterator[T]) -> Iterator[list[T]]:
+    """
+    Take some rows at a time.
+
+    :param rows: The rows.
+    """
+    while chunk := list(islice(rows, ROWS_PER_CHUNK)):
+        yield chunk

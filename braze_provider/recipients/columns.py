@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
+
+from braze_provider.recipients.blocks import Alike, Table
 
 MAX_PLANS = 1_000
 """Sets of columns that are remembered: lines of JSON may each have a set of their own."""
@@ -16,6 +18,8 @@ MAX_PLANS = 1_000
 _OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "user_alias")
 _ALIAS_COLUMNS = ("alias_name", "alias_label")
 _ID_FIELDS = ("external_user_id", "email", "braze_id")
+_Null = type(None)
+_TEXT_OR_NULL = frozenset({str, _Null})
 
 
 class ColumnError(ValueError):
@@ -35,6 +39,13 @@ class _Column(NamedTuple):
     name: str
     path: tuple[str, ...]
     convert: Callable[[Any], Any] | None
+    number: int
+
+
+class _Plan(NamedTuple):
+    columns: list[_Column]
+    overlaps: bool
+    """Whether a column is put into what another one holds."""
 
 
 class ColumnShaper:
@@ -63,7 +74,7 @@ class ColumnShaper:
 
     def __init__(self, fields: Collection[str]) -> None:
         self._fields = tuple(fields)
-        self._plans: dict[tuple[str, ...], list[_Column]] = {}
+        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -74,12 +85,8 @@ class ColumnShaper:
         """
         if type(row) is not dict and not isinstance(row, Mapping):
             raise ColumnError("must be an object")
-        names = tuple(row)
-        plan = self._plans.get(names)
-        if plan is None:
-            plan = self._plan(names)
         recipient: dict[str, Any] = {}
-        for name, path, convert in plan:
+        for name, path, convert, _ in self._plan(tuple(row)).columns:
             value = row[name]
             if value is not None and convert is not None:
                 value = convert(value)
@@ -94,33 +101,99 @@ class ColumnShaper:
                 _put(recipient, path, value)
         return recipient
 
-    def _plan(self, names: tuple[str, ...]) -> list[_Column]:
-        columns = {name: self._column(name) for name in names}
+    def table(self, table: Table) -> tuple[list[Alike], dict[int, dict[str, Any] | ColumnError]]:
+        """
+        Shape rows with the same columns, a column at a time.
+
+        :param table: The rows.
+        :return: Recipients that are alike; and by index, what is shaped one by one or does not fit.
+        :raises ColumnError: If a column's name does not fit.
+        """
+        names, rows, indexes = table
+        plan = self._plan(names)
+        if plan.overlaps:
+            return [], {
+                index: self.one(dict(zip(names, row, strict=True)))
+                for index, row in zip(indexes, rows, strict=True)
+            }
+        values = list(zip(*rows, strict=True))
+        wrong: dict[int, ColumnError] = {}
+        places, columns, nulls = [], [], []
+        for _, path, convert, number in plan.columns:
+            column: Sequence[Any] = values[number]
+            kinds = set(map(type, column))
+            if convert is not None and not (convert is _as_text and kinds <= _TEXT_OR_NULL):
+                column = _converted(column, convert, wrong)
+                kinds = set(map(type, column))
+            if kinds != {_Null}:
+                places.append(path)
+                columns.append(column)
+                if _Null in kinds:
+                    nulls.append([value is None for value in column])
+        if places and not nulls and not wrong:
+            return [Alike(tuple(places), columns, indexes)], {}
+        groups: dict[tuple[bool, ...], list[int]] = {}
+        for number, key in enumerate(zip(*nulls, strict=True) if nulls else [()] * len(rows)):
+            if number not in wrong:
+                groups.setdefault(key, []).append(number)
+        others: dict[int, dict[str, Any] | ColumnError] = {indexes[number]: wrong[number] for number in wrong}
+        alike = []
+        for numbers in groups.values():
+            given = [n for n, column in enumerate(columns) if column[numbers[0]] is not None]
+            if given:
+                picked = [[columns[n][number] for number in numbers] for n in given]
+                found = [indexes[number] for number in numbers]
+                alike.append(Alike(tuple(places[n] for n in given), picked, found))
+            else:
+                others.update((indexes[number], {}) for number in numbers)
+        return alike, others
+
+    def one(self, row: Any) -> dict[str, Any] | ColumnError:
+        """
+        Shape one row, and give the error instead of raising it.
+
+        :param row: Values by column.
+        """
+        try:
+            return self(row)
+        except ColumnError as error:
+            return error
+
+    def _plan(self, names: tuple[str, ...]) -> _Plan:
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._new_plan(names)
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            self._plans[names] = plan
+        return plan
+
+    def _new_plan(self, names: tuple[str, ...]) -> _Plan:
+        columns = {name: self._column(name, number) for number, name in enumerate(names)}
         if unknown := [name for name, column in columns.items() if column is None]:
             raise ColumnError(self._advice(unknown, len(names)), concerns_all_rows=True)
         # Objects come before the values within them, which are then put into them.
         plan = sorted((column for column in columns.values() if column), key=lambda column: len(column.path))
         by_path: dict[tuple[str, ...], str] = {}
-        for number, (name, path, convert) in enumerate(plan):
+        overlaps = False
+        for place, (name, path, convert, number) in enumerate(plan):
             if path in by_path:
                 same = f"columns {by_path[path]!r} and {name!r} are the same"
                 raise ColumnError(same, concerns_all_rows=True)
             by_path[path] = name
-            if any(other.path[: len(path)] == path for other in plan[number + 1 :]):
-                plan[number] = _Column(name, path, _copied(convert))
-        if len(self._plans) >= MAX_PLANS:
-            self._plans.clear()
-        self._plans[names] = plan
-        return plan
+            if any(other.path[: len(path)] == path for other in plan[place + 1 :]):
+                plan[place] = _Column(name, path, _copied(convert), number)
+                overlaps = True
+        return _Plan(plan, overlaps)
 
-    def _column(self, name: str) -> _Column | None:
+    def _column(self, name: str, number: int) -> _Column | None:
         head, *rest = str(name).split(".")
         head = head.lower()
         if head in _ALIAS_COLUMNS and "user_alias" in self._fields and not rest:
-            return _Column(name, ("user_alias", head), _as_text)
+            return _Column(name, ("user_alias", head), _as_text, number)
         if head in self._fields and (not rest or (head in _OBJECT_FIELDS and all(rest))):
             inner = _as_text if head == "user_alias" else None
-            return _Column(name, (head, *rest), inner if rest else _conversion(head))
+            return _Column(name, (head, *rest), inner if rest else _conversion(head), number)
         return None
 
     def _advice(self, unknown: list[str], count: int) -> str:
@@ -163,6 +236,19 @@ def without_nulls(struct: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in struct.items()
         if value is not None
     }
+
+
+def _converted(
+    column: Sequence[Any], convert: Callable[[Any], Any], wrong: dict[int, ColumnError]
+) -> list[Any]:
+    converted = []
+    for index, value in enumerate(column):
+        try:
+            converted.append(None if value is None else convert(value))
+        except ColumnError as error:  # noqa: PERF203
+            wrong.setdefault(index, error)
+            converted.append(None)
+    return converted
 
 
 def _put(recipient: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

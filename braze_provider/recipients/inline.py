@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from braze_provider.recipients.base import BadRow, RecipientSource
+from braze_provider.recipients.base import BadRow, RecipientSource, in_chunks
+from braze_provider.recipients.blocks import Block
 from braze_provider.recipients.columns import with_ids_as_text
 
 
@@ -40,9 +41,9 @@ class InlineRecipients(RecipientSource):
             else:
                 yield BadRow(f"must be an object, such as a dict, not {type(item).__name__}")
 
-    def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
+    def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
         """Read the list as it is: what comes as objects is judged by their model alone."""
-        return self.rows()
+        yield from map(Block.of_recipients, in_chunks(self.rows()))
 
 
 class JoinedRecipients(RecipientSource):
@@ -64,7 +65,7 @@ class JoinedRecipients(RecipientSource):
         for source in self.sources:
             yield from source.rows()
 
-    def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
+    def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
         """Read the sources, each in its own way."""
         for source in self.sources:
-            yield from source.recipients(fields)
+            yield from source.blocks(fields)

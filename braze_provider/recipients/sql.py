@@ -7,7 +7,8 @@ from contextlib import closing
 from typing import Any, ClassVar
 
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
-from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper
+from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper, in_chunks
+from braze_provider.recipients.blocks import Table
 
 ROWS_PER_FETCH = 5_000
 MAX_QUERY_SHOWN = 200
@@ -75,6 +76,14 @@ class SqlRecipients(RecipientSource):
 
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         """Run the query and stream its rows."""
+        for chunk in self.chunks():
+            if isinstance(chunk, Table):
+                yield from (dict(zip(chunk.names, row, strict=True)) for row in chunk.rows)
+            else:
+                yield from chunk
+
+    def chunks(self) -> Iterator[Table | list[Mapping[str, Any] | BadRow]]:
+        """Run the query and stream its rows as the driver gives them."""
         with closing(self._connect()) as connection, closing(_streaming_cursor(connection)) as cursor:
             if self.parameters is None:
                 cursor.execute(self.sql)
@@ -84,15 +93,16 @@ class SqlRecipients(RecipientSource):
             # A server-side cursor knows its columns only after the first fetch.
             if cursor.description is None:
                 raise BrazeValidationError(str(self), [Problem("sql", "is not a query that returns rows")])
-            columns = [column[0] for column in cursor.description]
+            columns = tuple(column[0] for column in cursor.description)
             if repeated := sorted({name for name in columns if columns.count(name) > 1}):
                 raise BrazeValidationError(
                     str(self), [Problem("sql", f"returns the column {repeated[0]!r} more than once")]
                 )
             while rows:
-                for row in rows:
+                for some in in_chunks(iter(rows)):
                     # A connection may be set up for cursors that give dicts.
-                    yield row if isinstance(row, dict) else dict(zip(columns, row, strict=True))
+                    is_table = not isinstance(some[0], dict)
+                    yield Table(columns, some, range(len(some))) if is_table else some
                 rows = cursor.fetchmany(ROWS_PER_FETCH)
 
     def _connect(self) -> Any:

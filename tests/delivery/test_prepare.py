@@ -12,9 +12,10 @@ import pytest
 from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeValidationError
 from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.objects.recipients import CampaignRecipient, UserIdentity
-from braze_provider.delivery.prepare import ROWS_PER_INSERT, Prepared, TooManyRecipientsError, prepare
+from braze_provider.delivery.prepare import Prepared, TooManyRecipientsError, prepare
 from braze_provider.delivery.spool import Spool
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
+from braze_provider.recipients.base import ROWS_PER_CHUNK
 
 
 class People(RecipientSource):
@@ -166,11 +167,11 @@ def test_a_column_that_no_endpoint_knows_ends_the_reading_even_if_bad_rows_are_s
     class Table(People):
         same_columns = True
 
-    source = Table({"braze_id": "a", "zip": 1}, *ids(1))
+    source = Table({"braze_id": "a", "zip": 1}, *ids(*range(2 * ROWS_PER_CHUNK)))
 
     with pytest.raises(BrazeValidationError, match="column 'zip'"):
         prepare(source, spool, CampaignRecipient, on_invalid="skip")
-    assert source.read == 1
+    assert source.read == ROWS_PER_CHUNK
 
 
 def test_a_row_of_another_endpoint_is_bad(spool):
@@ -219,7 +220,7 @@ def test_of_rows_of_the_same_person_the_first_counts(spool):
 
 
 def test_duplicates_are_found_however_far_apart_they_are(spool):
-    everybody = range(2 * ROWS_PER_INSERT + 10)
+    everybody = range(2 * ROWS_PER_CHUNK + 10)
 
     result = prepare(People(*ids(*everybody, *everybody)), spool, CampaignRecipient)
 
@@ -286,7 +287,7 @@ def test_the_brake_stops_the_reading_and_ends_the_source_at_once(spool):
     with pytest.raises(TooManyRecipientsError) as caught:
         prepare(source, spool, CampaignRecipient, max_recipients=5_000)
 
-    assert 5_000 < source.read <= 5_000 + ROWS_PER_INSERT
+    assert 5_000 < source.read <= 5_000 + ROWS_PER_CHUNK
     assert source.closed
     assert caught  # Held until here: an exception that is on its way up keeps nothing open.
 

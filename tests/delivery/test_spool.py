@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
-import stat
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 from textwrap import dedent
@@ -19,7 +17,7 @@ from textwrap import dedent
 import pytest
 
 from braze_provider.delivery.batches import Row
-from braze_provider.delivery.spool import ROWS_PER_FETCH, Spool
+from braze_provider.delivery.spool import MAX_HELD, Spool
 from braze_provider.delivery.stop import StoppedError, StopSignal
 
 
@@ -33,38 +31,44 @@ def temporary(tmp_path, monkeypatch) -> Path:
 rows = count(1)
 
 
+def who(number: int) -> bytes:
+    """A digest."""
+    return blake2b(b"%d" % number, digest_size=16).digest()
+
+
 def person(number: int, body: bytes = b"") -> Row:
-    return next(rows), b"who-%d" % number, body or b"body-%d" % number
+    return next(rows), who(number), body or b"body-%d" % number
 
 
 def bodies(spool: Spool) -> list[bytes]:
     return [body for _, _, body in spool]
 
 
-def open_spools() -> int:
-    """How many spools this process has open: an open file takes room on disk, also without a name."""
+def open_files(folder: Path) -> int:
+    """How many files of a folder this process has open: those take room on disk, also without a name."""
     targets = []
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # The one that lists them.
             targets.append(descriptor.readlink())
-    return sum("recipients.db" in target.name for target in targets)
+    return sum(target.parent == folder for target in targets)
 
 
 def test_recipients_come_back_in_the_order_in_which_they_were_added():
     numbers = [5, 3, 9, 1, 7]
     with Spool() as spool:
-        spool.add(person(number) for number in numbers)
+        spool.add([person(number) for number in numbers])
         spool.add([person(0)])
 
         assert bodies(spool) == [b"body-%d" % number for number in [*numbers, 0]]
 
 
 def test_each_keeps_the_number_of_its_row_whoever_is_dropped():
+    ada, bob, eve = who(1), who(2), who(3)
     with Spool() as spool:
-        spool.add([(2, b"ada", b"first"), (3, b"bob", b""), (5, b"ada", b"second"), (9, b"eve", b"")])
+        spool.add([(2, ada, b"first"), (3, bob, b"{}"), (5, ada, b"second"), (9, eve, b"{}")])
         spool.drop_repeats()
 
-        assert [(row, who) for row, who, _ in spool] == [(2, b"ada"), (3, b"bob"), (9, b"eve")]
+        assert [(row, digest) for row, digest, _ in spool] == [(2, ada), (3, bob), (9, eve)]
 
 
 def test_of_the_entries_of_a_person_the_first_is_kept():
@@ -97,7 +101,7 @@ def test_a_stop_ends_the_dropping_of_repeats():
     stop = StopSignal()
     stop.request()
     with Spool() as spool:
-        spool.add(map(person, range(200_000)))
+        spool.add([*map(person, range(1_000))])
 
         with pytest.raises(StoppedError):
             spool.drop_repeats(stop)
@@ -110,12 +114,48 @@ def test_a_spool_of_nobody_is_empty():
         assert bodies(spool) == []
 
 
-def test_more_people_than_one_fetch_come_back_and_can_be_read_again():
-    number_of_people = 2 * ROWS_PER_FETCH + 1
+def test_it_can_be_read_again_and_by_two_at_the_same_time():
     with Spool() as spool:
-        spool.add(map(person, range(number_of_people)))
+        spool.add([person(1), person(2)])
+        spool.add([person(3)])
 
-        assert bodies(spool) == bodies(spool) == [b"body-%d" % n for n in range(number_of_people)]
+        assert bodies(spool) == bodies(spool) == [b"body-1", b"body-2", b"body-3"]
+        assert [one[2] for pair in zip(spool, spool, strict=True) for one in pair][::2] == bodies(spool)
+
+
+def test_repeats_are_found_among_more_people_than_are_held_in_memory():
+    everybody = range(2 * MAX_HELD + 10)
+    with Spool() as spool:
+        spool.add([person(number) for number in everybody])
+        spool.add([person(number, b"again") for number in reversed(everybody)])
+
+        assert spool.drop_repeats() == len(everybody)
+        assert bodies(spool) == [b"body-%d" % number for number in everybody]
+
+
+def test_people_who_are_settled_are_dropped_by_the_digest_that_the_ledger_has():
+    def keyed(digest: bytes) -> bytes:
+        return blake2b(digest, key=b"secret", digest_size=16).digest()
+
+    marker = keyed(who(-1))
+    with Spool() as spool:
+        spool.add([person(number) for number in range(10)])
+        spool.add([person(1)])
+        settled = [keyed(who(number)) for number in (1, 4, 77)]
+
+        assert spool.drop_settled([*settled, marker], keyed, marker=marker)
+        assert bodies(spool) == [b"body-%d" % number for number in (0, 2, 3, 5, 6, 7, 8, 9)]
+        assert len(spool) == 8
+        assert not spool.drop_settled(settled, keyed, marker=marker)
+
+
+def test_invalid_rows_come_back_in_order_with_what_they_hold():
+    invalid = [(3, "no JSON", None), (7, "Zoë\n", '{"x":"ë\n"}'.encode())]
+    with Spool() as spool:
+        for row in invalid:
+            spool.add_invalid(*row)
+
+        assert list(spool.invalid()) == list(spool.invalid()) == invalid
 
 
 def test_another_thread_may_read():
@@ -127,64 +167,43 @@ def test_another_thread_may_read():
 
 def test_it_has_no_name_that_anybody_could_open_it_by(temporary):
     with Spool() as spool:
-        spool.add(map(person, range(20_000)))
+        spool.add([*map(person, range(2 * MAX_HELD))])
+        spool.add_invalid(1, "no JSON", None)
         spool.drop_repeats()
 
+        assert open_files(temporary) == 3
         assert not list(temporary.iterdir())
 
 
 def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
     fill_and_die = """
         import os, signal
+        from hashlib import blake2b
         from braze_provider.delivery.spool import Spool
         spool = Spool()
-        spool.add((number, b"who-%d" % number, b"private" * 10) for number in range(200_000))
-        spool._db.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 2_000_000)
-        spool.drop_repeats()
+        who = (blake2b(b"%d" % number, digest_size=16).digest() for number in range(200_000))
+        spool.add([(number, digest, b"private" * 10) for number, digest in enumerate(who, start=1)])
+        class Stop:
+            requested = property(lambda stop: os.kill(os.getpid(), signal.SIGKILL))
+        spool.drop_repeats(Stop())
     """
-    # SQLite's files for sorting as well are to be looked for here.
-    environment = {**os.environ, "TMPDIR": str(temporary), "SQLITE_TMPDIR": str(temporary)}
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     child = subprocess.run([sys.executable, "-c", dedent(fill_and_die)], env=environment, check=False)
 
     assert child.returncode == -signal.SIGKILL
     assert not list(temporary.iterdir())
 
 
-@pytest.mark.parametrize("keeps", ["the name of an open file", "its journal"])
-def test_where_it_has_to_keep_its_name_it_is_private_and_removed_in_the_end(temporary, monkeypatch, keeps):
-    if keeps == "its journal":
-        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Defensive))
-    else:
-        monkeypatch.setattr(Spool, "_remove", lambda spool: None)
-    with Spool() as spool:
-        monkeypatch.undo()
-        spool.add(map(person, range(20_000)))
-        assert spool.drop_repeats() == 0
-        folders = list(temporary.parent.glob(f"{temporary.name}/*"))
-        modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [*folders, *folders[0].iterdir()]}
-
-    assert modes.pop(folders[0]) == 0o700
-    assert set(modes.values()) == {0o600}
-    assert not list(temporary.iterdir())
-
-
-class Defensive(sqlite3.Connection):
-    """SQLite as Apple builds it: it keeps its journal."""
-
-    def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
-        return super().execute(sql.replace("journal_mode=OFF", "journal_mode=DELETE"), *parameters)
-
-
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt, SystemExit])
-def test_its_room_on_disk_is_given_back_in_the_end_whatever_went_wrong(error):
+def test_its_room_on_disk_is_given_back_in_the_end_whatever_went_wrong(temporary, error):
     with suppress(*[error] if error else []), Spool() as spool:
         spool.add([person(1)])
         next(iter(spool))
-        assert open_spools() == 1
+        assert open_files(temporary) == 3
         if error:
             raise error
 
-    assert open_spools() == 0
+    assert open_files(temporary) == 0
 
 
 def test_two_spools_do_not_meet():

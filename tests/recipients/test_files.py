@@ -20,6 +20,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.api.objects.recipients import CampaignRecipient
 from braze_provider.recipients import BadRow, FileRecipients
+from braze_provider.recipients.base import ROWS_PER_CHUNK
 
 Write = Callable[..., str]
 
@@ -492,7 +493,7 @@ def test_a_file_that_is_not_there_is_pythons_error(tmp_path):
 
 
 def test_the_file_is_closed_when_reading_stops_early(write, monkeypatch):
-    path = Path(write("braze_id\na\nb\n", "people.csv"))
+    path = Path(write("braze_id\n" + "a\n" * (ROWS_PER_CHUNK + 1), "people.csv"))
     opened = []
 
     class Storage:

@@ -6,7 +6,7 @@ Hence their rules read few fields and make little: each costs what a million of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from braze_provider.api.base import BrazeObject, Breach
@@ -34,6 +34,9 @@ class Addressee(BrazeObject):
     """
     Somebody who is addressed by exactly one identifier.
 
+    Of texts, and of open JSON such as ``trigger_properties``, the rules only ask whether they are given, not
+    what they say. So rows that give the same fields are checked together (:mod:`braze_provider.api.rows`).
+
     :param external_user_id: The user's id in your systems, at most 987 bytes; case-sensitive.
     :param user_alias: A user alias.
     """
@@ -60,11 +63,21 @@ class Addressee(BrazeObject):
         if self.external_user_id is not None:
             return "external_user_id:" + self.external_user_id
         if self.user_alias is not None:
-            label = self.user_alias.alias_label
-            # The label's length, because either part may hold any separator one could choose.
-            return f"user_alias:{len(label)}:{label}:{self.user_alias.alias_name}"
+            return _identity_of_alias(self.user_alias.alias_name, self.user_alias.alias_label)
         others = ((name, getattr(self, name)) for name in self.identifiers)
         return next(f"{name}:{value}" for name, value in others if value is not None)
+
+    @classmethod
+    def identities(cls, given: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[str]:
+        """
+        Say who many addressees are, as :meth:`identity` does, who have the same kind of identifier.
+
+        :param given: The values of each, by the names of the field and of those below it.
+        """
+        for name in cls.identifiers:
+            if values := given.get((name,)):
+                return map(f"{name}:".__add__, values)
+        return map(_identity_of_alias, given["user_alias", "alias_name"], given["user_alias", "alias_label"])
 
 
 class UserIdentity(Addressee):
@@ -173,6 +186,11 @@ class CanvasRecipient(Recipient):
     }
 
     context: Omittable[Properties] = None
+
+
+def _identity_of_alias(name: str, label: str) -> str:
+    # The label's length, because either part may hold any separator one could choose.
+    return f"user_alias:{len(label)}:{label}:{name}"
 
 
 def _is_empty(attributes: object) -> bool:
