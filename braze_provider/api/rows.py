@@ -149,7 +149,11 @@ class RowWriter:
 
     def _kind(self, place: Place) -> _Kind | None:
         if place not in self._kinds:
-            self._kinds[place] = _kind(self._model, place)
+            try:
+                self._kinds[place] = _kind(self._model, place)
+            except (KeyError, AttributeError):
+                # A pydantic whose schemas look otherwise: the model then judges each value of the column.
+                self._kinds[place] = None
         return self._kinds[place]
 
     def _decide(
