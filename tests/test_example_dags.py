@@ -61,6 +61,7 @@ def test_it_runs_when_triggered_without_a_logical_date(run_dag, sandbox, custome
     result = run_dag(load(dag_id), dated=False)
 
     assert result.state == "success", result.log
+    sandbox.advance(hours=3)
     assert sandbox.recipients()
     assert "None" not in json.dumps([request["body"] for request in sandbox.requests()])
 
@@ -79,6 +80,15 @@ def test_what_a_task_returns_for_the_next_is_in_no_log(run_dag, sandbox, dag_id,
 def test_win_back_campaign_reaches_those_who_were_away_for_long(run_dag, sandbox, customers):
     assert run_dag(load("win_back_campaign")).state == "success"
     assert set(sandbox.recipients()) == {f"c{n}" for n in range(0, 60, 3)}
+
+
+@pytest.mark.parametrize(("stock", "reached"), [(100, 60), (0, 0)])
+def test_scheduled_sale_is_sent_unless_it_is_called_off(run_dag, sandbox, customers, stock, reached):
+    assert run_dag(load("scheduled_sale"), conf={"stock": stock}).state == "success"
+
+    assert sandbox.recipients() == {}
+    sandbox.advance(hours=3)
+    assert len(sandbox.recipients()) == reached
 
 
 def test_welcome_messages_keeps_liquid_and_renders_airflows_values(run_dag, sandbox):

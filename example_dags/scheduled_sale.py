@@ -1,0 +1,50 @@
+"""
+Schedule a campaign for two hours from now, and cancel it if the sale is called off meanwhile.
+
+The stock is checked after the campaign was scheduled: a person, or the next task, has time to stop it. A
+retry of the first task schedules nobody twice.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, task
+
+from braze_provider.operators.schedules import CampaignScheduleOperator, ScheduleDeleteOperator
+from braze_provider.recipients import SqlRecipients
+
+
+@task.short_circuit
+def is_called_off(params: dict | None = None) -> bool:
+    """Tell whether the sale does not take place: the tasks behind this one run only then."""
+    return bool(params and params["stock"] == 0)
+
+
+with DAG(
+    dag_id="scheduled_sale",
+    schedule="@weekly",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    params={"campaign_id": "417220e4-5a2a-b634-7f7d-9ec891532368", "stock": 100},
+    tags=["braze"],
+    doc_md=__doc__,
+) as dag:
+    # [START howto_operator_campaign_schedule]
+    schedule = CampaignScheduleOperator(
+        task_id="schedule",
+        campaign_id="{{ params.campaign_id }}",
+        recipients=SqlRecipients(
+            conn_id="customers",
+            sql="SELECT customer_id AS external_user_id FROM customers ORDER BY customer_id",
+        ),
+        time="{{ (dag_run.run_after + macros.timedelta(hours=2)).isoformat() }}",
+    )
+    # [END howto_operator_campaign_schedule]
+    # [START howto_operator_schedule_delete]
+    cancel = ScheduleDeleteOperator(
+        task_id="cancel",
+        campaign_id="{{ params.campaign_id }}",
+        schedule_ids=schedule.output["schedule_ids"],
+    )
+    # [END howto_operator_schedule_delete]
+    schedule >> is_called_off() >> cancel
