@@ -10,7 +10,13 @@ import pytest
 from braze_provider import __version__
 from braze_provider._compat import AirflowNotFoundException
 from braze_provider.api.answers import Answer
-from braze_provider.api.endpoints import CAMPAIGNS_LIST, CAMPAIGNS_TRIGGER_SEND, ENDPOINTS, MESSAGES_SEND
+from braze_provider.api.endpoints import (
+    CAMPAIGNS_LIST,
+    CAMPAIGNS_TRIGGER_SEND,
+    ENDPOINTS,
+    MESSAGES_SEND,
+    Endpoint,
+)
 from braze_provider.api.errors import (
     BrazeConnectionError,
     BrazeError,
@@ -153,6 +159,25 @@ def test_a_post_says_that_it_is_json_and_who_sends_it(connect, serve):
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == "Bearer the-key"
     assert request.headers["user-agent"] == f"airflow-provider-braze-messaging/{__version__}"
+
+
+def test_path_parameters_are_put_into_the_path(connect, serve):
+    server = serve()
+    connect(server.url).call("catalogs_items_update", {"items": []}, path={"catalog_name": "sale 2026"})
+    assert server.requests[0].line == "PATCH /catalogs/sale%202026/items HTTP/1.1"
+
+
+def test_a_path_parameter_that_is_missing_is_refused_before_the_request(connect, serve):
+    server = serve()
+    with pytest.raises(BrazeValidationError, match="catalog_name: is required"):
+        connect(server.url).call("catalogs_items_update", {"items": []})
+    assert server.requests == []
+
+
+def test_an_endpoint_of_the_user_s_own_can_be_called(connect, serve):
+    server = serve()
+    connect(server.url).call(Endpoint("new_thing", "POST", "/new/thing"), {"field": 1})
+    assert (server.requests[0].line, server.requests[0].body) == ("POST /new/thing HTTP/1.1", b'{"field":1}')
 
 
 def test_a_get_has_its_parameters_in_the_url_and_no_body(connect, serve):
