@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from braze_provider.delivery.opening import Attempt
+from braze_provider.delivery.opening import Try
 from braze_provider.ledger.base import DeliveryKey, Ledger
 from braze_provider.ledger.memory import MemoryLedger
 
@@ -45,7 +45,7 @@ def records_of(
     receipts_path: str | None,
     unsent_path: str | None = None,
     *,
-    keeps_people: bool = False,
+    keeps_recipients: bool = False,
 ) -> Records:
     """
     Choose where receipts are kept: in SQL if a connection is named, else in Airflow's task state store.
@@ -54,7 +54,7 @@ def records_of(
     :param ledger_conn_id: Id of a connection to a SQL database.
     :param receipts_path: Where receipts are written as JSON lines besides.
     :param unsent_path: Where it is written who was not sent to.
-    :param keeps_people: Whether a ledger in SQL notes who is in each batch. Default False.
+    :param keeps_recipients: Whether a ledger in SQL notes who is in each batch. Default False.
     :return: The ledger, which is one in memory on an Airflow that has no task state store; and what goes with
         it.
     """
@@ -79,7 +79,7 @@ def records_of(
     if ledger_conn_id:
         from braze_provider.ledger.sql import open_sql_ledger
 
-        ledger = open_sql_ledger(ledger_conn_id, key, owner, keeps_people=keeps_people)
+        ledger = open_sql_ledger(ledger_conn_id, key, owner, keeps_recipients=keeps_recipients)
     elif store is not None:
         from braze_provider.ledger.task_state import TaskStateLedger
 
@@ -98,9 +98,9 @@ def key_of(context: Context) -> DeliveryKey:
     return DeliveryKey(ti.dag_id, ti.run_id, ti.task_id, map_index)
 
 
-def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
+def try_of(context: Context, *, retries: int, resumed: bool) -> Try:
     """
-    Tell which run of the task's code this is.
+    Describe this run of the task's code.
 
     :param context: Airflow's context of the running task.
     :param retries: The task's ``retries``.
@@ -108,7 +108,7 @@ def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
     """
     ti, dag_run = context["ti"], context["dag_run"]
     started = dag_run.start_date
-    return Attempt(
+    return Try(
         try_number=ti.try_number,
         max_tries=ti.max_tries,
         retries=retries,

@@ -29,7 +29,7 @@ PEOPLE = 120
     [(500, 502, 503), (302, 403, 404), (408, 409, 413, 421, 425, 499)],
     ids=lambda statuses: ", ".join(map(str, statuses)),
 )
-def test_a_page_that_is_not_brazes_leaves_its_batch_in_doubt(sandbox, connect, tmp_path, attack, statuses):
+def test_a_page_not_from_braze_leaves_its_batch_in_doubt(sandbox, connect, tmp_path, attack, statuses):
     duplicates, held = {}, {}
     for status in statuses:
         sandbox.reset()
@@ -53,7 +53,7 @@ def test_a_page_that_is_not_brazes_leaves_its_batch_in_doubt(sandbox, connect, t
 @pytest.mark.attack(
     "3", "each answer follows an interim one (103 Early Hints); then it is cleared", before="50 twice"
 )
-def test_interim_answers_are_read_past(connect, sqlite_ledger, attack):
+def test_interim_answers_are_skipped(connect, sqlite_ledger, attack):
     with RawBraze() as braze:
         connect("braze_default", **braze.airflow_connection)
         braze.answer = lambda sock, number: (
@@ -69,7 +69,7 @@ def test_interim_answers_are_read_past(connect, sqlite_ledger, attack):
 
 
 @pytest.mark.attack("3", "429 with a CDN's page", before="none")
-def test_a_429_is_not_sent_whoever_says_so(sandbox, sqlite_ledger, attack):
+def test_a_429_from_any_server_means_not_sent(sandbox, sqlite_ledger, attack):
     sandbox.fault("html", status=429, processed=False, after=1, times=1)
 
     only = Try(PEOPLE, ledger_conn_id=sqlite_ledger).run()
@@ -108,7 +108,7 @@ def test_an_answer_that_never_ends_is_given_up(connect, sqlite_ledger, attack):
     [(5.06, 4.5, None), (2, 1.5, 1)],
     ids=["each 5.06 s", "each 2 s, Keep-Alive: timeout=1"],
 )
-def test_a_connection_gone_stale_is_not_used(
+def test_a_stale_connection_is_not_used(
     connect, sqlite_ledger, attack, request, interval, forgets_after, keep_alive
 ):
     with RawBraze(forgets_after=forgets_after, keep_alive=keep_alive) as braze:
@@ -152,7 +152,7 @@ def start_sending(people: int, **environment: str) -> subprocess.Popen[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks of memory are read from /proc")
 @pytest.mark.attack("17", "an answer of 256 KB of gzip unpacks to 256 MB", before="524 MB")
-def test_an_answer_that_unpacks_to_a_giant_costs_no_memory(connect, sqlite_ledger, attack):
+def test_a_compressed_giant_answer_takes_no_memory(connect, sqlite_ledger, attack):
     bomb = gzip.compress(bytes(256 * 2**20))
 
     def explode(sock: Any, number: int) -> None:

@@ -31,7 +31,7 @@ PEOPLE = 220
 
 @pytest.mark.attack("11", "receipts_path can't be written", before="100 held, 120 not sent")
 @pytest.mark.parametrize("obstacle", ["a folder in its place", "a file in place of its folder"])
-def test_a_receipts_file_that_cannot_be_written_stops_nobody(
+def test_a_receipts_file_that_cannot_be_written_stops_nothing(
     sandbox, sqlite_ledger, tmp_path, attack, caplog, obstacle
 ):
     if obstacle == "a folder in its place":
@@ -109,7 +109,7 @@ def test_a_ledger_that_is_too_slow_ends_the_task_and_is_named(sandbox, slow_ledg
 
 @pytest.mark.postgres
 @pytest.mark.attack("12", "each transaction with the ledger takes 3 s", before="30 s")
-def test_a_slow_ledger_gets_everything_sent(sandbox, slow_ledger, attack):
+def test_with_a_slow_ledger_everything_is_sent(sandbox, slow_ledger, attack):
     only = Try(PEOPLE, ledger_conn_id=slow_ledger(3.0))
 
     ended = only.run_for(120)
@@ -182,7 +182,7 @@ def test_a_database_that_hangs_does_not_outlive_the_execution_timeout(
     "13", "another session holds the lock of the delivery's row", before="10 s, and does not say so"
 )
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def test_a_lock_that_is_held_is_named_with_the_time_waited(
+def test_the_error_names_a_held_lock_and_the_time_waited(
     sandbox, connect, tmp_path, attack, request, kind, monkeypatch
 ):
     monkeypatch.setattr(sql_transactions, "FIRST_PATIENCE", 1.0)
@@ -223,7 +223,7 @@ def _lock_held(kind: str, request: Any, tmp_path: Any) -> Iterator[None]:
     before="100 passed over, green; PostgreSQL: the option is refused",
 )
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def test_deployments_that_have_names_share_a_database(sandbox, connect, tmp_path, attack, request, kind):
+def test_deployments_with_names_can_share_a_database(sandbox, connect, tmp_path, attack, request, kind):
     shared = _shared_database(kind, request, tmp_path)
     for deployment in ("a", "b"):
         connect(f"ledger_{deployment}", **shared, extra={"braze_deployment": deployment})
@@ -246,7 +246,7 @@ def test_deployments_that_have_names_share_a_database(sandbox, connect, tmp_path
     "two deployments with the same ids share a database, and neither has a name",
     before="100 passed over, green",
 )
-def test_deployments_without_names_do_not_pass_over_each_others_people(sandbox, sqlite_ledger, attack):
+def test_deployments_without_names_do_not_skip_each_others_recipients(sandbox, sqlite_ledger, attack):
     Try(_people("a"), ledger_conn_id=sqlite_ledger).run()
     second = Try(_people("b"), ledger_conn_id=sqlite_ledger).run()
 

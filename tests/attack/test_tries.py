@@ -25,9 +25,7 @@ from braze_provider.recipients import SqlRecipients
     "a copy's connect takes 7 s after its claim; its successor resends what is in doubt",
     before="50 twice",
 )
-def test_a_copy_that_connects_late_finds_that_it_has_been_overtaken(
-    connect, sqlite_ledger, attack, monkeypatch
-):
+def test_a_copy_that_connects_late_finds_a_new_owner(connect, sqlite_ledger, attack, monkeypatch):
     connecting = threading.Event()
     open_connection = urllib3.util.connection.create_connection
 
@@ -105,7 +103,7 @@ def _reached(sandbox: Any) -> tuple[int, int]:
 @pytest.mark.attack(
     "18", "one of 2,000 leaves the source between two tries, and one comes", before="51 not sent"
 )
-def test_a_source_that_changed_sends_nothing_more_by_default(
+def test_a_changed_source_sends_nothing_more_by_default(
     run_dag, sandbox, sqlite_ledger, changing_people, one_batch_fails_and_one_is_in_doubt, attack
 ):
     result = run_dag(_dag(ledger_conn_id=sqlite_ledger, on_retry_callback=changing_people))
@@ -122,7 +120,7 @@ def test_a_source_that_changed_sends_nothing_more_by_default(
 
 @pytest.mark.dag
 @pytest.mark.attack("18", "the same with on_source_change='send_rest'", before="no such option")
-def test_a_source_that_changed_can_have_its_rest_sent(
+def test_the_rest_of_a_changed_source_can_be_sent(
     run_dag, sandbox, sqlite_ledger, changing_people, one_batch_fails_and_one_is_in_doubt, attack
 ):
     result = run_dag(

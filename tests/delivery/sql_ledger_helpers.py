@@ -55,9 +55,9 @@ class Database:
         return create_engine(self.url, poolclass=NullPool)
 
     def ledger(
-        self, owner: str = "first", key: DeliveryKey = KEY, *, keeps_people: bool = False
+        self, owner: str = "first", key: DeliveryKey = KEY, *, keeps_recipients: bool = False
     ) -> SqlLedger:
-        ledger = SqlLedger(create_engine(self.url), key, owner, keeps_people=keeps_people)
+        ledger = SqlLedger(create_engine(self.url), key, owner, keeps_recipients=keeps_recipients)
         self.ledgers.append(ledger)
         return ledger
 

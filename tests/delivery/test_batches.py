@@ -43,21 +43,21 @@ def people(count: int) -> list[bytes]:
     ("count", "sizes"),
     [(0, []), (1, [1]), (49, [49]), (50, [50]), (51, [50, 1]), (100, [50, 50]), (120, [50, 50, 20])],
 )
-def test_a_request_takes_fifty_people(count, sizes):
+def test_a_request_takes_fifty_recipients(count, sizes):
     batches = list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), people(count)))
 
     assert [len(batch.rows) for batch in batches] == sizes
     assert [batch.index for batch in batches] == list(range(len(sizes)))
 
 
-def test_everybody_is_in_exactly_one_batch_in_order():
+def test_each_recipient_is_in_one_batch_in_order():
     everybody = people(333)
     batches = cut(envelope_of(CampaignTriggerSend, CAMPAIGN), iter(everybody))
 
     assert [row for batch in batches for row in batch.rows] == everybody
 
 
-def test_batches_are_cut_as_they_are_asked_for():
+def test_batches_are_cut_only_when_they_are_needed():
     stream = iter(people(200))
 
     next(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), stream))
@@ -73,7 +73,7 @@ def row_of_size(size: int, name: str = "a") -> bytes:
 @pytest.mark.parametrize(
     "fields", [{"campaign_id": "c"}, {"campaign_id": "c", "trigger_properties": {"x": "x" * 50_000}}]
 )
-def test_no_body_is_larger_than_braze_takes_and_nobody_is_lost_for_it(fields):
+def test_bodies_stay_below_the_size_limit_and_no_recipient_is_lost(fields):
     envelope = envelope_of(CampaignTriggerSend, fields)
     everybody = [row_of_size(size, f"p{size}") for size in range(150_000, 450_000, 3_001)]
 
@@ -87,7 +87,7 @@ def test_no_body_is_larger_than_braze_takes_and_nobody_is_lost_for_it(fields):
         assert size + len(following.rows[0]) + 1 + JOIN_BYTES > MAX_BODY_BYTES
 
 
-def test_the_largest_person_that_fits_gets_a_request_alone():
+def test_the_largest_recipient_that_fits_gets_its_own_request():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     largest = row_of_size(envelope.room)
 
@@ -133,7 +133,7 @@ def test_the_largest_person_that_fits_gets_a_request_alone():
     ],
     ids=["campaign", "messages to ids and aliases", "messages to ids alone"],
 )
-def test_a_body_is_the_json_of_the_same_request_as_one_model_and_as_compact(model, fields, recipients, whole):
+def test_a_body_is_the_compact_json_of_the_whole_model(model, fields, recipients, whole):
     envelope = envelope_of(model, fields)
 
     body = envelope.body(Batch(0, rows_of(model, *recipients)))
@@ -144,16 +144,16 @@ def test_a_body_is_the_json_of_the_same_request_as_one_model_and_as_compact(mode
     assert len(body) == len(request.to_json())
 
 
-def test_a_request_to_nobody_by_name_is_its_envelope():
+def test_the_body_of_a_broadcast_is_its_envelope():
     request = CampaignTriggerSend.model_validate({"campaign_id": "c1", "broadcast": True})
 
     envelope = Envelope(request)
 
-    assert (envelope.whole().people, envelope.whole().weight) == (0, 1)
+    assert (envelope.whole().recipients, envelope.whole().weight) == (0, 1)
     assert envelope.body(envelope.whole()) == request.to_json()
 
 
-def test_the_same_people_have_the_same_fingerprint():
+def test_the_same_recipients_have_the_same_fingerprint():
     first, second = (list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), people(120))) for _ in range(2))
 
     assert [batch.fingerprint for batch in first] == [batch.fingerprint for batch in second]
@@ -166,14 +166,14 @@ def test_the_same_people_have_the_same_fingerprint():
     [people(3)[:2], people(3)[::-1], [*people(2), b'{"external_user_id":"3"}']],
     ids=["one less", "another order", "another person"],
 )
-def test_other_people_have_another_fingerprint(others):
+def test_other_recipients_have_another_fingerprint(others):
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     (batch,), (other,) = cut(envelope, people(3)), cut(envelope, others)
 
     assert batch.fingerprint != other.fingerprint
 
 
-def test_what_is_said_to_people_does_not_make_them_other_people():
+def test_the_fingerprint_does_not_depend_on_the_content():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     (first,) = envelope.cut([(1, b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":1}}')])
     (second,) = envelope.cut([(7, b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":2}}')])
@@ -204,14 +204,14 @@ def test_another_campaign_or_audience_has_another_fingerprint(changes, broadcast
     assert fingerprint(CAMPAIGN) != fingerprint({**CAMPAIGN, **changes})
 
 
-def test_a_batch_shows_nobody():
+def test_the_repr_of_a_batch_shows_no_recipient():
     assert repr(Batch(3, tuple(people(1)))) == "Batch(index=3)"
 
 
 # What a batch is called -----------------------------------------------------------------------------------
 
 
-def test_a_batch_is_called_by_its_number_from_1_and_its_rows_in_the_source():
+def test_the_name_of_a_batch_has_its_number_from_1_and_its_rows():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     rows = [(number, b"%d" % number, b"{}") for number in range(1, 201) if not 50 < number < 61]
 
@@ -223,7 +223,7 @@ def test_a_batch_is_called_by_its_number_from_1_and_its_rows_in_the_source():
     ]
 
 
-def test_a_batch_of_one_names_one_row_and_no_total_that_is_not_known():
+def test_the_name_of_a_batch_of_one_has_one_row_and_no_unknown_total():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     assert [str(batch) for batch in envelope.cut([(1_017, b"ada", b"{}")])] == ["batch 1 (row 1,017)"]
 
@@ -233,7 +233,7 @@ def test_the_number_of_batches_is_known_before_they_are_cut(people, batches):
     assert envelope_of(CampaignTriggerSend, CAMPAIGN).count(people, largest=1_000) == batches
 
 
-def test_the_number_of_batches_is_open_where_fifty_people_may_not_fit():
+def test_the_number_of_batches_is_unknown_if_fifty_may_not_fit():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     largest = (envelope.room) // CAMPAIGNS_TRIGGER_SEND.rows - 1
     assert envelope.count(100, largest) == 2

@@ -24,7 +24,7 @@ def test_receipts_come_in_the_order_of_the_batches():
     assert [found.index for found in ledger.receipts(start=2)] == [2, 3]
 
 
-def test_every_claim_is_granted_and_is_no_receipt():
+def test_every_claim_is_granted_and_leaves_no_receipt():
     ledger = MemoryLedger()
 
     assert set(ledger.write([], [Claim(0, 50, "f"), Claim(1, 50, "f")])) == {0, 1}
@@ -49,7 +49,7 @@ def test_a_ledger_in_memory_knows_of_no_earlier_try():
     assert list(ledger.receipts()) == []
 
 
-def test_who_refuses_to_open_a_ledger_in_memory_is_heard():
+def test_a_refusal_to_open_a_ledger_in_memory_is_raised():
     def refuse(head: Head | None) -> Opening:
         raise RuntimeError("refused")
 
@@ -65,13 +65,13 @@ def test_a_finished_delivery_is_reported_as_already_sent():
     )
 
 
-def test_a_finished_delivery_of_another_release_is_reported_with_what_both_know():
+def test_a_report_of_another_release_is_read_with_the_figures_both_know():
     assert DeliveryReport.of_finished({"recipients": 5, "sent": 5, "new_figure": 1}) == DeliveryReport(
         recipients=5, sent=0, already_sent=5
     )
 
 
-def test_a_ledger_in_memory_does_not_claim_to_last():
+def test_a_ledger_in_memory_is_not_durable():
     assert MemoryLedger.durable is False
     assert MemoryLedger.identity == "memory"
 
@@ -101,7 +101,7 @@ def test_a_report_is_a_plain_dict_with_the_documented_keys():
         (DeliveryReport(recipients=None, requests=1, sent=1), "a broadcast in 1 request: 1 sent"),
     ],
 )
-def test_a_report_reads_as_a_sentence_of_what_there_is_to_say(report, text):
+def test_the_text_of_a_report_names_only_figures_that_matter(report, text):
     assert str(report) == text
 
 

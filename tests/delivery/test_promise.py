@@ -27,7 +27,7 @@ from braze_provider.delivery import engine as engine_module
 from braze_provider.delivery import window
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.opening import Attempt
+from braze_provider.delivery.opening import Try
 from braze_provider.delivery.sender import Sender
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
@@ -188,7 +188,7 @@ def everybody() -> InlineRecipients:
     return InlineRecipients([f"p{number}" for number in range(PEOPLE)], key="external_user_id")
 
 
-def attempt(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespace:
+def new_try(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespace:
     fates = iter([*plan["fates"], *["answered"] * 1_000])
     process = Process(world, fates, plan["kill_at"])
     ledger = KillableLedger(process, f"try-{number}")
@@ -198,7 +198,7 @@ def attempt(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespa
         options=DeliveryOptions(concurrency=plan["concurrency"], on_uncertain=plan["on_uncertain"]),
         log=LOG,
         ledger=ledger,  # type: ignore[arg-type]
-        attempt=Attempt(try_number=number + 1),
+        this_try=Try(try_number=number + 1),
     )
     killed = False
     try:
@@ -218,11 +218,11 @@ def attempt(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespa
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
 )
-def test_the_promise_holds_whatever_braze_answers_and_whenever_the_process_is_killed(tmp_path_factory, tries):
+def test_the_promise_holds_with_any_answers_and_kills(tmp_path_factory, tries):
     world = World(tmp_path_factory.mktemp("promise") / "ledger.db")
     resends = 0
     for number, plan in enumerate(tries):
-        result = attempt(world, number, plan)
+        result = new_try(world, number, plan)
         resends += plan["on_uncertain"] == "resend"
         by_index = {receipt.index: receipt for receipt in result.receipts}
 
@@ -267,11 +267,11 @@ def test_the_promise_holds_whatever_braze_answers_and_whenever_the_process_is_ki
             assert report.uncertain == people_in_doubt
 
 
-def test_at_last_everybody_is_sent_to(tmp_path):
+def test_in_the_end_all_recipients_are_sent_to(tmp_path):
     world = World(tmp_path / "ledger.db")
     quiet = {"on_uncertain": "hold", "fates": [], "kill_at": None, "concurrency": 3}
-    attempt(world, 0, {**quiet, "fates": ["failed"] * 30})
-    attempt(world, 1, {**quiet, "kill_at": 9})
-    attempt(world, 2, {**quiet, "on_uncertain": "resend"})
+    new_try(world, 0, {**quiet, "fates": ["failed"] * 30})
+    new_try(world, 1, {**quiet, "kill_at": 9})
+    new_try(world, 2, {**quiet, "on_uncertain": "resend"})
 
     assert set(world.received) == {f"p{number}" for number in range(PEOPLE)}

@@ -44,13 +44,13 @@ def test_only_the_owner_is_confirmed(sql_ledger: SqlLedger, sql_successor: SqlLe
         sql_ledger.confirm()
 
 
-def test_what_a_former_owner_had_claimed_it_still_settles(sql_ledger: SqlLedger, sql_successor: SqlLedger):
+def test_a_former_owner_still_settles_its_own_claims(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     with pytest.raises(LedgerLostError):
         sql_ledger.write([settled(0, ids={"dispatch_id": "abc"}), settled(1, State.UNCERTAIN)], claims(3))
     assert states(sql_successor) == {0: State.SENT, 1: State.UNCERTAIN, 2: State.CLAIMED}
 
 
-def test_what_was_claimed_again_its_former_owner_does_not_settle(
+def test_a_former_owner_does_not_settle_batches_claimed_again(
     sql_ledger: SqlLedger, sql_successor: SqlLedger
 ):
     sql_successor.write([], claims(0, again=True))
@@ -59,7 +59,7 @@ def test_what_was_claimed_again_its_former_owner_does_not_settle(
     assert states(sql_successor) == {0: State.CLAIMED, 1: State.SENT, 2: State.CLAIMED}
 
 
-def test_a_former_owner_does_not_settle_what_the_successor_claimed(
+def test_a_former_owner_does_not_settle_claims_of_its_successor(
     sql_ledger: SqlLedger, sql_successor: SqlLedger
 ):
     sql_successor.write([], claims(3))
@@ -76,7 +76,7 @@ def test_a_former_owner_can_not_finish(
     assert sql_database.ledger("third").open(goes_on) == Head(COUNTERS, finished=False)
 
 
-def test_a_copy_that_wakes_up_after_its_successor_has_finished_is_granted_nothing(
+def test_a_copy_that_wakes_up_after_the_end_is_granted_nothing(
     sql_ledger: SqlLedger, sql_successor: SqlLedger
 ):
     sql_successor.write([], claims(0, 1, 2, 3, again=True))
@@ -90,14 +90,14 @@ def test_a_copy_that_wakes_up_after_its_successor_has_finished_is_granted_nothin
     assert set(states(sql_ledger).values()) == {State.SENT}
 
 
-def test_ownership_comes_back_to_who_opens_again(sql_ledger: SqlLedger, sql_successor: SqlLedger):
+def test_a_copy_that_opens_again_is_the_owner_again(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     sql_ledger.open(goes_on)
     assert list(sql_ledger.write([settled(0)], claims(3))) == [3]
     with pytest.raises(LedgerLostError):
         sql_successor.write([], claims(4))
 
 
-def test_nobody_takes_over_in_the_middle_of_a_write(
+def test_no_copy_takes_over_in_the_middle_of_a_write(
     sql_database: Database, sql_ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
 ):
     taken_over = threading.Event()
@@ -121,9 +121,7 @@ def test_nobody_takes_over_in_the_middle_of_a_write(
     other.join(10)
 
 
-def test_a_copy_from_before_settles_nothing_of_the_new_beginning(
-    sql_ledger: SqlLedger, sql_successor: SqlLedger
-):
+def test_an_old_copy_settles_nothing_after_a_start_over(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     sql_successor.open(starts_over)
     sql_successor.write([], claims(0))
     with pytest.raises(LedgerLostError):
@@ -170,7 +168,7 @@ def deliver_own(owner: str, database: Database, windows: int) -> tuple[int, dict
     return len(granted), states(ledger)
 
 
-def test_mapped_tasks_that_start_at_once_on_an_empty_database_do_not_disturb_each_other(
+def test_mapped_tasks_can_start_together_on_an_empty_database(
     empty_sql_database: Database,
 ):
     for granted, found in in_processes(8, deliver_own, empty_sql_database, 10):
@@ -183,7 +181,7 @@ def open_once(owner: str, database: Database) -> bool:
     return database.ledger(owner).open(goes_on) is None
 
 
-def test_copies_that_start_at_once_on_an_empty_database_agree_who_began(empty_sql_database: Database):
+def test_copies_that_start_together_agree_which_one_began(empty_sql_database: Database):
     assert sorted(in_processes(8, open_once, empty_sql_database)) == [False] * 7 + [True]
 
 
@@ -218,19 +216,19 @@ def lock(sql_database: Database, sql_ledger: SqlLedger) -> Iterator[threading.Ev
     thread.join(10)
 
 
-def test_a_copy_that_holds_the_lock_for_a_moment_is_waited_for(sql_ledger: SqlLedger, lock: threading.Event):
+def test_a_short_lock_of_another_copy_is_waited_for(sql_ledger: SqlLedger, lock: threading.Event):
     threading.Timer(0.3, lock.set).start()
     assert list(sql_ledger.write([], claims(0))) == [0]
 
 
-def test_a_copy_that_holds_the_lock_is_waited_for_beyond_the_database_s_patience(
+def test_a_lock_is_waited_for_longer_than_the_database_waits(
     impatient: None, sql_ledger: SqlLedger, lock: threading.Event
 ):
     threading.Timer(1.5, lock.set).start()
     assert list(sql_ledger.write([], claims(0))) == [0]
 
 
-def test_a_copy_that_hangs_with_the_lock_is_not_waited_for_forever(
+def test_a_lock_of_a_copy_that_hangs_is_not_waited_for_forever(
     impatient: None, sql_ledger: SqlLedger, lock: threading.Event, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sql_transactions, "PATIENCE", 0.5)
@@ -241,7 +239,7 @@ def test_a_copy_that_hangs_with_the_lock_is_not_waited_for_forever(
 # The promise ------------------------------------------------------------------------------------------------
 
 
-def test_whatever_two_copies_do_no_batch_is_sent_twice_unless_asked_for(tmp_path: Path):
+def test_two_copies_never_send_a_batch_twice_unless_asked_to(tmp_path: Path):
     pytest.importorskip("hypothesis")
     from hypothesis import HealthCheck, settings
     from hypothesis import strategies as st

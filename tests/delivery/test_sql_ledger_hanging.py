@@ -122,14 +122,14 @@ def test_a_database_that_answers_again_goes_on_with_the_same_delivery(
     assert states(far_ledger) == {0: State.SENT, 1: State.CLAIMED}
 
 
-def test_a_server_that_lets_nobody_in_is_not_waited_for_forever(impatient: None, network: StallingProxy):
+def test_a_server_that_accepts_no_login_is_not_waited_for_forever(impatient: None, network: StallingProxy):
     network.stall()
     with pytest.raises(LedgerUnavailableError, match="gave no answer"):
         SqlLedger(create_engine(network.url), KEY, "far").open(goes_on)
 
 
 @pytest.mark.postgres
-def test_a_connection_of_airflow_s_that_gives_no_answer_is_named(
+def test_an_airflow_connection_that_gives_no_answer_is_named(
     impatient: None, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("airflow.providers.postgres")
@@ -171,7 +171,7 @@ def test_airflow_s_timeout_gets_through_while_the_database_hangs(
     assert time.monotonic() - began < SOON
 
 
-def test_airflow_s_timeout_gets_through_while_the_server_lets_nobody_in(
+def test_airflow_s_timeout_gets_through_while_the_server_accepts_no_login(
     network: StallingProxy, alarm: Callable[[float], None]
 ):
     network.stall()
@@ -182,7 +182,7 @@ def test_airflow_s_timeout_gets_through_while_the_server_lets_nobody_in(
     assert time.monotonic() - began < SOON
 
 
-def test_what_was_interrupted_may_be_written_again(
+def test_an_interrupted_write_may_be_written_again(
     far_ledger: SqlLedger, network: StallingProxy, alarm: Callable[[float], None]
 ):
     far_ledger.write([], claims(0))
@@ -195,7 +195,7 @@ def test_what_was_interrupted_may_be_written_again(
     assert states(far_ledger) == {0: State.SENT, 1: State.CLAIMED}
 
 
-def test_what_was_interrupted_before_its_commit_is_never_committed(
+def test_a_write_interrupted_before_its_commit_is_never_committed(
     sql_ledger: SqlLedger, alarm: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ):
     sql_ledger.write([], claims(0))
@@ -209,7 +209,7 @@ def test_what_was_interrupted_before_its_commit_is_never_committed(
     assert states(sql_ledger) == {0: State.SENT, 2: State.CLAIMED}
 
 
-def test_a_commit_that_was_interrupted_is_not_overtaken(
+def test_no_write_overtakes_an_interrupted_commit(
     sql_ledger: SqlLedger, alarm: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ):
     sql_ledger.write([], claims(0))
@@ -236,7 +236,7 @@ def test_a_commit_that_was_interrupted_is_not_overtaken(
 # A worker that vanished -------------------------------------------------------------------------------------
 
 
-def test_the_lock_of_a_worker_that_vanished_is_named_for_what_it_is(
+def test_the_error_names_the_lock_of_a_vanished_worker(
     far_ledger: SqlLedger,
     far_database: Database,
     network: StallingProxy,

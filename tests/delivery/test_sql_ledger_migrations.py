@@ -99,7 +99,7 @@ def assert_is_taken_up(database: Database, older: Older) -> None:
     found = list(ledger.receipts())
     assert found == receipts_of_before(found)
     if older.people:
-        assert set(ledger.settled_people()) == set(map(ledger.keyed, older.people))
+        assert set(ledger.settled_recipients()) == set(map(ledger.keyed, older.people))
     assert list(ledger.write([], claims(*range(6)))) == [4, 5]
     ids = {"dispatch_id": "d", "schedule_id": "s"}
     ledger.write([settled(5, ids=ids)], [])
@@ -116,9 +116,7 @@ def assert_is_taken_up(database: Database, older: Older) -> None:
 # Older ledgers ----------------------------------------------------------------------------------------------
 
 
-def test_a_ledger_of_an_older_version_is_taken_up_with_all_that_it_knows(
-    old_sql_database: Database, older: Older
-):
+def test_a_ledger_of_an_older_version_keeps_all_that_it_knows(old_sql_database: Database, older: Older):
     assert_is_taken_up(old_sql_database, older)
 
 
@@ -130,7 +128,7 @@ def test_a_ledger_that_has_an_identity_keeps_it(empty_sql_database: Database):
     assert ledger.identity == before
 
 
-def test_a_migrated_ledger_is_like_one_that_was_just_made(old_sql_database: Database):
+def test_a_migrated_ledger_is_like_a_new_one(old_sql_database: Database):
     old_sql_database.ledger().open(goes_on_as(LATER))
     migrated = columns_and_indexes(old_sql_database)
     old_sql_database.close_ledgers()
@@ -144,7 +142,7 @@ def open_other(owner: str, database: Database) -> tuple[bool, str]:
     return ledger.open(goes_on) is None, ledger.identity
 
 
-def test_tasks_that_open_an_old_ledger_at_once_migrate_it_once(old_sql_database: Database, older: Older):
+def test_tasks_that_open_an_old_ledger_together_migrate_it_once(old_sql_database: Database, older: Older):
     found = in_processes(6, open_other, old_sql_database)
     assert {new for new, _ in found} == {True}
     assert len({identity for _, identity in found}) == 1
@@ -180,9 +178,7 @@ def killed_at(database: Database, number: int) -> bool:
     return False
 
 
-def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(
-    old_sql_database: Database, older: Older
-):
+def test_a_killed_migration_is_finished_by_the_next_one(old_sql_database: Database, older: Older):
     number = 0
     while killed_at(old_sql_database, number):
         number += 1
@@ -190,7 +186,7 @@ def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(
     assert_is_taken_up(old_sql_database, older)
 
 
-def test_a_ledger_that_is_killed_while_it_is_made_is_made_by_the_next(empty_sql_database: Database):
+def test_a_kill_during_creation_is_repaired_by_the_next_task(empty_sql_database: Database):
     number = 0
     while killed_at(empty_sql_database, number):
         number += 1
@@ -200,7 +196,7 @@ def test_a_ledger_that_is_killed_while_it_is_made_is_made_by_the_next(empty_sql_
     assert list(ledger.write([], claims(0))) == [0]
 
 
-def test_tables_of_an_older_version_that_were_made_in_part_are_completed(old_sql_database: Database):
+def test_incomplete_tables_of_an_older_version_are_completed(old_sql_database: Database):
     old_sql_database.query(text("DROP TABLE braze_receipt"))
     old_sql_database.query(sql_schema.version.delete())
     ledger = old_sql_database.ledger()
@@ -238,13 +234,13 @@ def test_a_ledger_has_an_identity_before_anything_is_decided(sql_database: Datab
     assert int(ledger.identity.removeprefix("sql:"), 16)
 
 
-def test_all_who_open_a_ledger_know_it_by_the_same_identity(sql_database: Database, sql_ledger: Any):
+def test_all_tasks_see_the_same_identity_of_a_ledger(sql_database: Database, sql_ledger: Any):
     second = sql_database.ledger("second")
     second.open(goes_on)
     assert second.identity == sql_ledger.identity
 
 
-def test_a_ledger_that_was_dropped_and_made_again_is_another(empty_sql_database: Database):
+def test_a_ledger_that_was_dropped_and_created_again_is_another(empty_sql_database: Database):
     first = empty_sql_database.ledger()
     first.open(goes_on)
     empty_sql_database.close_ledgers()

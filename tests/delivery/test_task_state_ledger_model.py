@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import cache
 from typing import Any
 
+import pendulum
 import pytest
 from delivery.task_state_ledger_helpers import claims, opening
 
@@ -121,12 +121,7 @@ def _further(world: World, ends: list[Any]) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def nothing_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime(2026, 10, 1, tzinfo=timezone.utc)
-
-    monkeypatch.setattr(task_state, "datetime", Clock)
+    monkeypatch.setattr(task_state.pendulum, "now", lambda zone: pendulum.datetime(2026, 10, 1, tz=zone))
     monkeypatch.setattr(task_state.secrets, "token_hex", lambda size: "token")
 
 
@@ -153,7 +148,7 @@ def test_no_two_copies_ever_get_the_same_number(monkeypatch, copies, repeats, ra
 
 
 @pytest.mark.parametrize("repeats", range(4))
-def test_a_copy_alone_always_gets_a_number(monkeypatch, repeats):
+def test_a_single_copy_always_gets_a_number(monkeypatch, repeats):
     monkeypatch.setattr(task_state, "MAX_RACES", repeats + 1)
 
     ends = {end for _, (end,) in worlds(take_number, copies=1, repeats=repeats)}

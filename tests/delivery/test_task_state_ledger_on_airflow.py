@@ -184,7 +184,7 @@ def test_starting_over_empties_the_backend_of_the_workers(files_backend, deliver
     assert list(files_backend.glob("*.page.*")) == []
 
 
-def test_what_the_backend_of_the_workers_has_lost_is_not_taken_for_nothing_sent(files_backend, deliver):
+def test_values_lost_by_the_backend_are_not_taken_for_nothing_sent(files_backend, deliver):
     def lose_a_page(ledger: TaskStateLedger) -> str:
         next(files_backend.glob("*.page.1.*")).unlink()
         ledger.open(opening())
@@ -196,7 +196,7 @@ def test_what_the_backend_of_the_workers_has_lost_is_not_taken_for_nothing_sent(
 
 
 @pytest.mark.parametrize("setting", ["True", "False"])
-def test_it_tells_that_airflow_empties_the_store_on_success(deliver, monkeypatch, setting):
+def test_it_says_that_airflow_empties_the_store_on_success(deliver, monkeypatch, setting):
     monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", setting)
 
     def describe(ledger: TaskStateLedger) -> tuple[bool, str]:

@@ -22,7 +22,7 @@ from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.opening import Attempt
+from braze_provider.delivery.opening import Try
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger import sql_schema, task_state
 from braze_provider.ledger.base import Ledger
@@ -60,7 +60,7 @@ def delivery(ledger: Ledger, try_number: int, **options: Any) -> Delivery:
         DeliveryOptions(**options),
         logging.getLogger("test.upgrades"),
         ledger,
-        Attempt(try_number, max_tries=2, retries=2, run_started_at=AT),
+        Try(try_number, max_tries=2, retries=2, run_started_at=AT),
     )
 
 

@@ -68,7 +68,7 @@ def test_mapped_tasks_share_one_limit_by_the_slots_of_their_pool(celery_cluster,
     assert share >= 0.9
 
 
-def test_a_task_that_is_killed_on_a_worker_is_retried(celery_cluster, journals):
+def test_a_task_killed_on_a_worker_is_retried(celery_cluster, journals):
     run_id = celery_cluster.trigger("waits_with_retries")
     process = celery_cluster.task_process("waits_with_retries", run_id, "wait")
     celery_cluster.eventually(lambda: "try 1: begins" in journals.of(run_id), "the task has begun")

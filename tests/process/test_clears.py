@@ -139,7 +139,7 @@ def test_a_retry_does_not_start_over_when_a_sibling_is_cleared(start, attack, mo
     "resend=True; this task is cleared, then a sibling, with reset_dag_runs=false",
     before="asked to send to 100 again: nothing",
 )
-def test_a_clear_of_this_task_starts_over_once_also_without_a_reset_of_the_run(start, attack):
+def test_a_clear_of_this_task_starts_over_once_in_any_case(start, attack):
     run = start("attacked_while_open", resend="True")
     run.wait()
 
@@ -159,7 +159,7 @@ def test_a_clear_of_this_task_starts_over_once_also_without_a_reset_of_the_run(s
 @pytest.mark.attack(
     "1", "resend=True; this task is cleared; SIGKILL in the middle, and Airflow's own retry", before="none"
 )
-def test_a_retry_after_a_clear_goes_on_with_what_the_clear_began(start, attack):
+def test_a_retry_after_a_clear_continues_the_new_delivery(start, attack):
     run = start(people_count=400, resend="True")
     run.wait()
     run.clear()
@@ -254,7 +254,7 @@ def test_with_another_ledger_a_finished_delivery_is_not_repeated(start, attack):
     "2", "the SQL ledger is lost in the middle; SIGKILL; Airflow's own retry", before="200 twice"
 )
 @pytest.mark.parametrize("loss", ["its rows are deleted", "another one is named"])
-def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_database, attack, loss):
+def test_a_retry_without_its_record_sends_nothing(start, ledger_database, attack, loss):
     run = start(people_count=600, tasks=["sql"])
     process = run.process("sql")
     run.wait_for_requests(4, "sql")
@@ -278,7 +278,7 @@ def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_datab
 @pytest.mark.attack(
     "2", "[state_store] clear_on_success=True: a finished task is cleared three times", before="all 100 twice"
 )
-def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(new_cluster, inbox, people, attack):
+def test_a_record_discarded_at_success_is_not_taken_for_never_sent(new_cluster, inbox, people, attack):
     env = {
         **new_cluster.keywords["env"],
         "AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS": "True",
@@ -304,7 +304,7 @@ def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(new_cluste
 @pytest.mark.attack(
     "2", "a first try failed before it had opened a ledger; it is mended and cleared", before="100 refused"
 )
-def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(start, attacked_cluster, braze, attack):
+def test_a_task_that_never_opened_a_ledger_can_be_fixed_and_cleared(start, attacked_cluster, braze, attack):
     tasks = [f"{ledger}_{fault}" for ledger in LEDGERS for fault in ("template", "connection")]
     run = start("attacked_and_mended", tasks=tasks)
     assert {task: one.state for task, one in run.wait().items()} == dict.fromkeys(tasks, "failed")
@@ -349,7 +349,7 @@ def test_without_a_durable_ledger_a_retry_sends_nothing_and_says_why(start, atta
     "the Dag run is deleted and made anew with the same run_id and other people (SQL)",
     before="150 passed over, green",
 )
-def test_a_run_that_was_deleted_and_made_anew_does_not_pass_over_its_people(start, attack):
+def test_a_run_deleted_and_created_again_skips_no_recipients(start, attack):
     run = start(people_count=100, tasks=["sql"])
     run.wait()
     run.delete()
@@ -376,7 +376,7 @@ def test_a_run_that_was_deleted_and_made_anew_does_not_pass_over_its_people(star
 @pytest.mark.parametrize(
     ("before", "after"), [(0, 1_000), (300, 1_000), (300, 300)], ids=lambda count: f"{count:,}"
 )
-def test_a_finished_delivery_compares_its_people_when_it_is_cleared(start, attack, before, after):
+def test_a_cleared_finished_delivery_compares_its_recipients(start, attack, before, after):
     run = start(people_count=before)
     run.wait()
     run.send_to(names(after))
@@ -403,7 +403,7 @@ def test_a_finished_delivery_compares_its_people_when_it_is_cleared(start, attac
     "mapped, cleared with reset_dag_runs=false after its list has changed",
     before="100 passed over, green",
 )
-def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start, attack):
+def test_a_changed_mapped_list_is_noticed_without_a_reset_of_the_run(start, attack):
     run = start("attacked_mapped", groups="a,b")
     run.wait()
 
@@ -428,7 +428,7 @@ def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start,
 @pytest.mark.attack(
     "6", "a mapped list grows at its front: [a, b] → [c, a, b], and is cleared (SQL)", before="100 twice"
 )
-def test_a_group_that_moved_in_a_mapped_list_is_known_again(start, attack):
+def test_a_group_that_moved_in_a_mapped_list_is_recognised(start, attack):
     run = start("attacked_mapped", tasks=["sql"], groups="a,b")
     run.wait()
 
@@ -467,7 +467,7 @@ def fast_braze(attacked_cluster) -> Iterator[Sandbox]:
     f"{KILLS} SIGKILLs at random moments, concurrency 8, 100 ms, default limits",
     before="SQL: 2,060 a kill, 2,950 at most",
 )
-def test_few_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, attack, ledger):
+def test_few_recipients_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, attack, ledger):
     inbox = Inbox(fast_braze)
     seed = random.randrange(2**32)
     chance = random.Random(seed)

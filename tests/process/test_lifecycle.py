@@ -73,7 +73,7 @@ def test_a_task_lost_with_its_supervisor_is_retried(cluster, journals):
 
 
 @heartbeats_lost
-def test_a_task_whose_heartbeats_stop_gets_a_second_copy_and_may_wake_up_beside_it(cluster, journals):
+def test_a_task_without_heartbeats_gets_a_second_copy_and_may_wake_up(cluster, journals):
     run_id = cluster.trigger("waits_with_retries")
     first = cluster.task_process("waits_with_retries", run_id, "wait")
     _until(cluster, journals, run_id, "try 1: begins")
@@ -132,7 +132,7 @@ def test_a_failed_and_a_finished_task_run_again_when_cleared(cluster, journals, 
     AIRFLOW_VERSION < (3, 1),
     reason="Airflow 3.0 stops the task and leaves it in the state 'restarting' for good",
 )
-def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_runs_again(cluster, journals):
+def test_a_running_task_that_is_cleared_is_stopped_and_runs_again(cluster, journals):
     run_id = cluster.trigger("waits_with_retries")
     first = cluster.task_process("waits_with_retries", run_id, "wait")
     _until(cluster, journals, run_id, "try 1: begins")
@@ -147,7 +147,7 @@ def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_runs_again(cluster,
     assert not first.is_running
 
 
-def test_a_task_that_is_marked_failed_while_it_runs_is_stopped(cluster, journals):
+def test_a_running_task_that_is_marked_failed_is_stopped(cluster, journals):
     run_id = cluster.trigger("waits_with_retries")
     process = cluster.task_process("waits_with_retries", run_id, "wait")
     _until(cluster, journals, run_id, "try 1: begins")

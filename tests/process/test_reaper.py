@@ -41,7 +41,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda end: end.name)
-def test_what_the_tests_started_ends_with_them(tmp_path, end):
+def test_processes_and_folders_of_the_tests_end_with_them(tmp_path, end):
     folder = tmp_path / "folder"
     session = subprocess.Popen(
         [sys.executable, "-c", SESSION, str(folder), PARENT],

@@ -26,7 +26,7 @@ def no_faults(braze):
 
 @pytest.mark.parametrize("ledger", LEDGERS)
 @pytest.mark.parametrize(("answer", "sent_again"), [("accept", 0), ("resend", 50)])
-def test_what_is_in_doubt_is_settled_by_a_clear_with_another_on_uncertain(
+def test_a_clear_with_another_on_uncertain_settles_the_doubt(
     cluster, braze, inbox, ledger, answer, sent_again
 ):
     dag_id = f"settles_with_{ledger}"
@@ -52,7 +52,7 @@ def test_what_is_in_doubt_is_settled_by_a_clear_with_another_on_uncertain(
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 4), reason="Airflow keeps the state of cleared tasks before 3.4")
-def test_a_finished_task_whose_state_a_clear_has_discarded_sends_nothing(cluster, inbox):
+def test_a_finished_task_without_its_state_sends_nothing(cluster, inbox):
     dag_id = "settles_with_task_state"
     run_id = cluster.trigger(dag_id)
     assert cluster.wait(dag_id, run_id).state == "success"
@@ -61,13 +61,13 @@ def test_a_finished_task_whose_state_a_clear_has_discarded_sends_nothing(cluster
     run = cluster.wait(dag_id, run_id)
 
     assert run.state == "failed"
-    assert "There is no record of what earlier tries of this task have sent" in cluster.task_log(
+    assert "there is no record of what earlier tries of this task have sent" in cluster.task_log(
         dag_id, run_id, "send"
     )
     assert inbox.of(f"{dag_id}/{run_id}").messages.total() == PEOPLE
 
 
-def test_a_backfill_that_reprocesses_completed_runs_sends_nothing_again(cluster, braze, inbox):
+def test_a_reprocessing_backfill_sends_nothing_again(cluster, braze, inbox):
     dag_ids = [f"backfills_with_{ledger}" for ledger in LEDGERS]
     # Of all the runs, one has something in doubt.
     braze.fault("disconnect", processed=True, after=1, times=1)
@@ -87,7 +87,7 @@ def test_a_backfill_that_reprocesses_completed_runs_sends_nothing_again(cluster,
 
 
 @pytest.mark.parametrize("ledger", LEDGERS)
-def test_a_mapped_list_that_expands_differently_after_a_clear_stops_where_it_differs(cluster, inbox, ledger):
+def test_a_changed_mapped_list_stops_where_it_differs_after_a_clear(cluster, inbox, ledger):
     dag_id = f"maps_with_{ledger}"
     run_id = cluster.trigger(dag_id)
     assert cluster.wait(dag_id, run_id).state == "success"
