@@ -9,7 +9,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from delivery.task_state_ledger_helpers import (
+from ledger.task_state_ledger_helpers import (
     DISPATCH_ID,
     ServerError,
     Store,

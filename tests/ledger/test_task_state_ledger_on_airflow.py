@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow_harness import AIRFLOW_VERSION, DagResult
-from delivery.task_state_ledger_helpers import opening
+from ledger.task_state_ledger_helpers import opening
 
 from braze_provider.ledger.base import Claim, Counters, Head, LedgerLostError, Receipt, State
 from braze_provider.ledger.task_state import TaskStateLedger

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     COUNTERS,
     KEY,
     Database,

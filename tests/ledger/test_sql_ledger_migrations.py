@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     AT,
     KEY,
     Database,

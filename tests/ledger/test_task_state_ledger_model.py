@@ -15,7 +15,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from delivery.task_state_ledger_helpers import claims, opening
+from ledger.task_state_ledger_helpers import claims, opening
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.ledger import task_state

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import KEY, claims, goes_on, in_threads, settled, states
+from ledger.sql_ledger_helpers import KEY, claims, goes_on, in_threads, settled, states
 from sqlalchemy.engine import make_url
 
 from braze_provider.api.errors import BrazeConnectionError

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from delivery.task_state_ledger_helpers import (
+from ledger.task_state_ledger_helpers import (
     Killed,
     ServerError,
     Store,

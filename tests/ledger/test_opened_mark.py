@@ -6,7 +6,7 @@ import json
 
 import pytest
 from airflow_harness import AIRFLOW_VERSION
-from delivery.task_state_ledger_helpers import ServerError, Store
+from ledger.task_state_ledger_helpers import ServerError, Store
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.ledger import mark

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import pytest
-from delivery.task_state_ledger_helpers import (
+from ledger.task_state_ledger_helpers import (
     Killed,
     ServerError,
     Store,

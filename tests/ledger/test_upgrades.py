@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import AT, KEY, Database, goes_on
-from delivery.task_state_ledger_helpers import Store, opening
+from ledger.sql_ledger_helpers import AT, KEY, Database, goes_on
+from ledger.task_state_ledger_helpers import Store, opening
 from sqlalchemy import update
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND

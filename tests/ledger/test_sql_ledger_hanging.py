@@ -9,8 +9,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import KEY, Database, claims, goes_on, settled, states
-from delivery.stalling_proxy import StallingProxy
+from ledger.sql_ledger_helpers import KEY, Database, claims, goes_on, settled, states
+from ledger.stalling_proxy import StallingProxy
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 

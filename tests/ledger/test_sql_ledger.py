@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     AT,
     COUNTERS,
     KEY,
