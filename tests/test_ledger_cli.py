@@ -42,7 +42,7 @@ class Book:
         finished: bool = False,
         ids: Sequence[str] = ("dispatch_id",),
     ) -> None:
-        """Deliver as many batches of 50, but for the last one of 7; claimed ones stay without outcome."""
+        """Deliver one batch for each state: the last one has 7 recipients, the others 50. Claims stay."""
         key = DeliveryKey(dag_id, run_id, task_id, map_index, deployment)
         ledger = SqlLedger(create_engine(self.url), key, "host-1")
         ledger.open(lambda head: Opening(Counters(1, 2, LONG_AGO), starts_over=head is None))
@@ -78,7 +78,9 @@ class Book:
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
     path = tmp_path / "ledger.db"
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(path)}))
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # The command sets it, and this takes it back.
+    monkeypatch.setenv(
+        "_AIRFLOW_PROCESS_CONTEXT", "server"
+    )  # The command sets it; this removes it after the test.
     return Book(path)
 
 

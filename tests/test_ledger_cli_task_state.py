@@ -31,7 +31,7 @@ has_task_state = pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow ha
 
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of Airflow's API server; the environment has a token for it."""
+    """The URL of Airflow's API server. The environment has a token for it."""
     import uvicorn
 
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
@@ -56,10 +56,10 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def deliver(run_dag: Any, **arguments: Any) -> DagResult:
-    """Send to 120 people in three batches."""
-    people = [{"external_user_id": f"p{number}"} for number in range(120)]
+    """Send to 120 recipients in three batches."""
+    recipients = [{"external_user_id": f"p{number}"} for number in range(120)]
     with DAG("looked_at", schedule=None) as dag:
-        given = {"recipients": people, "retry_delay": timedelta(0), "concurrency": 1, **arguments}
+        given = {"recipients": recipients, "retry_delay": timedelta(0), "concurrency": 1, **arguments}
         CampaignTriggerOperator(task_id="send", campaign_id="c", **given)
     return run_dag(dag)
 
@@ -71,7 +71,7 @@ def arguments(airflow: str, result: DagResult, *more: str) -> list[str]:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own: Airflow's server logs into this one's output."""
+    """Run the command in its own process: Airflow's server logs into the output of this one."""
     line = [sys.executable, "-m", "braze_provider.ledger", *arguments]
     return subprocess.run(line, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""A whole delivery: prepare, then deliver, and say what came of it."""
+"""A whole delivery: prepare, then deliver, then report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ids(count: int) -> InlineRecipients:
 def delivery_of(
     source: RecipientSource | None, fields: Mapping[str, Any] = CAMPAIGN, endpoint: Any = None, **options: Any
 ) -> Delivery:
-    """A delivery of a campaign, one request at a time so that a fault strikes the batch that a test means."""
+    """A delivery of a campaign. It makes one request at a time, so that a fault hits the intended batch."""
     delivery = Delivery(
         hook=BrazeHook(),
         endpoint=endpoint or CAMPAIGNS_TRIGGER_SEND,
@@ -112,7 +112,9 @@ def test_the_list_of_dispatch_ids_is_there_even_if_empty(sandbox):
     assert delivery_of(ids(3)).ids(10) == {"dispatch_id": ([], 0)}
 
 
-@pytest.mark.parametrize("source", [ids(0), InlineRecipients([{"zip": 1}])], ids=["empty", "nobody valid"])
+@pytest.mark.parametrize(
+    "source", [ids(0), InlineRecipients([{"zip": 1}])], ids=["empty", "no valid recipient"]
+)
 def test_a_source_without_recipients_sends_nothing(sandbox, source):
     report = delivery_of(source, on_invalid="skip").run()
 
@@ -178,7 +180,7 @@ def test_a_share_of_the_limit_and_the_connections_own_limit_set_the_pace(sandbox
 def test_named_recipients_slow_down_if_a_429_counts_them_as_a_broadcast(
     monkeypatch, narrowed_by, limit_named, pace
 ):
-    """Broadcasts have 200 requests a second here, 10 of them for one audience; this task has half of that."""
+    """Broadcasts have 200 requests a second here, 10 of them for one audience. This task has half of each."""
     with Sandbox(limits={"default": Limit(limit_named, 1)}) as sandbox:
         connection = {
             **json.loads(sandbox.airflow_connection),
@@ -199,7 +201,7 @@ def test_named_recipients_slow_down_if_a_429_counts_them_as_a_broadcast(
 
 
 class _Free:
-    """A pacer that lets everything go."""
+    """A pacer that admits every request at once."""
 
     rate = 1_000.0
     closed_for = wait = 0.0
@@ -358,7 +360,7 @@ def test_the_error_for_a_key_revoked_half_way_has_the_figures(sandbox):
 
     with pytest.raises(DeliveryError, match="50 sent, 50 rejected, 20 failed") as caught:
         delivery_of(ids(120)).run()
-    assert caught.value.__cause__ is None  # Its text is there already.
+    assert caught.value.__cause__ is None  # Its text is in the message already.
     assert "does not know this API key" in str(caught.value)
 
 

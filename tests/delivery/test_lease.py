@@ -1,4 +1,4 @@
-"""How long a copy of a task may send on one confirmation of the ledger's."""
+"""How long a copy of a task may send after one confirmation of the ledger."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_valid_lease_needs_no_wait(lease):
 
 
 def confirm(lease: Lease, clock: Clock, *, seconds: float) -> None:
-    """Have it confirmed by a ledger that takes so long."""
+    """Confirm it as a ledger does that takes so many seconds."""
     asked_at = lease.now()
     clock.now += seconds
     lease.confirm(asked_at)

@@ -1,4 +1,4 @@
-"""How a delivery is opened: what is on record, Airflow's counters and ``resend`` decide together."""
+"""How a delivery is opened: the record, Airflow's counters and ``resend`` decide together."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_resend_true_starts_over_once_for_each_clear():
 
 
 def test_a_clear_of_a_sibling_starts_nothing_over():
-    # The Dag run's own count of clears grows then, and is not looked at: this task's counters stay.
+    # Only the Dag run's own count of clears grows, and it does not matter: this task's counters stay.
     assert not opening(OPEN, RETRY, True).starts_over
     assert not opening(OPEN, RESUMED, True).starts_over
 

@@ -1,4 +1,4 @@
-"""The pacer under a fake clock: how many requests go when, and what answers change about it."""
+"""The pacer under a fake clock: when requests go, and how answers change that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from braze_provider.delivery.pacing import (
 )
 
 NOON = 1_800_000_000.0
-"""An instant by the clock on the wall; the monotonic clock begins at 0 then."""
+"""The time of the wall clock when the monotonic clock is 0."""
 
 
 class Clock:
@@ -36,12 +36,12 @@ def clock() -> Clock:
 
 
 def pacer_of(clock: Clock, limit: float = 10, window: float = 1, **options: Any) -> Pacer:
-    """A pacer of 10 requests a second unless told otherwise."""
+    """A pacer of 10 requests a second by default."""
     return Pacer(limit, window, clock=clock, wall_clock=lambda: NOON + clock.now, **options)
 
 
 def admissions(pacer: Pacer, clock: Clock, count: int) -> list[float]:
-    """Let requests go as soon as the pacer allows; returns when each of them went."""
+    """Make requests as soon as the pacer allows; return when each of them went."""
     times: list[float] = []
     while len(times) < count:
         wait = pacer.reserve()
@@ -53,7 +53,7 @@ def admissions(pacer: Pacer, clock: Clock, count: int) -> list[float]:
 
 
 def until(pacer: Pacer, clock: Clock, end: float) -> int:
-    """Let requests go as soon as the pacer allows; returns how many went before a moment."""
+    """Make requests as soon as the pacer allows; return how many went before a moment."""
     count = 0
     while True:
         wait = pacer.reserve()
@@ -186,7 +186,7 @@ def test_requests_under_way_are_not_counted_in_the_answer_yet(clock):
 
     pacer.observe(RateLimitState(remaining=12, reset=20))
 
-    # Two of the twelve are those on their way.
+    # Two of the twelve are under way already.
     first, second = admissions(pacer, clock, 2)
     assert second - first == pytest.approx(2, abs=0.3)
 
@@ -283,7 +283,7 @@ def test_a_new_window_has_its_full_pace(clock, share):
 
 @pytest.mark.parametrize("share", [1, 0.5])
 def test_the_pace_is_even_while_others_use_a_steady_part(clock, share):
-    """They use 4 of 10 requests a second, and whoever has the rest of the share does as this task does."""
+    """Others use 4 of 10 requests a second. The task with the rest of the share is as busy as this one."""
     pacer = pacer_of(clock, 600, 60, share=share)
     times: list[float] = []
     while clock.now < 60:
@@ -435,7 +435,7 @@ def test_the_local_clock_is_used_if_no_date_can_be_read(clock, date):
 
 
 def test_the_exact_time_is_read_from_many_dates_of_whole_seconds(clock):
-    """The window ends in 30.4 s, and Braze's clock is ahead by some minutes."""
+    """The window ends in 30.4 s, and Braze's clock is some minutes ahead."""
     pacer = pacer_of(clock, 1_000)
     for _ in range(70):
         clock.now += 0.03

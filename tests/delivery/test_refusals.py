@@ -1,4 +1,4 @@
-"""When a delivery is given up, and how reasons are told."""
+"""When a delivery is given up, and how its reasons are told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a later try does with what an earlier one left."""
+"""What a later try does with the receipts of an earlier one."""
 
 from __future__ import annotations
 

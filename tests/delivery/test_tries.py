@@ -1,4 +1,4 @@
-"""One task instance's tries, clears and copies, with a real SQL ledger between them."""
+"""Tries, clears and copies of one task instance, with a real SQL ledger."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KEY = DeliveryKey("d", "r", "t")
 
 
 class Mark:
-    """What Airflow's task state store would keep of an opening."""
+    """A mark as Airflow's task state store would keep it."""
 
     outlasts_clears = True
     ledger: str | None = None
@@ -70,12 +70,12 @@ def ledger_of(tmp_path):
 
 @pytest.fixture
 def new_try(sandbox, ledger_of):
-    """Make a delivery to 120 people, or to those who are named, one request at a time."""
+    """Make a delivery to 120 recipients, or to those that are named, with one request at a time."""
     names = (f"owner-{number}" for number in count())
 
     def make(
         which: Try = FIRST,
-        people: int | Sequence[str] = 120,
+        recipients: int | Sequence[str] = 120,
         *,
         hook: BrazeHook | None = None,
         mark: Mark | None = None,
@@ -93,7 +93,7 @@ def new_try(sandbox, ledger_of):
             this_try=replace(which, mapped=map_index >= 0),
             mark=mark,  # type: ignore[arg-type]
         )
-        who = [f"p{number}" for number in range(people)] if isinstance(people, int) else people
+        who = [f"p{number}" for number in range(recipients)] if isinstance(recipients, int) else recipients
         source = InlineRecipients(who, key="external_user_id")
         delivery.run = partial(delivery.run, {"campaign_id": campaign_id}, source)  # type: ignore[method-assign]
         return delivery
@@ -116,18 +116,18 @@ def test_a_finished_delivery_to_the_same_recipients_sends_nothing_again(sandbox,
 
 
 @pytest.mark.parametrize("which", [CLEARED, CLEARED_WITHOUT_THE_RUN, CREATED_AGAIN])
-@pytest.mark.parametrize("people", [20, 100, 119, 170])
-def test_other_or_more_recipients_after_the_end_fail(sandbox, new_try, which, people):
+@pytest.mark.parametrize("recipients", [20, 100, 119, 170])
+def test_other_or_more_recipients_after_the_end_fail(sandbox, new_try, which, recipients):
     new_try().run()
 
-    with pytest.raises(SourceChangedError, match=f"names {people} recipients now; 120 were sent to"):
-        new_try(which, people).run()
+    with pytest.raises(SourceChangedError, match=f"names {recipients} recipients now; 120 were sent to"):
+        new_try(which, recipients).run()
 
     assert sandbox.summary()["requests"] == 3
 
 
 def test_a_delivery_that_ended_empty_starts_over_with_recipients(sandbox, new_try):
-    assert new_try(people=0).run().recipients == 0
+    assert new_try(recipients=0).run().recipients == 0
 
     assert new_try(CLEARED).run().sent == 120
 
@@ -161,7 +161,7 @@ def test_resend_starts_over_once_for_each_clear(sandbox, new_try):
     with pytest.raises(DeliveryError):
         new_try(RETRY_AFTER_CLEAR, resend=True).run()
 
-    # Three requests of the first try, three of the second; the retry had nothing left but what is held.
+    # The first try made three requests, and the second one three. For the retry only held batches were left.
     assert sandbox.summary()["requests"] == 6
     assert new_try(CLEARED_TWICE, resend=True).run().sent == 120
 
@@ -173,7 +173,7 @@ def test_resend_without_a_clear_changes_nothing(new_try, resend):
     assert new_try(RETRY, resend=resend).run().already_sent == 120
 
 
-# What is in doubt -------------------------------------------------------------------------------------------
+# Batches in doubt -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("on_uncertain", "requests", "sent"), [("accept", 0, 50), ("resend", 1, 50)])
@@ -199,7 +199,7 @@ def test_held_batches_stay_held_until_then(sandbox, new_try):
     assert not second.may_be_retried
 
 
-# A record that should be there ------------------------------------------------------------------------------
+# A lost record ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [RETRY, CLEARED, CLEARED_WITHOUT_THE_RUN, RESUMED])
@@ -235,10 +235,10 @@ def test_a_first_try_that_opened_no_ledger_can_be_repeated(new_try, which):
     assert new_try(which, mark=Mark()).run().sent == 120
 
 
-# A source that has changed ----------------------------------------------------------------------------------
+# A changed source -------------------------------------------------------------------------------------------
 
 
-def people(*numbers: int) -> list[str]:
+def recipients(*numbers: int) -> list[str]:
     return [f"p{number}" for number in numbers]
 
 
@@ -255,7 +255,7 @@ def test_a_refused_campaign_can_be_corrected(sandbox, new_try):
 def test_a_source_that_was_not_empty_at_an_earlier_try_fails(sandbox, new_try, on_empty, status):
     sandbox.fault("status", status=status, times=100)
     with pytest.raises(DeliveryError):
-        new_try(people=10).run()
+        new_try(recipients=10).run()
 
     with pytest.raises(SourceChangedError, match="names no recipients now"):
         new_try(CLEARED, 0, on_empty=on_empty).run()
@@ -265,12 +265,12 @@ def test_a_source_that_was_not_empty_at_an_earlier_try_fails(sandbox, new_try, o
 def test_send_rest_sends_to_recipients_without_a_record(sandbox, new_try, held):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
     with pytest.raises(DeliveryError):
-        new_try(people=people(*range(100)), on_source_change="send_rest").run()
+        new_try(recipients=recipients(*range(100)), on_source_change="send_rest").run()
 
-    # One of those who were sent to has left, one in doubt as well, and twenty have come.
+    # One recipient that was sent to has left the source, and one in doubt. Twenty are new.
     second = new_try(
         RETRY,
-        people(*range(1, 99), *range(200, 220)),
+        recipients(*range(1, 99), *range(200, 220)),
         on_source_change="send_rest",
         on_uncertain=held,
     )
@@ -289,10 +289,10 @@ def test_send_rest_sends_to_recipients_without_a_record(sandbox, new_try, held):
 
 
 def test_send_rest_goes_on_after_another_change(sandbox, new_try):
-    first = new_try(people=people(*range(100)), on_source_change="send_rest")
+    first = new_try(recipients=recipients(*range(100)), on_source_change="send_rest")
     first.run()
-    new_try(CLEARED, people(*range(50, 130)), on_source_change="send_rest").run()
-    report = new_try(CLEARED_TWICE, people(*range(140)), on_source_change="send_rest").run()
+    new_try(CLEARED, recipients(*range(50, 130)), on_source_change="send_rest").run()
+    report = new_try(CLEARED_TWICE, recipients(*range(140)), on_source_change="send_rest").run()
 
     assert (report.recipients, report.already_sent, report.sent) == (140, 130, 10)
     assert sandbox.summary()["duplicates"] == 0
@@ -330,19 +330,19 @@ def test_send_rest_refuses_to_resend_to_recipients_it_can_not_find(sandbox, new_
         new_try(CLEARED, 110, on_source_change="send_rest", on_uncertain="resend").run()
 
 
-# A mapped list that expands anew ----------------------------------------------------------------------------
+# A mapped list that expands again ---------------------------------------------------------------------------
 
 
 def test_a_group_that_has_moved_is_not_sent_again(sandbox, new_try):
-    new_try(people=people(*range(50)), map_index=0).run()
-    new_try(people=people(*range(50, 100)), map_index=1).run()
+    new_try(recipients=recipients(*range(50)), map_index=0).run()
+    new_try(recipients=recipients(*range(50, 100)), map_index=1).run()
     later = replace(FIRST, run_started_at="2999-01-01T00:00:00+00:00")
 
     for _ in range(2):
         with pytest.raises(SourceChangedError, match="was sent by map index 1 of this task"):
-            new_try(later, people(*range(50, 100)), map_index=2).run()
+            new_try(later, recipients(*range(50, 100)), map_index=2).run()
     assert sandbox.summary()["duplicates"] == 0
-    assert new_try(later, people(*range(100, 150)), map_index=3).run().sent == 50
+    assert new_try(later, recipients(*range(100, 150)), map_index=3).run().sent == 50
 
 
 def test_a_group_that_has_moved_in_a_running_run_is_not_sent_again(sandbox, new_try):
@@ -363,7 +363,7 @@ def test_groups_of_one_expansion_may_send_to_the_same_recipients(new_try):
 
 
 class Overtaken(BrazeHook):
-    """A hook whose first request takes so long that another copy of the task starts meanwhile."""
+    """A hook whose first request takes so long that another copy of the task starts."""
 
     def __init__(self, start_other: Any) -> None:
         super().__init__()
@@ -393,7 +393,7 @@ def test_the_older_of_two_live_copies_stops_and_nothing_is_sent_twice(sandbox, n
         older.run()
 
     assert sandbox.summary()["duplicates"] == 0
-    # What the older one had claimed, the younger one could not know the end of.
+    # The younger copy could not know the outcomes of the older copy's claims.
     assert [error.report.uncertain for error in errors] == [50]
     assert younger.report.sent == 70
 

@@ -1,4 +1,4 @@
-"""Who was not sent to, as lines that the next task can take up."""
+"""The file of recipients that were not sent to, which the next task can read."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def new_try(sandbox, tmp_path, path):
-    """Make a try of one delivery, which writes who was not sent to."""
+    """Make a try of one delivery, which writes the recipients that were not sent to."""
     ledgers: list[SqlLedger] = []
 
     def make(
-        people: Any = 120,
+        recipients: Any = 120,
         which: Try = FIRST,
         *,
         key: DeliveryKey = KEY,
@@ -69,7 +69,7 @@ def new_try(sandbox, tmp_path, path):
             this_try=which,
             unsent=to,
         )
-        source = people if isinstance(people, RecipientSource) else InlineRecipients(rows(people))
+        source = recipients if isinstance(recipients, RecipientSource) else InlineRecipients(rows(recipients))
         delivery.run = partial(delivery.run, {"campaign_id": campaign_id}, source)  # type: ignore[method-assign]
         return delivery
 
@@ -78,8 +78,8 @@ def new_try(sandbox, tmp_path, path):
         ledger.close()
 
 
-def rows(people: int | list[Any]) -> list[Any]:
-    return [{"external_user_id": f"p{n}"} for n in range(people)] if isinstance(people, int) else people
+def rows(given: int | list[Any]) -> list[Any]:
+    return [{"external_user_id": f"p{n}"} for n in range(given)] if isinstance(given, int) else given
 
 
 def fails(delivery: Delivery) -> str:
@@ -97,7 +97,7 @@ def states(path: Any) -> list[tuple[int, int | None, str]]:
     return [(note["row"], note["batch"], note["state"]) for note in notes]
 
 
-# What it says -----------------------------------------------------------------------------------------------
+# Its lines --------------------------------------------------------------------------------------------------
 
 
 def test_each_held_recipient_is_a_line_with_row_batch_and_reason(sandbox, new_try, path):
@@ -181,7 +181,7 @@ def test_an_invalid_row_may_hold_values_that_are_not_json(new_try, path):
     assert [set(line) for line in lines(path)] == [{"_unsent"}]
 
 
-# How long it is there ---------------------------------------------------------------------------------------
+# When it is written and removed -----------------------------------------------------------------------------
 
 
 def test_the_try_that_settles_all_recipients_removes_it(sandbox, new_try, path):
@@ -211,14 +211,14 @@ def test_there_is_no_file_if_all_were_sent_to(new_try, path):
     assert not path.parent.exists()
 
 
-@pytest.mark.parametrize("people", [100, [*rows(120), {"zip": 1}]], ids=["fewer people", "an invalid row"])
-def test_a_try_that_sends_nothing_leaves_the_file_of_an_earlier_one(sandbox, new_try, path, people):
+@pytest.mark.parametrize("recipients", [100, [*rows(120), {"zip": 1}]], ids=["fewer", "an invalid row"])
+def test_a_try_that_sends_nothing_leaves_the_file_of_an_earlier_one(sandbox, new_try, path, recipients):
     sandbox.fault("disconnect", after=1, times=1)
     fails(new_try())
     before = path.read_text()
 
     with pytest.raises((SourceChangedError, BrazeValidationError)):
-        new_try(people, CLEARED).run()
+        new_try(recipients, CLEARED).run()
 
     assert path.read_text() == before
 
@@ -301,17 +301,17 @@ def test_a_ledger_that_can_not_be_used_is_not_asked_again(new_try, path, monkeyp
     assert not path.exists()
 
 
-# Taken up again ---------------------------------------------------------------------------------------------
+# As the source of the next task -----------------------------------------------------------------------------
 
 
 def test_the_next_task_sends_to_exactly_the_recipients_in_it(sandbox, new_try, path):
-    people = [
+    recipients = [
         {"external_user_id": "p1", "trigger_properties": {"a.b": None, "n": 1.5}, "attributes": {"x": None}},
         {"user_alias": {"alias_name": "ada", "alias_label": "shop"}},
         {"email": "a@b.c", "prioritization": ["identified"], "attributes": {"city": "Zürich"}},
     ]
     sandbox.fault("status", status=400, times=1)
-    fails(new_try(people))
+    fails(new_try(recipients))
     (refused,) = sandbox.requests()
 
     report = new_try(FileRecipients(str(path)), key=DeliveryKey("d", "r", "next"), unsent=None).run()
@@ -339,7 +339,7 @@ def test_a_row_mapper_does_not_see_the_note(new_try, path):
     assert seen == [{"zip": 1}]
 
 
-# Where it is ------------------------------------------------------------------------------------------------
+# Its place --------------------------------------------------------------------------------------------------
 
 
 def test_a_local_file_is_private_even_if_the_old_one_was_not(sandbox, new_try, path):
@@ -419,7 +419,7 @@ def test_memory_does_not_grow_with_its_recipients(path):
     assert peak < 2_000_000
 
 
-# What the failure says --------------------------------------------------------------------------------------
+# The failure's text -----------------------------------------------------------------------------------------
 
 
 def test_the_failure_names_the_file(sandbox, new_try, path):
@@ -431,7 +431,7 @@ def test_without_a_file_the_failure_names_the_first_held_rows(sandbox, new_try):
     sandbox.fault("disconnect", after=1, times=1)
     assert "In doubt: batch 2 of 3 (rows 51–100)" in fails(new_try(unsent=None))
 
-    # Also when it was an earlier try that left them in doubt.
+    # The same if an earlier try has left them in doubt.
     assert "In doubt: batch 2 of 3 (rows 51–100)" in fails(new_try(which=CLEARED, unsent=None))
 
 

@@ -1,4 +1,4 @@
-"""Airflow's counters of a task instance, as its tries find them."""
+"""Tries of a task instance, with Airflow's counters."""
 
 from __future__ import annotations
 

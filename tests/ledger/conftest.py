@@ -13,7 +13,7 @@ from braze_provider.ledger import sql_engine, task_state_cells
 from braze_provider.ledger.sql import SqlLedger
 from braze_provider.ledger.task_state import TaskStateLedger
 
-# What a helper asserts is to be reported as fully as what a test asserts.
+# Pytest reports a failed assertion of a helper in full, as it does in a test.
 pytest.register_assert_rewrite("ledger")
 
 from ledger.sql_ledger_helpers import (  # noqa: E402
@@ -43,7 +43,7 @@ def postgresql_database() -> Iterator[Database]:
 def mysql_database() -> Iterator[Database]:
     pytest.importorskip("pymysql" if "pymysql" in MYSQL_URL else "MySQLdb")
     try:
-        # The worst default there is: what is kept must not depend on it.
+        # The worst default that a server can have: the ledger must not depend on it.
         yield from new_database(MYSQL_URL, "CHARACTER SET latin1")
     except OperationalError as error:
         reason = sql_engine.first_line(error)
@@ -64,7 +64,7 @@ def sql_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
 
 @pytest.fixture
 def empty_sql_database(sql_database: Database) -> Iterator[Database]:
-    """The same without the ledger's tables, and for tests that do something to them."""
+    """The same without the ledger's tables, for tests that create or change them."""
     sql_database.drop_tables()
     yield sql_database
     sql_database.close_ledgers()
@@ -81,7 +81,7 @@ def sql_ledger(sql_database: Database) -> SqlLedger:
 
 @pytest.fixture
 def sql_successor(sql_database: Database, sql_ledger: SqlLedger) -> SqlLedger:
-    """A ledger that another copy of the task has opened since; batches 0 to 2 were claimed before."""
+    """The new owner of a ledger. The former owner had claimed batches 0 to 2."""
     assert list(sql_ledger.write([], claims(0, 1, 2))) == [0, 1, 2]
     other = sql_database.ledger("second")
     assert other.open(goes_on) is not None
@@ -93,14 +93,14 @@ def sql_successor(sql_database: Database, sql_ledger: SqlLedger) -> SqlLedger:
 
 @pytest.fixture
 def task_state_store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    """An empty store; after a failure of it, nothing waits."""
+    """An empty store. After a failure, calls are repeated without a wait."""
     monkeypatch.setattr(task_state_cells, "RETRY_WAITS", (0.0, 0.0))
     return Store()
 
 
 @pytest.fixture
 def task_state_copy(task_state_store: Store) -> Iterator[Callable[..., TaskStateLedger]]:
-    """A copy of the task that comes alive: ``task_state_copy("B")`` is its ledger, opened."""
+    """Start a copy of the task: ``task_state_copy("B")`` gives its open ledger."""
     ledgers = []
 
     def start(owner: str = "A", **how: Any) -> TaskStateLedger:

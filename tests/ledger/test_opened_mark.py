@@ -1,4 +1,4 @@
-"""The mark that says that a delivery was opened, and in which ledger."""
+"""The mark says that a delivery was opened, and in which ledger."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_there_is_no_mark_before_anything_was_opened(opened: OpenedMark):
 
 
 def test_a_later_try_reads_in_which_ledger_it_was_last_opened(task_state_store: Store, opened: OpenedMark):
-    opened.write("sql of somebody")
+    opened.write("sql of another task")
     opened.write("task-state")
 
     assert OpenedMark(task_state_store).read() == "task-state"

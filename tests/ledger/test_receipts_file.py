@@ -1,4 +1,4 @@
-"""Receipts as JSON lines: in a local file, and on object storage, which can't append."""
+"""Receipts as JSON lines: in a local file, and in object storage, which can't append."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def receipts_file(folder: ObjectStoragePath, owner: str = "copy", **options: Any
 
 
 def write(folder: ObjectStoragePath, *receipts: Receipt, owner: str = "copy") -> None:
-    """What a try does that settles these batches."""
+    """Do the same as a try that settles these batches."""
     copy = receipts_file(folder, owner)
     copy.add(receipts)
     copy.complete(nothing)
@@ -63,7 +63,7 @@ def nothing(start: int) -> Iterator[Receipt]:
 
 
 def in_the_way(folder: ObjectStoragePath) -> ObjectStoragePath:
-    """Something that is no folder, where the folder should be."""
+    """A file where the folder should be."""
     folder.parent.mkdir(parents=True)
     folder.write_text("no folder")
     return folder

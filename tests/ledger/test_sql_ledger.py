@@ -1,4 +1,4 @@
-"""What the SQL ledger keeps and grants, on each database that is there."""
+"""What the SQL ledger keeps and grants, on each database that is available."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
     sql_ledger.write([], claims(0))
     with sql_database.engine().begin() as connection:
         table = sql_schema.receipt
-        # What is kept is ours, and the same on each database; the others only take longer.
+        # One database is enough: the memory is the ledger's own. The other databases only take longer.
         powers = 17 if sql_database.kind == "sqlite" else 14
         for power in range(powers):
             columns = [
@@ -329,7 +329,7 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
             ]
             names = [column.name for column in table.c]
             connection.execute(insert(table).from_select(names, select(*columns)))
-    next(sql_ledger.receipts())  # What is loaded and cached once does not count.
+    next(sql_ledger.receipts())  # Objects that are loaded and cached only once do not count.
     gc.collect()
     before = sys.getallocatedblocks()
     most = number = 0
@@ -337,7 +337,7 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
         if number % 100 == 0:
             most = max(most, sys.getallocatedblocks() - before)
     assert number == 2**powers
-    # A dozen objects for each row of a page, not for each row.
+    # A dozen objects for each row of one page, not of all pages.
     assert most < 20 * sql.ROWS_PER_PAGE
 
 

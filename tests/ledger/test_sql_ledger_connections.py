@@ -1,4 +1,4 @@
-"""The Airflow connections that a SQL ledger may be kept in."""
+"""The Airflow connections that a SQL ledger can use."""
 
 from __future__ import annotations
 

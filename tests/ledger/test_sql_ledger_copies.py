@@ -1,4 +1,4 @@
-"""The SQL ledger when several copies of a task are alive, on each database that is there."""
+"""The SQL ledger when several copies of a task are alive, on each database that is available."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_no_copy_takes_over_in_the_middle_of_a_write(
     other = threading.Thread(target=take_over)
 
     def dawdle(*arguments: Any) -> Any:
-        # It is found to be the owner, and has not claimed yet.
+        # It has confirmed that it is the owner, but has not claimed yet.
         other.start()
         assert not taken_over.wait(0.5)
         return look_up(*arguments)
@@ -133,7 +133,7 @@ def test_an_old_copy_settles_nothing_after_a_start_over(sql_ledger: SqlLedger, s
 
 
 def claim_all(owner: str, database: Database, windows: list[list[int]]) -> list[int]:
-    """Claim windows against others who do the same, opening the ledger again whenever it is lost."""
+    """Claim windows while other copies do the same. Open the ledger again whenever it is lost."""
     ledger = database.ledger(owner)
     ledger.open(goes_on)
     granted: list[int] = []
@@ -158,7 +158,7 @@ def test_copies_that_race_are_granted_each_batch_once(
 
 
 def deliver_own(owner: str, database: Database, windows: int) -> tuple[int, dict[int, State]]:
-    """Deliver as a mapped task of its own."""
+    """Deliver as one instance of a mapped task."""
     ledger = database.ledger(owner, dataclasses.replace(KEY, map_index=int(owner.rpartition("-")[2])))
     assert ledger.open(goes_on) is None
     granted: list[int] = []
@@ -189,7 +189,7 @@ def test_copies_that_start_together_agree_which_one_began(empty_sql_database: Da
 
 
 def hold_the_lock(database: Database, held: threading.Event, let_go: threading.Event) -> None:
-    """Be a copy that hangs in the middle of a transaction."""
+    """Act as a copy that hangs in the middle of a transaction."""
     engine = sql_engine.set_up(database.engine())
     with engine.connect() as connection, connection.begin():
         sql_engine.begin_writing(connection)
@@ -200,13 +200,13 @@ def hold_the_lock(database: Database, held: threading.Event, let_go: threading.E
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the databases wait a second; comes before the first connection."""
+    """Make the databases wait for one second. It must come before the first connection."""
     monkeypatch.setattr(sql_engine, "BUSY_SECONDS", 1)
 
 
 @pytest.fixture
 def lock(sql_database: Database, sql_ledger: SqlLedger) -> Iterator[threading.Event]:
-    """Another transaction holds the delivery's lock until this event is set."""
+    """Hold the delivery's lock in another transaction until this event is set."""
     held, let_go = threading.Event(), threading.Event()
     thread = threading.Thread(target=hold_the_lock, args=(sql_database, held, let_go))
     thread.start()
@@ -256,7 +256,7 @@ def test_two_copies_never_send_a_batch_twice_unless_asked_to(tmp_path: Path):
     outcomes = st.sampled_from([state for state in State if state is not State.CLAIMED])
 
     class Copies(RuleBasedStateMachine):
-        """Copies of a task, any of which may stop or go on at any time, beside a model of what is right."""
+        """Copies of a task that may stop or go on at any time, compared with a model of the ledger."""
 
         @initialize()
         def begin(self) -> None:

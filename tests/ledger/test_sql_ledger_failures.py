@@ -1,4 +1,4 @@
-"""The SQL ledger when its database fails or its tables are damaged, on each database that is there."""
+"""The SQL ledger when its database fails or its tables are damaged, on each database that is available."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from braze_provider.ledger.sql import LedgerUnavailableError, SqlLedger
 
 
 class Commits:
-    """Lets commits of an engine fail once, as they do when the connection goes just then."""
+    """Makes commits of an engine fail once, as if the connection were lost at that moment."""
 
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self._fail: str | None = None

@@ -1,4 +1,4 @@
-"""The SQL ledger when its database, or the network before it, gives no answer any more."""
+"""The SQL ledger when its database, or the network to it, gives no answer any more."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SOON = 8.0
 
 
 class TimeoutOfAirflowError(BaseException):
-    """What Airflow's handler of SIGALRM raises in the main thread, wherever that is."""
+    """The error that Airflow's handler of SIGALRM raises anywhere in the main thread."""
 
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], None]]:
-    """Have Airflow's timeout come: ``alarm(seconds)``."""
+    """Let Airflow's timeout come after some seconds: ``alarm(seconds)``."""
 
     def handle(signum: int, frame: FrameType | None) -> None:
         raise TimeoutOfAirflowError
@@ -70,7 +70,7 @@ def network(far_database: Database) -> Iterator[StallingProxy]:
 
 @pytest.fixture
 def far_ledger(network: StallingProxy) -> Iterator[SqlLedger]:
-    """A ledger beyond the network, opened."""
+    """An open ledger behind the network."""
     ledger = SqlLedger(create_engine(network.url), KEY, "far")
     assert ledger.open(goes_on) is None
     yield ledger
@@ -80,7 +80,7 @@ def far_ledger(network: StallingProxy) -> Iterator[SqlLedger]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has everybody wait for a second."""
+    """Make the client and the server wait for one second only."""
     monkeypatch.setattr(sql_line, "ANSWER_SECONDS", 1.5)
     monkeypatch.setattr(sql_transactions, "PATIENCE", 0.5)
     monkeypatch.setattr(sql_transactions, "FIRST_PATIENCE", 0.5)
@@ -88,7 +88,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_the_middle(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> None:
-    """Have something happen in the ledger's next write, when it has locked the delivery."""
+    """Let something happen in the ledger's next write, after it has locked the delivery."""
     look_up = ledger._known
 
     def and_look_up(*arguments: Any) -> Any:
@@ -203,7 +203,7 @@ def test_a_write_interrupted_before_its_commit_is_never_committed(
     alarm(0.3)
     with pytest.raises(TimeoutOfAirflowError):
         sql_ledger.write([settled(0, State.FAILED)], claims(0, 1))
-    # Which waits for the lock of the other one.
+    # It waits for the lock of the other write.
     assert list(sql_ledger.write([settled(0)], claims(2))) == [2]
     time.sleep(1.0)
     assert states(sql_ledger) == {0: State.SENT, 2: State.CLAIMED}
@@ -221,13 +221,13 @@ def test_no_write_overtakes_an_interrupted_commit(
         commit(*arguments, **options)
 
     monkeypatch.setattr(sql_line, "commit", commit_late)
-    # Its connection is not ended, as if the commit were on its way already.
+    # Its connection is not ended, as if the commit had been sent already.
     monkeypatch.setattr(sql_line, "_socket_of", lambda _: None)
     sql_ledger._transactions.close()
     alarm(0.3)
     with pytest.raises(TimeoutOfAirflowError):
         sql_ledger.write([settled(0, State.FAILED)], claims(1))
-    # Batch 1 as well if the commit was not on its way yet.
+    # Batch 1 is granted as well if the commit had not been sent yet.
     assert set(sql_ledger.write([settled(0)], claims(1, 2))) in ({2}, {1, 2})
     time.sleep(1.0)
     assert states(sql_ledger) == {0: State.SENT, 1: State.CLAIMED, 2: State.CLAIMED}

@@ -1,4 +1,4 @@
-"""How the SQL ledger's tables are made, and brought on from older versions, on each kind of database."""
+"""How the SQL ledger's tables are created, and upgraded from older versions, on each kind of database."""
 
 from __future__ import annotations
 
@@ -29,22 +29,25 @@ DONE = dataclasses.replace(KEY, task_id="done", map_index=3)
 @dataclasses.dataclass(frozen=True)
 class Older:
     """
-    What is known of the delivery ``KEY`` in a ledger that an older version made.
+    The delivery ``KEY`` in a ledger of an older version.
 
-    It was started over once and is not finished, ``DONE`` is. What differs is what a version kept.
+    It was started over once and is not finished; ``DONE`` is finished. The versions differ in what they keep.
     """
 
     version: int
     counters: Counters | None = None
     resends: tuple[str, ...] = ()
-    people: tuple[bytes, ...] = ()
-    """Who is in batches that were sent or are in doubt; nobody where that was not kept."""
+    recipients: tuple[bytes, ...] = ()
+    """The recipients of batches that were sent or are in doubt; empty if they were not kept."""
 
 
 OLDER = [
     Older(1),
     Older(
-        2, Counters(2, 3, AT), ("new vouchers",), people=(b"purpose", b"person-0", b"person-1", b"person-3")
+        2,
+        Counters(2, 3, AT),
+        ("new vouchers",),
+        recipients=(b"purpose", b"person-0", b"person-1", b"person-3"),
     ),
 ]
 
@@ -98,8 +101,8 @@ def assert_is_taken_up(database: Database, older: Older) -> None:
     assert ledger.open(goes_on_as(LATER)) == Head(older.counters, older.resends, finished=False)
     found = list(ledger.receipts())
     assert found == receipts_of_before(found)
-    if older.people:
-        assert set(ledger.settled_recipients()) == set(map(ledger.keyed, older.people))
+    if older.recipients:
+        assert set(ledger.settled_recipients()) == set(map(ledger.keyed, older.recipients))
     assert list(ledger.write([], claims(*range(6)))) == [4, 5]
     ids = {"dispatch_id": "d", "schedule_id": "s"}
     ledger.write([settled(5, ids=ids)], [])
@@ -154,7 +157,7 @@ class KilledError(BaseException):
 
 
 def killed_at(database: Database, number: int) -> bool:
-    """Migrate until that statement; whether it came to that."""
+    """Migrate until that statement; tell whether the migration reached it."""
     engine = sql_engine.set_up(database.engine())
     left = number
 

@@ -1,4 +1,4 @@
-"""Who was in a batch, and where else a batch was sent: what the SQL ledger can be asked."""
+"""Questions to the SQL ledger: the recipients of batches, and batches that were sent elsewhere."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from braze_provider.ledger.sql import SqlLedger
 LATER = "2100-01-01T00:00:00+00:00"
 
 
-def person(number: int) -> bytes:
+def identity(number: int) -> bytes:
     return hashlib.sha256(str(number).encode()).digest()
 
 
 def of_people(index: int, *numbers: int) -> Claim:
-    return Claim(index, len(numbers), f"fingerprint-{index}", who=tuple(map(person, numbers)))
+    return Claim(index, len(numbers), f"fingerprint-{index}", who=tuple(map(identity, numbers)))
 
 
 @pytest.fixture
 def keeper(sql_database: Database) -> SqlLedger:
-    """A ledger that notes who is in each batch, opened for the first time."""
+    """A ledger that keeps the recipients of each batch, opened for the first time."""
     opened = sql_database.ledger(keeps_recipients=True)
     assert opened.open(goes_on) is None
     return opened
 
 
-# People -----------------------------------------------------------------------------------------------------
+# Recipients -------------------------------------------------------------------------------------------------
 
 
 def test_a_sql_ledger_can_be_asked(keeper: SqlLedger):
@@ -54,7 +54,7 @@ def test_recipients_that_are_sent_or_in_doubt_are_listed(keeper: SqlLedger):
     states = [State.SENT, State.CLAIMED, State.UNCERTAIN, State.REJECTED, State.FAILED]
     keeper.write([], [of_people(index, 2 * index, 2 * index + 1) for index in range(5)])
     keeper.write([settled(i, state) for i, state in enumerate(states) if state is not State.CLAIMED], [])
-    assert list(keeper.settled_recipients()) == [keeper.keyed(person(number)) for number in range(6)]
+    assert list(keeper.settled_recipients()) == [keeper.keyed(identity(number)) for number in range(6)]
 
 
 def test_recipients_are_listed_page_by_page(keeper: SqlLedger, monkeypatch: pytest.MonkeyPatch):
@@ -67,20 +67,20 @@ def test_recipients_from_before_a_start_over_are_not_listed(keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     keeper.open(starts_over)
     keeper.write([], [of_people(0, 2)])
-    assert list(keeper.settled_recipients()) == [keeper.keyed(person(2))]
+    assert list(keeper.settled_recipients()) == [keeper.keyed(identity(2))]
 
 
 def test_recipients_of_a_batch_claimed_again_are_the_new_ones(keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     keeper.write([], [dataclasses.replace(of_people(0, 2, 3), again=True)])
-    assert list(keeper.settled_recipients()) == [keeper.keyed(person(2)), keeper.keyed(person(3))]
+    assert list(keeper.settled_recipients()) == [keeper.keyed(identity(2)), keeper.keyed(identity(3))]
 
 
 def test_a_later_try_finds_the_recipients_again(sql_database: Database, keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     later = sql_database.ledger("later", keeps_recipients=True)
     later.open(goes_on)
-    assert list(later.settled_recipients()) == [later.keyed(person(1))]
+    assert list(later.settled_recipients()) == [later.keyed(identity(1))]
 
 
 def test_a_broadcast_has_no_recipients(keeper: SqlLedger):
@@ -105,13 +105,13 @@ def test_a_ledger_keeps_no_recipients_by_default(sql_database: Database, sql_led
 def test_a_digest_is_useless_without_the_ledger_s_secret(empty_sql_database: Database, keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     ((kept,),) = empty_sql_database.query(select(sql_schema.receipt.c.who))
-    assert bytes(kept) == keeper.keyed(person(1))
+    assert bytes(kept) == keeper.keyed(identity(1))
     assert len(bytes(kept)) == 16
-    assert bytes(kept) not in (person(1)[:16], hashlib.blake2b(person(1), digest_size=16).digest())
+    assert bytes(kept) not in (identity(1)[:16], hashlib.blake2b(identity(1), digest_size=16).digest())
     empty_sql_database.query(update(sql_schema.version).values(secret=b"s" * 32))
     another = empty_sql_database.ledger("another")
     another.open(goes_on)
-    assert another.keyed(person(1)) != keeper.keyed(person(1))
+    assert another.keyed(identity(1)) != keeper.keyed(identity(1))
 
 
 def test_a_digest_needs_an_opened_ledger(sql_database: Database):

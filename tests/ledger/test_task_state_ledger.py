@@ -48,7 +48,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 EMOJI = "\N{GRINNING FACE}"
 
-# What a later try finds -------------------------------------------------------------------------------------
+# A later try ------------------------------------------------------------------------------------------------
 
 
 def test_the_first_opening_finds_nothing(task_state_store: Store):
@@ -175,7 +175,7 @@ def test_a_batch_that_was_not_sent_can_be_claimed(task_state_copy, owner):
 
 
 class RefusedError(Exception):
-    """What a decision raises."""
+    """The error of a decision that refuses."""
 
 
 def refuse(head: Head | None) -> Opening:
@@ -311,10 +311,10 @@ def test_starting_over_works_without_deleting_the_old_pages(task_state_store: St
     assert states(task_state_copy("C")) == {}
 
 
-# What an older release has written --------------------------------------------------------------------------
+# Records of older releases ----------------------------------------------------------------------------------
 
 
-# The first format had neither counters nor resends.
+# The first format had no counters and no resends.
 LAST_OPENED = {1: (None, ()), 2: (Counters(2, 3, "2026-10-01"), ("new vouchers",))}
 
 
@@ -519,13 +519,13 @@ def test_a_window_costs_one_write_and_one_or_two_looks_at_the_owner(
         done = [settled(index) for index in range(start, start + 70)]
         costs.append((task_state_store.calls["set"], task_state_store.calls["get"]))
 
-    # Now and then a window lies on two pages, or a page is new and is named in the session's record as well.
+    # Sometimes a window lies on two pages, or a page is new and must be named in the session's record.
     assert sum(sets for sets, _ in costs) / len(costs) < 2
     assert max(sets for sets, _ in costs) == 3
     assert [gets for _, gets in costs[1:]] == [looks] * 99
 
 
-# What the log says ------------------------------------------------------------------------------------------
+# The log ----------------------------------------------------------------------------------------------------
 
 
 def test_it_is_durable_and_has_a_name(task_state_store: Store):

@@ -110,7 +110,7 @@ def test_a_copy_that_loses_the_ledger_during_a_claim_takes_it_back(task_state_st
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_copy_learns_that_airflow_has_ended_its_try(task_state_store: Store, task_state_copy, status):
-    # Each try has an id of its own, and to an earlier one reading finds nothing and writing is refused.
+    # Each try has its own id. For an earlier id, reads find nothing and writes are refused.
     zombie = task_state_copy("A")
     zombie.write([], claims(0))
     task_state_store.values.clear()
@@ -154,7 +154,7 @@ SMALL = {"max_examples": 150, "deadline": None}
 
 
 class Turns:
-    """Threads that take turns at the store, one call at a time, in an order that is given."""
+    """Threads that take turns at the store, one call at a time, in a given order."""
 
     def __init__(self, programs: Sequence[Callable[[], None]], store: Store) -> None:
         self._store = store
@@ -230,7 +230,7 @@ def test_copies_stalled_anywhere_never_get_the_same_batch(order, victim):
         known = set(states(ledger))
         done: list[Receipt] = []
         for start in range(0, batches, 2):
-            # Wide apart, so that they lie on different pages.
+            # They are far apart, so that they lie on different pages.
             wanted = [index * 100 for index in range(start, start + 2)]
             granted = ledger.write(done, claims(*(index for index in wanted if index not in known)))
             noted[number] += [receipt.index for receipt in done]

@@ -33,7 +33,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 
 class Failing:
-    """Fails calls of some kind a number of times."""
+    """Makes calls of some kind fail a number of times."""
 
     def __init__(self, error: Exception, *, times: int, verb: str = "set", part: str = "") -> None:
         self.error, self.left, self.verb, self.part = error, times, verb, part
@@ -169,7 +169,7 @@ def test_a_ledger_of_a_newer_format_is_refused(task_state_store: Store, task_sta
         task_state_copy("B")
 
 
-# A request that Airflow's client repeated, and that is carried out when nobody waits for it any more --------
+# A repeated request of Airflow's client that is carried out late --------------------------------------------
 
 
 def test_a_key_that_may_be_written_twice_never_gets_another_value(
@@ -178,7 +178,7 @@ def test_a_key_that_may_be_written_twice_never_gets_another_value(
     write = task_state_cells.Cells.set
 
     def write_late(cells: task_state_cells.Cells, key: str, value: object) -> bool:
-        return write(cells, key, value) and key.endswith(".door")  # else no number is to be had
+        return write(cells, key, value) and key.endswith(".door")  # else no copy gets a number
 
     monkeypatch.setattr(task_state_cells.Cells, "set", write_late)
     for owner in "AB":
@@ -283,7 +283,7 @@ def test_a_signal_does_not_interrupt_a_call_in_the_middle(task_state_store: Stor
 
 
 class OneTryAfterAnother(stateful.RuleBasedStateMachine):
-    """A task that is killed at any call of the store, before or after it took effect, and tried again."""
+    """A task that is killed at any call of the store, before or after its effect, and tried again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -294,11 +294,11 @@ class OneTryAfterAnother(stateful.RuleBasedStateMachine):
         self.tries = 0
         self.next = 0
         self.granted: dict[int, bool] = {}
-        """Batches of this try under way."""
+        """Batches of this try that are under way."""
         self.certain: dict[int, Receipt] = {}
-        """What write() has said to be noted; CLAIMED for what it granted."""
+        """The states that write() has noted; CLAIMED for claims that it has granted."""
         self.possible: dict[int, set[State]] = {}
-        """What else may be found, because a write was cut off."""
+        """Other states that may be found, because a write was cut off."""
         self._open()
 
     def _maybe_kill(self, *, after: bool) -> Callable[[str, str], None]:

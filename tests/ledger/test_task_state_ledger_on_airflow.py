@@ -24,7 +24,7 @@ Steps = list[Callable[[TaskStateLedger], Any]]
 
 
 class DeliveryOperator(BaseOperator):
-    """Opens the ledger and does what the test wants done in this try; a try that has a successor fails."""
+    """Opens the ledger and runs the test's step for this try. A try that has a successor fails."""
 
     steps: ClassVar[list[Callable[[Any], Any]]] = []
     results: ClassVar[list[Any]] = []
@@ -62,7 +62,7 @@ class FilesBackend:
 
 @pytest.fixture
 def deliver(run_dag: Callable[..., DagResult]) -> Callable[..., list[Any]]:
-    """Run a task that is tried as often as there are steps; what each step returned."""
+    """Run a task with one try for each step; return the results of the steps."""
 
     def run(*steps: Callable[[TaskStateLedger], Any]) -> list[Any]:
         DeliveryOperator.steps, DeliveryOperator.results = list(steps), []
