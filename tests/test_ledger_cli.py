@@ -42,7 +42,7 @@ class Book:
         finished: bool = False,
         ids: Sequence[str] = ("dispatch_id",),
     ) -> None:
-        """Deliver as many batches of 50, but for the last one of 7; claimed ones stay without outcome."""
+        """Deliver one batch for each state: the last one has 7 recipients, the others 50. Claims stay."""
         key = DeliveryKey(dag_id, run_id, task_id, map_index, deployment)
         ledger = SqlLedger(create_engine(self.url), key, "host-1")
         ledger.open(lambda head: Opening(Counters(1, 2, LONG_AGO), starts_over=head is None))
@@ -78,7 +78,9 @@ class Book:
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
     path = tmp_path / "ledger.db"
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(path)}))
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # The command sets it, and this takes it back.
+    monkeypatch.setenv(
+        "_AIRFLOW_PROCESS_CONTEXT", "server"
+    )  # The command sets it; this removes it after the test.
     return Book(path)
 
 
@@ -137,7 +139,7 @@ def test_a_finished_delivery_is_found_with_its_report(book: Book, found: Any):
     assert (one["state"], one["report"]) == ("finished", {"sent": 57})
 
 
-def test_a_delivery_that_was_just_written_to_is_running(book: Book, found: Any):
+def test_a_delivery_with_a_recent_write_is_running(book: Book, found: Any):
     book.deliver(State.SENT, State.CLAIMED, running=True)
     assert [one["state"] for one in found()] == ["running"]
 
@@ -221,7 +223,7 @@ def test_held_batches_are_listed(book: Book, found: Any):
     ]
 
 
-def test_a_claim_that_a_dead_task_left_is_held(book: Book, found: Any):
+def test_a_claim_of_a_dead_task_is_held(book: Book, found: Any):
     book.deliver(State.SENT, State.CLAIMED)
     (one,) = found("--state", "uncertain")
     assert [(batch["index"], batch["state"]) for batch in one["batches"]] == [(1, "claimed")]
@@ -313,15 +315,15 @@ def test_the_table_of_batches_says_why(book: Book, printed: Any):
     book.deliver(State.SENT, State.UNCERTAIN, State.SENT, map_index=3)
     assert printed("--state", "uncertain")[-3:] == [
         f"welcome {RUN} send[3]: batches",
-        "   BATCH  PEOPLE  STATE      NOTED AT              IDS, REASON",
-        "       2      50  uncertain  2026-01-01T06:00:01Z  502: Bad Gateway",
+        "   BATCH  RECIPIENTS  STATE      NOTED AT              IDS, REASON",
+        "       2          50  uncertain  2026-01-01T06:00:01Z  502: Bad Gateway",
     ]
 
 
 def test_the_table_of_batches_names_their_ids(book: Book, printed: Any):
     book.deliver(State.SENT, ids=("dispatch_id", "schedule_id"))
     assert printed("--state", "sent")[-1] == (
-        "       1       7  sent       2026-01-01T06:00:00Z  "
+        "       1           7  sent       2026-01-01T06:00:00Z  "
         "dispatch_id dispatch-welcome-0, schedule_id schedule-welcome-0"
     )
 
@@ -331,9 +333,9 @@ def test_the_table_of_ids_says_which_batch(book: Book, printed: Any, kind: str):
     book.deliver(State.SENT, State.SENT, ids=(f"{kind}_id",))
     assert printed(f"--{kind}-ids")[-4:] == [
         f"welcome {RUN} send: {kind} ids",
-        f"   BATCH  PEOPLE  {kind.upper()} ID",
-        f"       1      50  {kind}-welcome-0",
-        f"       2       7  {kind}-welcome-1",
+        f"   BATCH  RECIPIENTS  {kind.upper()} ID",
+        f"       1          50  {kind}-welcome-0",
+        f"       2           7  {kind}-welcome-1",
     ]
 
 
@@ -347,7 +349,7 @@ def test_a_ledger_without_deliveries_has_nothing(book: Book, found: Any):
     assert found() == []
 
 
-def test_a_database_without_ledger_has_nothing_and_is_left_alone(
+def test_a_database_without_a_ledger_has_nothing_and_is_not_changed(
     book: Book, capsys: pytest.CaptureFixture[str]
 ):
     assert main(["--conn-id", "ledger"]) == 1
@@ -398,7 +400,7 @@ def from_a_shell(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.dag
 @pytest.mark.parametrize("kept_in", ["environment", "database"])
-def test_connections_are_found_outside_of_any_task_and_nothing_but_json_is_printed(
+def test_it_runs_outside_of_tasks_and_prints_nothing_but_json(
     book: Book, kept_in: str, monkeypatch: pytest.MonkeyPatch
 ):
     if kept_in == "database":

@@ -31,7 +31,7 @@ has_task_state = pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow ha
 
 @pytest.fixture
 def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of Airflow's API server; the environment has a token for it."""
+    """The URL of Airflow's API server. The environment has a token for it."""
     import uvicorn
 
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
@@ -56,10 +56,10 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def deliver(run_dag: Any, **arguments: Any) -> DagResult:
-    """Send to 120 people in three batches."""
-    people = [{"external_user_id": f"p{number}"} for number in range(120)]
+    """Send to 120 recipients in three batches."""
+    recipients = [{"external_user_id": f"p{number}"} for number in range(120)]
     with DAG("looked_at", schedule=None) as dag:
-        given = {"recipients": people, "retry_delay": timedelta(0), "concurrency": 1, **arguments}
+        given = {"recipients": recipients, "retry_delay": timedelta(0), "concurrency": 1, **arguments}
         CampaignTriggerOperator(task_id="send", campaign_id="c", **given)
     return run_dag(dag)
 
@@ -71,7 +71,7 @@ def arguments(airflow: str, result: DagResult, *more: str) -> list[str]:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own: Airflow's server logs into this one's output."""
+    """Run the command in its own process: Airflow's server logs into the output of this one."""
     line = [sys.executable, "-m", "braze_provider.ledger", *arguments]
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
@@ -118,7 +118,7 @@ def test_a_finished_delivery_of_two_tries_is_found_with_its_report(run_dag, sand
 
 
 @has_task_state
-def test_looking_changes_nothing_and_takes_the_ledger_from_nobody(run_dag, sandbox, airflow, found):
+def test_reading_changes_nothing_and_the_owner_stays(run_dag, sandbox, airflow, found):
     sandbox.fault("disconnect", after=1, times=1)
     result = deliver(run_dag)
 
@@ -157,7 +157,7 @@ def test_an_address_where_airflow_s_api_is_not_is_an_error(run_dag, sandbox, air
     ran = command(*arguments(f"{airflow}/no/airflow", deliver(run_dag)))
 
     assert ran.returncode == 2
-    assert "look at --airflow-url" in ran.stderr
+    assert "check --airflow-url" in ran.stderr
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION >= (3, 3), reason="Airflow has no task state before 3.3")
@@ -177,7 +177,7 @@ def test_a_wrong_token_is_an_error_that_names_the_option(run_dag, sandbox, airfl
     assert "wrong-token" not in ran.stderr
 
 
-def test_what_is_missing_of_the_task_instance_is_named(capsys):
+def test_missing_options_are_named(capsys):
     with pytest.raises(SystemExit):
         main(["--task-state", "--dag-id", "d", "--airflow-url", "http://127.0.0.1:1"])
     assert "--task-state needs --run-id, --task-id" in capsys.readouterr().err
@@ -189,9 +189,9 @@ def test_an_airflow_that_is_not_there_is_an_error(capsys):
     assert "can't be read: ConnectionError" in capsys.readouterr().err
 
 
-def test_what_is_looked_at_can_not_be_written():
+def test_the_store_can_not_be_written_to():
     store = RestStore("http://127.0.0.1:1", "", DeliveryKey("d", "r", "t"))
-    with pytest.raises(TypeError, match="not written to"):
+    with pytest.raises(TypeError, match="only read"):
         store.set(task_state.HEAD, {})
-    with pytest.raises(TypeError, match="not written to"):
+    with pytest.raises(TypeError, match="only read"):
         store.delete(task_state.HEAD)

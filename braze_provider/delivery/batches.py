@@ -1,4 +1,4 @@
-"""Recipients cut into requests, as large as the endpoint takes them."""
+"""Cut recipients into batches, each as large as the endpoint takes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from hashlib import blake2b
 from braze_provider.api.requests.base import SendRequest
 
 Row = tuple[int, bytes, bytes]
-"""A recipient: the number of its row, who it is (a digest of the identity), and the recipient as JSON."""
+"""A recipient: the number of its row, a digest of its identity, and the recipient as JSON."""
 
 JOIN_BYTES = 64
-"""What joining recipients to the rest of a request adds at most: the names of its arrays and brackets."""
+"""Bytes that joining recipients to the rest of a request adds at most: names of arrays, and brackets."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """
-    One request's share of a delivery.
+    The recipients of one request.
 
-    :param index: Its place in the delivery, from 0. The same source gives the same batches.
+    :param index: Index of the batch in the delivery, from 0. The same source gives the same batches.
     :param rows: Its recipients as JSON; empty for a broadcast, whose audience Braze decides.
-    :param fingerprint: A digest of who they are and of the campaign, segment or audience, by which a source
-        that changed between two tries is noticed. What is said to them is not part of it: a voucher that is
-        drawn anew does not make it another delivery.
-    :param who: The digests behind the fingerprint: of the campaign, segment or audience, then of each person.
+    :param fingerprint: A digest of the recipients' identities and of the campaign, segment or audience. It
+        shows that a source has changed between two tries. The content is not part of it: a new voucher code
+        does not make it another delivery.
+    :param who: The digests behind the fingerprint: of the campaign, segment or audience, then of each
+        recipient.
     :param numbers: The number of each recipient's row in the source, from 1.
     :param total: Number of batches in the delivery. Default: not known.
     """
@@ -45,24 +46,24 @@ class Batch:
 
     @property
     def row_range(self) -> str:
-        """The first and last row of the source that it covers, as a text."""
+        """The numbers of its first and last row in the source, as a text."""
         first, last = self.numbers[0], self.numbers[-1]
         return f"row {first:,}" if first == last else f"rows {first:,}–{last:,}"
 
     @property
-    def people(self) -> int:
+    def recipients(self) -> int:
         """Number of recipients; 0 for a broadcast."""
         return len(self.rows)
 
     @property
     def weight(self) -> int:
-        """What the batch counts for in a report: its people, or the one request of a broadcast."""
+        """The number that a report counts for the batch: its recipients, or 1 for a broadcast."""
         return len(self.rows) or 1
 
 
 class Envelope:
     """
-    A request but for its recipients: what all batches of a delivery share.
+    A request without its recipients. All batches of a delivery share it.
 
     :param request: The validated request without recipients, or the whole request of a broadcast.
     """
@@ -71,20 +72,20 @@ class Envelope:
         self._model = type(request)
         self._shared = request.to_json()
         self.endpoint = request.endpoint
-        """Where it goes."""
+        """Where the requests go."""
         self.given = request.to_body()
         """Its fields."""
         self.purpose = _digest(json.dumps(request.purpose(), sort_keys=True).encode())
-        """Digest of all fields but content: another one makes it another delivery."""
+        """Digest of all fields except content. A different digest means a different delivery."""
 
     @property
     def size(self) -> int:
-        """Bytes of what the batches share."""
+        """Bytes of the part that the batches share."""
         return len(self._shared)
 
     def body(self, batch: Batch) -> bytes:
         """
-        Make the body of a batch's request, without serialising anybody again.
+        Make the body of a batch's request. The recipients are not serialised again.
 
         :param batch: The batch.
         """
@@ -92,7 +93,7 @@ class Envelope:
 
     @property
     def room(self) -> int:
-        """Bytes that are left in a request for its recipients."""
+        """Bytes in a request that are left for its recipients."""
         return self.endpoint.max_bytes - self.size - JOIN_BYTES
 
     @property
@@ -101,10 +102,10 @@ class Envelope:
 
     def count(self, recipients: int, largest: int) -> int | None:
         """
-        Tell how many batches there will be; None if only cutting them can tell, for some people are large.
+        Tell how many batches there will be; None if some recipients are so large that it is not known yet.
 
-        :param recipients: Number of people.
-        :param largest: No person takes more bytes than this.
+        :param recipients: Number of recipients.
+        :param largest: Bytes of the largest recipient.
         """
         fits = self._rows * (largest + 1) <= self.room
         return -(-recipients // self._rows) if fits else None
@@ -136,7 +137,7 @@ class Envelope:
             yield self._batch(index, who, rows, numbers, total)
 
     def whole(self) -> Batch:
-        """Make the one batch of a request that names nobody."""
+        """Make the only batch of a broadcast."""
         return self._batch(0, (), ())
 
     def _batch(

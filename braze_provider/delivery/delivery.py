@@ -1,4 +1,4 @@
-"""One task's delivery from beginning to end: prepare, then deliver."""
+"""The delivery of one task, from beginning to end: prepare, then deliver."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from braze_provider.api.validation import unknown_fields, validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
-from braze_provider.delivery.opening import Attempt, Trace, decide
+from braze_provider.delivery.opening import Trace, Try, decide
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
 from braze_provider.delivery.rehearsal import rehearse
@@ -28,7 +28,7 @@ from braze_provider.delivery.resume import (
     Past,
     Planned,
     SourceChangedError,
-    check_other_places,
+    check_other_map_indexes,
     plan,
     plan_rest,
     tally,
@@ -58,24 +58,25 @@ OnSourceChange = Literal["fail", "send_rest"]
 @dataclass(frozen=True)
 class DeliveryOptions:
     """
-    What the user decides about a delivery.
+    The user's decisions about a delivery.
 
     :param concurrency: Requests under way at the same time.
-    :param on_uncertain: What follows a request that Braze may have accepted.
-    :param on_invalid: What follows a row that is no recipient.
-    :param on_empty: What follows when the source names nobody.
-    :param max_recipients: More distinct recipients than this fail before the first request.
-    :param max_rejected: More rejected people than this number, or share below 1, stop the delivery.
-    :param allow_duplicates: Send to a person once for each row instead of once.
-    :param resend: Start over with everybody: True once for each time that the task is cleared, a text once
-        for each new text.
-    :param on_source_change: What follows when the source names others than at an earlier try.
+    :param on_uncertain: What to do about a request that Braze may have accepted.
+    :param on_invalid: What to do about a row that names no valid recipient.
+    :param on_empty: What to do if the source names no recipients.
+    :param max_recipients: If there are more distinct recipients, the delivery fails before the first request.
+    :param max_rejected: If more recipients are rejected than this number, or than this share if it is below
+        1, the delivery stops.
+    :param allow_duplicates: Send to a recipient once for each of its rows instead of only once.
+    :param resend: Start over with all recipients. True does so once for each time that the task is cleared, a
+        text once for each new text.
+    :param on_source_change: What to do if the source names other recipients than at an earlier try.
     :param pool: The Airflow pool that the task runs in.
-    :param pool_slots: The slots of it that the task holds.
-    :param max_slot_wait: Seconds to wait for the rate limit at most before the delivery pauses. Default: it
-        waits.
-    :param not_after: The moment after which no request is made any more. Default: none.
-    :param dry_run: Do everything but the requests.
+    :param pool_slots: The slots of the pool that the task holds.
+    :param max_slot_wait: Seconds to wait for the rate limit at most before the delivery pauses. Default: no
+        limit.
+    :param not_after: The moment after which no more requests are made. Default: none.
+    :param dry_run: Do everything except the requests that send.
     :param allow_unknown_fields: Send fields that the models don't know, and name each once in the log.
     """
 
@@ -96,23 +97,23 @@ class DeliveryOptions:
     allow_unknown_fields: bool = False
 
 
-class NobodyError(BrazeError):
-    """The source names nobody, and that is no success. Nothing was sent."""
+class NoRecipientsError(BrazeError):
+    """Nothing was sent: the source names no recipients, and the user does not count that as a success."""
 
 
 class Delivery:
     """
-    Sends one request's content to a stream of recipients, or makes one broadcast.
+    Sends one content to a stream of recipients, or makes one broadcast.
 
     :param hook: The hook to send with.
-    :param endpoint: Where to send; its request model says what is valid.
-    :param options: What the user decides.
+    :param endpoint: Where to send. Its request model says what is valid.
+    :param options: The user's decisions.
     :param log: The task's log.
-    :param ledger: Where receipts are kept. Default: in memory, for this try alone.
-    :param attempt: Which run of the task's code this is. Default: the first.
-    :param mark: Where it is noted that there was a delivery, and in which ledger. Default: nowhere.
-    :param copy: Where receipts are written for people to read besides. Default: nowhere.
-    :param unsent: Where it is written who was not sent to. Default: nowhere.
+    :param ledger: Where receipts are kept. Default: in memory, for this try only.
+    :param this_try: This run of the task's code. Default: the first try.
+    :param mark: The mark that says in which ledger the delivery was opened. Default: none.
+    :param copy: A file with a copy of the receipts. Default: none.
+    :param unsent: A file with the recipients that were not sent to. Default: none.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class Delivery:
         options: DeliveryOptions,
         log: Logger,
         ledger: Ledger | None = None,
-        attempt: Attempt | None = None,
+        this_try: Try | None = None,
         mark: OpenedMark | None = None,
         copy: ReceiptsFile | None = None,
         unsent: UnsentFile | None = None,
@@ -130,12 +131,12 @@ class Delivery:
         self._hook = hook
         self._endpoint = endpoint
         self._options = options
-        # Where a repeat does no harm, nothing has to be held back for a person to decide.
+        # If a repeat does no harm, no batch must be held until a person decides.
         self._on_uncertain: OnUncertain = (
             options.on_uncertain if endpoint.repeat is Repeat.DUPLICATES else "resend"
         )
         self._log = log
-        self._attempt = attempt or Attempt()
+        self._this_try = this_try or Try()
         self._mark = mark
         self._copy = copy
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
@@ -159,14 +160,14 @@ class Delivery:
     def may_be_retried(self) -> bool:
         """Whether a further try can send more, and nothing twice."""
         if not self.ledger.durable:
-            return False  # The next try could not tell whether this one has sent anything.
+            return False  # The next try could not know whether this one has sent anything.
         if self._engine is not None and self._engine.given_up is not None:
             return False  # A retry would meet the same refusals.
         return bool(self.report.failed) or not (self.report.rejected or self.report.uncertain)
 
     @property
     def minor_errors(self) -> int:
-        """Number of errors that Braze noted beside requests which it accepted."""
+        """Number of errors that Braze reported for requests that it accepted."""
         return 0 if self._engine is None else self._engine.minor_errors
 
     @property
@@ -176,38 +177,38 @@ class Delivery:
 
     @property
     def resume_in(self) -> float | None:
-        """Seconds after which to go on, when the delivery paused for the rate limit."""
+        """Seconds after which to go on; None if the delivery has not paused for the rate limit."""
         return None if self._sender is None else self._sender.resume_in
 
     def close(self) -> None:
-        """Let go of what the records need."""
+        """Close the ledger and the mark."""
         self.ledger.close()
         if self._mark is not None:
             self._mark.close()
 
     def stop(self) -> None:
-        """Admit nothing more; what is under way is waited for. May be called from a signal handler."""
+        """Start no more requests, and wait for those under way. May be called from a signal handler."""
         self._stop.request()
 
     def begin(self) -> None:
         """
-        Open the ledger, before anything else that may fail: a later try must find that there was this one.
+        Open the ledger. This comes before any step that may fail, so that a later try knows of this one.
 
-        :raises LedgerGoneError: If what an earlier try has sent can't be known; nothing was sent.
-        :raises LedgerLostError: If a later try of the task instance has opened it before.
+        :raises LedgerGoneError: If it is not known what an earlier try has sent; nothing was sent.
+        :raises LedgerLostError: If a later try of the task instance has opened it already.
         """
         if self._opened or self._options.dry_run:
             return
-        attempt, ledger = self._attempt, self.ledger
+        this_try, ledger = self._this_try, self.ledger
         trace = Trace()
         if self._mark is not None:
-            is_complete = self._mark.outlasts_clears or not attempt.was_cleared
+            is_complete = self._mark.outlasts_clears or not this_try.was_cleared
             trace = Trace(self._mark.read(), is_complete)
 
         def opening(head: Head | None) -> Opening:
             return decide(
                 head,
-                attempt=attempt,
+                this_try=this_try,
                 resend=self._options.resend,
                 ledger=ledger.identity,
                 durable=ledger.durable,
@@ -216,33 +217,34 @@ class Delivery:
 
         self._head = ledger.open(opening)
         self._opened = True
-        # After the record: a mark without one stands for a record that was lost.
+        # The mark comes after the record: a mark without a record means that the record was lost.
         if self._mark is not None and trace.ledger != ledger.identity:
             self._mark.write(ledger.identity)
         if self._copy is not None and self._head is not None:
-            # A kill may have lost lines of what the ledger has noted.
+            # A kill may have lost lines that the ledger has receipts for.
             self._copy.catch_up(ledger.receipts())
         if ledger.durable:
             self._log.info("Ledger: %s", ledger)
         else:
             self._log.warning("Ledger: %s. ledger_conn_id makes retries possible", ledger)
         if self._head is None and self._options.resend:
-            self._log.warning("resend=%r: starting over with everybody", self._options.resend)
+            self._log.warning("resend=%r: starting over with all recipients", self._options.resend)
 
     def run(self, fields: Mapping[str, Any], source: RecipientSource | None) -> DeliveryReport:
         """
         Prepare, then deliver.
 
-        :param fields: The request's fields but the recipients.
-        :param source: The recipients; None for a request to a segment, an audience or everybody.
-        :return: The report, if everybody was sent to, now or by an earlier try, or the delivery paused.
+        :param fields: The request's fields without the recipients.
+        :param source: The recipients; None for a broadcast.
+        :return: The report, if all recipients were sent to, now or by an earlier try, or if the delivery has
+            paused.
         :raises BrazeValidationError: For bad input; nothing was sent.
-        :raises LedgerGoneError: If what an earlier try has sent can't be known; nothing was sent.
-        :raises SourceChangedError: If people, campaign or audience are not those of an earlier try; nothing
-            was sent.
+        :raises LedgerGoneError: If it is not known what an earlier try has sent; nothing was sent.
+        :raises SourceChangedError: If the recipients, the campaign or the audience are not those of an
+            earlier try; nothing was sent.
         :raises BrazeConfigurationError: If Braze refused the API key, its permission or the endpoint.
         :raises LedgerLostError: If another copy of the task instance has taken over.
-        :raises DeliveryError: If somebody was not sent to, or may not have been; the rest was.
+        :raises DeliveryError: If some recipients were not sent to, or may not have been; the others were.
         """
         self.begin()
         self._log_where(fields, source)
@@ -282,15 +284,15 @@ class Delivery:
 
     def ids(self, limit: int) -> dict[str, tuple[list[str], int]]:
         """
-        List Braze's ids of what it accepted, in the order of the batches.
+        List the ids that Braze gave for accepted batches, in the order of the batches.
 
         :param limit: Number of ids of each kind to list at most.
-        :return: For each kind of id the first ones, and how many there are in all: for ``dispatch_id``
-            always, for ``schedule_id`` and ``send_id`` where there are any.
+        :return: For each kind of id, the first ids and the number of all ids. ``dispatch_id`` is always
+            there, ``schedule_id`` and ``send_id`` only if there are such ids.
         :raises BrazeError: If the ledger can't be used any more.
         """
         if not self._is_ledger_usable:
-            raise BrazeError("the ledger can't be used, and only it knows Braze's ids")
+            raise BrazeError("Braze's ids are not known, because the ledger can't be used")
         first: dict[str, list[str]] = {"dispatch_id": []}
         total: Counter[str] = Counter()
         for receipt in self.ledger.receipts() if self._opened else ():
@@ -338,10 +340,10 @@ class Delivery:
         try:
             engine.run(planned)
         except Exception:
-            # The ledger can't be used, or is another copy's: it is asked nothing more.
+            # The ledger can't be used, or another copy owns it: do not use it any more.
             self._is_ledger_usable = False
             raise
-        except BaseException:  # An interruption, with every outcome in the ledger.
+        except BaseException:  # An interruption. Every outcome is in the ledger.
             if self._unsent.is_wanted:
                 self._unsent.write(self.report, spool, batches, first=first)
             raise
@@ -350,7 +352,7 @@ class Delivery:
         self._log.info("%s", self.report)
         if engine.minor_errors:
             self._log.warning(
-                "Braze accepted requests with %s minor errors: what they name was dropped",
+                "Braze accepted requests with %s minor errors: it dropped the parts that they name",
                 engine.minor_errors,
             )
         if self.resume_in is None or engine.fatal is not None:
@@ -364,17 +366,19 @@ class Delivery:
         return self._head is not None and self._head.finished
 
     def _check_empty(self, source: RecipientSource) -> None:
-        """Check that a source which names nobody is what the user expects."""
+        """Raise an error if the user does not expect a source without recipients."""
         if next(self.ledger.receipts(), None) is not None:
             if self._options.on_source_change == "fail" or not self._is_finished:
-                raise SourceChangedError(f"{source} names nobody now, and did at an earlier try")
+                raise SourceChangedError(f"{source} names no recipients now, but did at an earlier try")
         elif self._options.on_empty != "succeed":
-            raise NobodyError(f"{source} names nobody, and on_empty is {self._options.on_empty!r}")
+            raise NoRecipientsError(
+                f"{source} names no recipients, and on_empty is {self._options.on_empty!r}"
+            )
         else:
-            self._log.warning("%s names nobody: nothing is sent, and the task succeeds", source)
+            self._log.warning("%s names no recipients: nothing is sent, and the task succeeds", source)
 
     def _past(self, batches: Callable[[], Iterator[Batch]], recipients: int | None) -> Past:
-        """Check that this is the delivery that is on record, and say in figures where it is not."""
+        """Check that this is the delivery on record. If it is not, the error says the figures."""
         try:
             past = verify(batches(), self.ledger.receipts(), finished=self._is_finished)
         except SourceChangedError as error:
@@ -382,25 +386,23 @@ class Delivery:
                 error.add_figures(recipients, *tally(self.ledger.receipts())[0])
             raise
         if not any(past) and not self._options.resend:
-            check_other_places(self.ledger, self._attempt, next(batches(), None))
+            check_other_map_indexes(self.ledger, self._this_try, next(batches(), None))
         return past
 
     def _rest(self, envelope: Envelope, spool: Spool) -> tuple[Past, Iterator[Planned], int]:
-        """Leave what is on record as it is, and plan for whoever is in none of it."""
+        """Leave the batches on record as they are, and plan for all other recipients."""
         before = len(spool)
         past, planned, first = plan_rest(self.ledger, envelope, spool, self._on_uncertain)
         self._log.warning(
-            "The source has changed: %s of its recipients are on record as sent or in doubt, %s are sent to "
-            "now",
+            "The source has changed: %s of its recipients are on record as sent or in doubt, %s others are "
+            "sent to now",
             f"{before - len(spool):,}",
             f"{len(spool):,}",
         )
         return past, planned, first
 
     def _end_as_finished(self) -> DeliveryReport:
-        self._log.info(
-            "An earlier try has sent everything: nothing is sent again. resend=True would start over"
-        )
+        self._log.info("Nothing is sent: an earlier try has sent everything. resend=True would start over")
         self.report = DeliveryReport.of_finished(self._head.report or {} if self._head else {})
         return self.report
 
@@ -409,7 +411,7 @@ class Delivery:
         self.report.duplicates_dropped = prepared.duplicates
 
     def _budget(self, *, is_broadcast: bool) -> tuple[Bucket, float]:
-        """Tell which rate limit holds, and what part of it this task may use."""
+        """Return the rate limit of the request, and the share of it that this task may use."""
         connection, options = self._hook.connection, self._options
         bucket = connection.bucket(self._endpoint.bucket_of(broadcast=is_broadcast))
         return bucket, connection.share(options.pool, options.pool_slots, bucket.name)
@@ -447,10 +449,10 @@ class Delivery:
 
     def _paces_of_broadcasts(self, fields: Mapping[str, Any], recipients: int | None) -> dict[int, float]:
         """
-        Tell the pace of named recipients beside an audience or a segment, by the limits a 429 may name.
+        Return the paces for recipients with an audience or a segment, by the limit that a 429 may name.
 
-        Braze's pages disagree on whether these requests are broadcasts. If they are, all of them are to one
-        audience.
+        Braze's pages disagree on whether requests with both are broadcasts. If they are, all of them go to
+        one audience.
         """
         is_narrowed = "audience" in fields or "segment_id" in fields
         if recipients is None or not is_narrowed or self._endpoint.broadcast_bucket is None:
@@ -472,13 +474,13 @@ class Delivery:
             raise fatal
         message = describe(engine, durable=self.ledger.durable, stopped=self._stop.requested, where=where)
         retry_in = None if self._sender is None else self._sender.closed_for or None
-        # What Braze said is in the text already. Anything else keeps its traceback.
+        # Braze's own message is in the text already. Any other error keeps its traceback.
         cause = None if isinstance(fatal, BrazeError) else fatal
         raise DeliveryError(message, report, retry_in) from cause
 
     def _log_unknown(self, names: Sequence[str]) -> None:
         if names:
-            self._log.warning("Not known to this package, and sent as they are: %s", ", ".join(names))
+            self._log.warning("Fields unknown to this package are sent as they are: %s", ", ".join(names))
 
     def _log_prepared(self, source: RecipientSource, prepared: Prepared) -> None:
         self._log.info(

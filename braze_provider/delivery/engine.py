@@ -215,7 +215,7 @@ class Engine:
         claims = [
             Claim(
                 item.batch.index,
-                item.batch.people,
+                item.batch.recipients,
                 item.batch.fingerprint,
                 again=item.again,
                 who=item.batch.who,
@@ -369,7 +369,7 @@ def _receipt(settled: Settled, state: State) -> Receipt:
     error, answer = settled.error, settled.answer
     return Receipt(
         index=settled.batch.index,
-        recipients=settled.batch.people,
+        recipients=settled.batch.recipients,
         fingerprint=settled.batch.fingerprint,
         state=state,
         at=_now(),

@@ -1,4 +1,4 @@
-"""Say in short lines what became of a delivery that did not reach everybody, and what to do."""
+"""Describe in short lines how a delivery failed, and what to do."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ WIDTH = 118
 
 class DeliveryError(BrazeError):
     """
-    A delivery that did not reach everybody it was meant for.
+    The delivery did not send to all of its recipients.
 
-    :param message: What happened, with figures and first reasons.
+    :param message: What happened, with figures and the first reasons.
     :param report: The delivery's report.
-    :param retry_in: Seconds after which a retry can do better, where that is known.
+    :param retry_in: Seconds after which a retry may succeed. Default: not known.
     """
 
     def __init__(self, message: str, report: DeliveryReport, retry_in: float | None = None) -> None:
@@ -30,12 +30,12 @@ class DeliveryError(BrazeError):
 
 def describe(engine: Engine, *, durable: bool, stopped: bool, where: str | None = None) -> str:
     """
-    Tell what happened, with the failure itself in the first line.
+    Describe what happened, with the failure itself in the first line.
 
-    :param engine: What has delivered.
+    :param engine: The engine that has delivered.
     :param durable: Whether a later try finds the receipts again.
     :param stopped: Whether the task was told to stop.
-    :param where: Where a person finds who they are. Default: nowhere.
+    :param where: A sentence that says where these recipients are listed. Default: none.
     """
     return "\n".join(
         line
@@ -49,25 +49,25 @@ def _texts(engine: Engine, *, durable: bool, stopped: bool, where: str | None) -
     yield _headline(report)
     yield str(report)
     if engine.given_up is not None:
-        yield f"{engine.given_up}: nothing more was sent. Mend the cause, then clear the task."
+        yield f"{engine.given_up}: nothing more was sent. Correct the cause, then clear the task."
     elif stopped and fatal is None:
         yield "The task was stopped before the end."
     if fatal is not None and not isinstance(fatal, BrazeError):
-        yield f"{type(fatal).__name__} stopped it before the end."
+        yield f"The delivery was stopped before the end by {type(fatal).__name__}."
     if where:
         yield where
     if report.uncertain:
-        yield "Braze may have accepted what is in doubt: it is held and not sent again."
+        yield "In doubt means that Braze may have accepted the batch: it is held and not sent again."
     if report.uncertain and durable:
         yield (
-            "To settle it, look the people up in Braze's Message Activity Log. Then clear the task with "
-            "on_uncertain='accept' to take them for sent, or with 'resend' to send to them again."
+            "To settle it, look up the recipients in Braze's Message Activity Log. Then clear the task with "
+            "on_uncertain='accept' to count them as sent, or with 'resend' to send to them again."
         )
     if report.failed and durable:
-        yield "A retry, or clearing the task, sends what was not sent."
+        yield "A retry, or clearing the task, sends to the recipients that were not sent to."
     if not durable:
         yield (
-            "Without a ledger there is no retry, and clearing the task sends to everybody again: "
+            "Without a ledger there is no retry, and clearing the task sends to all recipients again: "
             "ledger_conn_id makes retries possible."
         )
     if reasons := list(engine.refusals.told()):
@@ -86,4 +86,4 @@ def _headline(report: DeliveryReport) -> str:
         )
         if number
     ]
-    return ", ".join(parts) or "The delivery did not come to its end"
+    return ", ".join(parts) or "The delivery did not reach its end"

@@ -1,4 +1,4 @@
-"""How long a copy of a task may take itself for the owner of its delivery without asking the ledger."""
+"""How long a copy of a task may rely on the ledger's last confirmation that it owns the delivery."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.stop import StopSignal
 
 LEASE_SECONDS = 5.0
-"""Far below the time after which Airflow starts another copy of a task that it has not heard of."""
+"""Far below the time after which Airflow starts another copy of a task whose heartbeats have stopped."""
 LOOK_SECONDS = 0.02
 RENEWAL_SECONDS = 0.5
-"""How long before it runs out a new confirmation should be there."""
+"""A new confirmation should come so many seconds before the lease runs out."""
 MAX_LATE = 3
 
 
 class LedgerTooSlowError(BrazeError):
-    """The ledger's confirmations come later than they are good for, so that nothing can be sent."""
+    """The ledger's confirmations have run out by the time they come, so nothing can be sent."""
 
 
 class Lease:
     """
-    What the ledger has confirmed lately: that nobody else delivers for this task instance.
+    The ledger's last confirmation that no other copy delivers for this task instance.
 
-    A machine that slept, or was cut off, wakes up with batches in its queue that it had claimed before, and
-    Airflow may have started another copy of the task since. So no request is made on a confirmation that is
-    older than a few seconds: whoever is about to make one asks for a new one and waits.
+    A machine that slept or was cut off may wake up with claimed batches in its queue, while Airflow has
+    started another copy of the task. So no request is made if the last confirmation is older than a few
+    seconds: the thread that wants to make the request asks for a new confirmation and waits.
 
-    The thread that keeps the ledger confirms, the threads that send ask.
+    The thread that keeps the ledger confirms; the threads that send ask.
 
-    :param clock: The time in seconds; for tests. The wall clock, since the monotonic one stands still while a
-        virtual machine does. Where it is set back, the lease has run out.
+    :param clock: The time in seconds; for tests. The default is the wall clock, because the monotonic clock
+        stops while a virtual machine sleeps. If the wall clock is set back, the lease has run out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._confirmed = -math.inf
         self.is_wanted = False
-        """Whether somebody waits for a confirmation."""
+        """Whether a thread waits for a confirmation."""
         self.took = 0.0
         """Seconds that the last confirmation took."""
         self.late = 0
         """How many confirmations in a row were too old when they came."""
 
     def now(self) -> float:
-        """Tell the time, to be noted before the ledger is asked: its answer may be old when it comes."""
+        """Tell the time. Note it before the ledger is asked: its answer may be old when it comes."""
         return self._clock()
 
     def confirm(self, asked_at: float) -> None:
         """
-        Note that the ledger named this copy the owner.
+        Note that the ledger has confirmed this copy as the owner.
 
-        :param asked_at: What :meth:`now` was before it was asked.
+        :param asked_at: The time by :meth:`now` before the ledger was asked.
         """
         self._confirmed = asked_at
         self.took = self._clock() - asked_at
@@ -67,13 +67,13 @@ class Lease:
 
     @property
     def runs_out(self) -> bool:
-        """Whether a confirmation that is asked for now comes just in time, as long as the last one took."""
+        """Whether a new confirmation would come just in time if it takes as long as the last one."""
         age = self._clock() - self._confirmed
         return not 0 <= age + self.took + RENEWAL_SECONDS <= LEASE_SECONDS
 
     @property
     def is_too_slow(self) -> bool:
-        """Whether somebody waits for a confirmation, and the last ones all came too late."""
+        """Whether a thread waits for a confirmation, and the last ones all came too late."""
         return self.is_wanted and self.late >= MAX_LATE
 
     def wait(self, stop: StopSignal) -> bool:

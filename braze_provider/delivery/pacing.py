@@ -1,4 +1,4 @@
-"""How fast requests may go: a share of Braze's limit, spread evenly, and slower when others use it too."""
+"""Set the pace of requests: a share of Braze's limit, spread evenly, and slower when others use it too."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from types import MappingProxyType
 from braze_provider.api.limits import RateLimitState
 
 BURST_SECONDS = 1.0
-"""How much of a pause is caught up with."""
+"""After a pause, requests catch up for at most so many seconds of it."""
 BURST_SPEED = 1.5
-"""How many times faster than the pace that is done."""
+"""To catch up, requests go so many times faster than the pace."""
 MAX_WAIT = 3_600.0
 MIN_WAIT = 0.05
 DEFAULT_WAIT = 5.0
 MAX_CLOCK_ERROR = 2.0
 LOOK_BACK = 30.0
-"""Over how many seconds, up to twice that, the use by others is measured."""
+"""The use by others is measured over so many seconds, and at most over twice as many."""
 MIN_LOOK = 0.2
 MIN_PART = 0.25
-"""What is taken at least of the share of what is left, however much others are expected to use."""
+"""Part of its share of the remaining requests that a task uses, even if others are expected to use more."""
 _EPOCH = 1e9
 _NEVER = (-math.inf, -1, 0)
 
@@ -33,20 +33,21 @@ class Pacer:
     """
     Spreads requests evenly over the window of a rate limit. Threads share one.
 
-    Braze's headers rule over the configured figures: the share of what they say is left, less what others
-    will use of it and what is under way and not counted there yet, is spread over the time that is left. So
-    other pipelines' use of the workspace slows this one down before a 429 does, and what they leave is used
-    as far as the share goes.
+    Braze's headers override the configured figures. They say how many requests are left in the window. The
+    pacer subtracts the requests that others will make, takes its share of the rest, and subtracts its own
+    requests that are under way and not counted yet. It spreads the result over the time that is left. So it
+    slows down when other pipelines use the workspace, before a 429 does, and it uses what they leave, up to
+    its share.
 
-    Every request that was admitted has to be observed, whatever became of it.
+    Every request that was admitted must be observed, whatever its outcome.
 
-    :param limit: Requests in each window that the workspace may make.
+    :param limit: Requests that the workspace may make in each window.
     :param window: Length of the window in seconds.
-    :param share: The part of the workspace's limit that this is, above 0 and up to 1. Default 1.
-    :param after_refusal: Requests a second from a 429 on, by the ``X-RateLimit-Limit`` that the 429 names.
-        Default: a 429 changes the pace of its window alone.
+    :param share: The part of the workspace's limit that this task may use, above 0 and up to 1. Default 1.
+    :param after_refusal: Requests a second after a 429, by the ``X-RateLimit-Limit`` that the 429 names.
+        Default: a 429 changes the pace of its own window only.
     :param clock: Monotonic clock in seconds; for tests.
-    :param wall_clock: Epoch clock in seconds, used only where an answer bears no date; for tests.
+    :param wall_clock: Epoch clock in seconds, used only if an answer has no date; for tests.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Pacer:
 
     @property
     def wait(self) -> float:
-        """Seconds until the next request is admitted; 0 if it is now."""
+        """Seconds until the next request is admitted; 0 if it is admitted now."""
         with self._lock:
             return self._wait(self._now())
 
@@ -94,13 +95,13 @@ class Pacer:
             wait = self._wait(now)
             if wait > seconds:
                 return 0
-            # What a pause left to catch up with is left out, and so is a window that begins meanwhile.
+            # This ignores catching up after a pause, and a new window that begins meanwhile.
             pace = min(self._full_rate, self._fastest(now)) if self._left >= 1 else self._full_rate
             return 1 + int((seconds - wait) * pace)
 
     @property
     def closed_for(self) -> float:
-        """Seconds until requests are admitted again, after the limit was used up; 0 if they are."""
+        """Seconds until requests are admitted again after the limit was used up; 0 if they are admitted."""
         with self._lock:
             return self._closed_for(self._now())
 
@@ -108,8 +109,8 @@ class Pacer:
         """
         Take the next free moment for a request.
 
-        :return: Seconds to wait until it; 0 to go now. After a wait it is to be asked again, since the
-            answers of others may have changed the pace: a moment is taken only when 0 is returned.
+        :return: Seconds to wait; 0 to go now. A moment is taken only if 0 is returned. After a wait, call
+            this again: other answers may have changed the pace.
         """
         with self._lock:
             now = self._now()
@@ -123,10 +124,10 @@ class Pacer:
 
     def observe(self, state: RateLimitState, *, refused: bool = False) -> None:
         """
-        Follow what an answer says of the limit.
+        Adapt the pace to the rate-limit headers of an answer.
 
-        :param state: The answer's rate-limit headers; nothing, where there was no answer.
-        :param refused: Whether it was a 429, after which nobody goes on before the window's end.
+        :param state: The answer's rate-limit headers; empty if there was no answer.
+        :param refused: Whether it was a 429: then no request goes before the window's end.
         """
         with self._lock:
             now = self._now()
@@ -142,19 +143,18 @@ class Pacer:
                 if seconds is not None:
                     self._window_ends = self._closed_until
             elif state.remaining is not None and seconds:
-                # Else it is of an edge server, which knows nothing of the limit, or of a window that is over.
-                # Resets are whole seconds, rounded up: the earliest is the nearest to the truth.
+                # Other answers come from an edge server, which does not know the limit, or from a window that
+                # is over. Resets are whole seconds, rounded up: the earliest one is nearest to the truth.
                 self._window_ends = min(self._window_ends, now + seconds)
                 others = self._use_by_others(now, state.remaining) * (self._window_ends - now)
                 free = max(state.remaining - others, state.remaining * MIN_PART)
                 self._left = free * self._share - self._under_way
 
     def _now(self) -> float:
-        """Tell the time, and leave the window behind that is over by then."""
+        """Tell the time, and forget the window if it is over."""
         now = self._clock()
         if now >= self._window_ends:
-            # What the answers said was left of it says nothing of the next one, which has nothing to catch up
-            # with either.
+            # Its remaining requests do not count in the next window, and there is nothing to catch up with.
             self._due = max(self._due, self._window_ends)
             self._left = self._window_ends = math.inf
             self._long_ago = self._lately = _NEVER
@@ -173,7 +173,7 @@ class Pacer:
         return self._window_ends - now if self._left < 1 else 0.0
 
     def _fastest(self, now: float) -> float:
-        """Tell how close upon the last request the next one may follow, in requests a second."""
+        """Tell how fast the next request may follow the last one, in requests a second."""
         fastest = self._full_rate * BURST_SPEED
         if self._window_ends < math.inf:
             fastest = min(fastest, self._left / (self._window_ends - now))
@@ -181,9 +181,10 @@ class Pacer:
 
     def _use_by_others(self, now: float, remaining: int) -> float:
         """
-        Tell how many requests a second others make, who know nothing of the shares.
+        Tell how many requests a second come from clients that do not use the shares.
 
-        Those that have the other shares are taken to make as many requests as this task, each for its share.
+        The tasks with the other shares are assumed to be as busy as this one: each makes as many requests as
+        this task, in proportion to its share.
         """
         here = (now, remaining, self._answered)
         if remaining > self._long_ago[1]:
@@ -203,7 +204,7 @@ class Pacer:
             return None
         if state.reset < _EPOCH:
             return min(state.reset, MAX_WAIT)
-        # Braze's reset is read by Braze's clock: this machine's may be minutes off.
+        # Compare Braze's reset with Braze's clock: this machine's clock may be minutes off.
         return min(max(state.reset - self._braze_time(state, now), 0.0), MAX_WAIT)
 
     def _braze_time(self, state: RateLimitState, now: float) -> float:
@@ -212,8 +213,8 @@ class Pacer:
                 ahead = _epoch(state.date) - now
             except (ValueError, OverflowError):
                 return self._wall_clock()
-            # Dates are whole seconds, rounded down, and take a while to get here: of those that can be one
-            # clock's, the one furthest ahead is the nearest to the truth.
+            # Dates are whole seconds, rounded down, and arrive late. So of all dates that fit one clock, the
+            # one furthest ahead is nearest to the truth.
             if not ahead <= self._ahead <= ahead + MAX_CLOCK_ERROR:
                 self._ahead = ahead
             return now + self._ahead
@@ -222,5 +223,5 @@ class Pacer:
 
 @lru_cache(maxsize=4)
 def _epoch(date: str) -> float:
-    """Read a date as HTTP has it; all answers of a second bear the same one."""
+    """Read an HTTP date. It is cached, because all answers within a second have the same date."""
     return parsedate_to_datetime(date).timestamp()

@@ -1,4 +1,4 @@
-"""A dry run: say what a delivery would do, and ask Braze whether key and campaign are good."""
+"""A dry run: say what a delivery would do, and ask Braze whether the API key and the campaign are good."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def rehearse(
     log: Logger,
 ) -> None:
     """
-    Do everything but the sending.
+    Do everything except send.
 
     :param hook: Reads from Braze; nothing is sent.
     :param endpoint: Where the requests would go.
-    :param envelope: What all requests share.
+    :param envelope: The part of the requests that all of them share.
     :param batches: The batches that would be sent.
-    :param report: How many recipients there are.
+    :param report: The report, with the number of recipients.
     :param rate: Requests a second that the rate limit leaves.
     :param log: The task's log.
-    :raises BrazeError: If Braze does not know the API key, or the campaign would reach nobody.
+    :raises BrazeError: If Braze does not know the API key, or the campaign would send to no recipient.
     """
     first = next(batches, None)
     if first is None:
-        log.info("Dry run: there is nobody to send to")
+        log.info("Dry run: there are no recipients")
     else:
         log.info("Dry run: the first request would be %s %s", endpoint, _example(envelope, first))
     is_good, said = hook.test_connection()
@@ -52,7 +52,7 @@ def rehearse(
     requests = sum(1 for _ in batches) + (first is not None)
     whom = "a broadcast" if report.recipients is None else counted(report.recipients, "recipient")
     log.info(
-        "Dry run: %s in %s, which take %.0f s at least by the rate limit",
+        "Dry run: %s in %s, which take at least %.0f s by the rate limit",
         whom,
         counted(requests, "request"),
         requests / rate,
@@ -63,7 +63,7 @@ def _example(envelope: Envelope, batch: Batch) -> str:
     body = json.loads(envelope.body(batch))
     for name in envelope.endpoint.arrays:
         if name in body:
-            body[name] = f"<{len(body[name])} people>"
+            body[name] = f"<{counted(len(body[name]), 'recipient')}>"
     return json.dumps(body, indent=2)
 
 

@@ -1,4 +1,4 @@
-"""What a delivery came to, as a person and an XCom want it."""
+"""The figures of a delivery, for the log and for XCom."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any
 @dataclass
 class DeliveryReport:
     """
-    The figures of a delivery. All but ``requests`` and ``invalid`` count people, and they add up:
-    ``recipients = sent + rejected + uncertain + failed + already_sent``.
+    The figures of a delivery. They count recipients, and they add up:
+    ``recipients = sent + rejected + uncertain + failed + already_sent``. Only ``requests``, ``invalid`` and
+    ``duplicates_dropped`` count other things.
 
-    A broadcast is one request to people whom only Braze knows: its ``recipients`` is None and the outcomes
-    count that request.
+    In a broadcast only Braze knows the recipients: ``recipients`` is None, and the outcomes count the one
+    request.
 
     :param recipients: Distinct valid recipients of the source.
     :param requests: Requests made to Braze in this try, repeats included.
-    :param sent: Accepted by Braze.
-    :param rejected: Refused by Braze, or accepted without reaching anybody.
-    :param uncertain: Braze may have accepted them: held back, not sent again.
-    :param failed: Not sent.
-    :param invalid: Rows of the source that are no recipients.
-    :param duplicates_dropped: Rows of people who had been there before.
-    :param already_sent: Sent by an earlier try.
+    :param sent: Recipients that Braze accepted.
+    :param rejected: Recipients that Braze refused, or accepted without sending a message.
+    :param uncertain: Recipients that Braze may have accepted: they are held, and not sent to again.
+    :param failed: Recipients that were not sent to.
+    :param invalid: Rows of the source that name no valid recipient.
+    :param duplicates_dropped: Rows that repeat the recipient of an earlier row.
+    :param already_sent: Recipients that an earlier try has sent to.
     :param started_at: When the first request could be made, ISO 8601 in UTC.
-    :param finished_at: When the last answer was there, ISO 8601 in UTC.
+    :param finished_at: When the last answer had come, ISO 8601 in UTC.
     """
 
     recipients: int | None = 0
@@ -44,16 +45,16 @@ class DeliveryReport:
     @classmethod
     def of_finished(cls, report: Mapping[str, Any]) -> DeliveryReport:
         """
-        Report on a delivery that an earlier try had finished: everybody has been sent to already.
+        Make the report of a delivery that an earlier try has finished: all its recipients are already sent.
 
-        :param report: The report of that try, as a dict. Another release may have made it: what it lacks has
-            its default, and what this release does not know is left out.
+        :param report: The report of that try, as a dict. Another release may have made it: figures that it
+            lacks get their defaults, and figures that this release does not know are left out.
         """
         was = cls(**{one.name: report[one.name] for one in fields(cls) if one.name in report})
         return replace(was, requests=0, sent=0, already_sent=was.sent + was.already_sent)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as the plain dict that goes to XCom."""
+        """Give the report as a plain dict for XCom."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -68,9 +69,9 @@ class DeliveryReport:
 
 def counted(number: int, noun: str) -> str:
     """
-    Say how many there are: ``1 recipient``, ``2,000 recipients``.
+    Write a number with its noun: ``1 recipient``, ``2,000 recipients``.
 
-    :param number: How many.
-    :param noun: What one of them is called.
+    :param number: The number.
+    :param noun: The noun in the singular.
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

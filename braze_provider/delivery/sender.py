@@ -1,4 +1,4 @@
-"""One batch, attempt by attempt, until it has an outcome."""
+"""Send a batch, attempt by attempt, until it has an outcome."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ MAX_ATTEMPTS = 6
 FIRST_BACKOFF = 1.0
 MAX_BACKOFF = 60.0
 MAX_WITHHELD = 10
-"""How often a batch may come too late for the ledger's confirmation, which is no attempt."""
+"""How often a batch may be withheld because the ledger's confirmation has run out. This is no attempt."""
 
 
 @dataclass(frozen=True)
 class Settled:
     """
-    What became of a batch.
+    A batch with its outcome.
 
     :param batch: The batch.
     :param outcome: Its outcome.
     :param answer: Braze's answer, if it accepted the batch.
-    :param error: The last error, if there was one; None also when the batch was never attempted.
-    :param fatal: What makes going on with any batch pointless, or impossible.
-    :param withheld: Whether nothing was written because the ledger's confirmation was too old by then.
+    :param error: The last error; None if there was no error or no attempt.
+    :param fatal: An error because of which no further batch can or should be sent.
+    :param withheld: Whether the request was not written, because of a stop or an old confirmation.
     """
 
     batch: Batch
@@ -60,22 +60,23 @@ class Settled:
 
 
 class TimePassedError(BrazeError):
-    """The time for which messages were to be scheduled has passed. Nothing more is scheduled."""
+    """Nothing more is scheduled: the time for which messages should be scheduled has passed."""
 
 
 class Sender:
     """
-    Sends batches, each with a bounded number of attempts. Threads share one.
+    Sends batches, each with a limited number of attempts. All threads share one sender.
 
-    :param hook: Makes the requests; each thread gets a keep-alive session of its own.
+    :param hook: Makes the requests. Each thread gets its own keep-alive session.
     :param endpoint: Where the requests go.
-    :param envelope: What all requests share.
+    :param envelope: The part of the requests that all of them share.
     :param pacer: Admits requests at the pace that the rate limit leaves.
-    :param stop: Ends every wait; a batch that has not been attempted by then stays unsent.
-    :param on_uncertain: ``resend`` attempts again what Braze may have accepted; nothing else does.
+    :param stop: Ends every wait. A batch without an attempt by then stays unsent.
+    :param on_uncertain: ``resend`` makes another attempt if Braze may have accepted the batch; the other
+        values do not.
     :param max_slot_wait: Seconds to wait for the rate limit at most. A longer wait ends the delivery for now;
-        :attr:`resume_in` tells until when. Default: waits as long as it takes.
-    :param not_after: The moment after which no request is made any more. Default: none.
+        :attr:`resume_in` tells until when. Default: no limit.
+    :param not_after: The moment after which no more requests are made. Default: none.
     :param max_attempts: Requests made at most for one batch. Default 6.
     :param first_backoff: Seconds to wait at most before the second attempt, doubled for each further one.
         Default 1.
@@ -109,17 +110,17 @@ class Sender:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self.lease = Lease()
-        """Which has to be valid at each request."""
+        """The ledger's confirmation. It must be valid at each request."""
         self.requests = 0
         """Requests made, repeats included."""
         self.refused = 0
         """Requests that were over the rate limit."""
         self.turns = 0
-        """Batches that the rate limit has admitted and that wait for no further turn."""
+        """Batches that the rate limit has admitted and that do not wait for another turn."""
         self.busy_seconds = 0.0
-        """How long a turn keeps its thread busy, on average lately; 0 before the first one is over."""
+        """Seconds that a turn keeps its thread busy, on average lately; 0 before the first one is over."""
         self.resume_in: float | None = None
-        """Seconds after which to go on, when the rate limit is closed for longer than ``max_slot_wait``."""
+        """Seconds after which to go on, if the rate limit is closed for longer than ``max_slot_wait``."""
 
     @property
     def closed_for(self) -> float:
@@ -133,7 +134,7 @@ class Sender:
 
     def send(self, batch: Batch) -> Settled:
         """
-        Attempt a batch until it has an outcome, attempts are used up, or a stop is requested.
+        Send a batch: make attempts until it has an outcome, no attempts are left, or a stop is requested.
 
         :param batch: A claimed batch.
         """
@@ -155,13 +156,13 @@ class Sender:
             if not self._may_repeat(settled) or attempts == self._max_attempts:
                 self._note_turn(began)
                 break
-            # Full jitter: batches that failed together do not come back together. After a 429, the pacer
-            # makes everybody wait for the window's end besides.
+            # Full jitter, so that batches that failed together do not come back together. After a 429, the
+            # pacer also makes all threads wait for the window's end.
             longest = min(self._first_backoff * 2 ** (attempts - 1), MAX_BACKOFF)
             self._stop.wait(random.uniform(0, longest))  # noqa: S311 - no secret
             self._note_turn(began, again=True)
         if doubt is not None and settled.outcome is not Outcome.SENT:
-            # What an earlier attempt may have sent, a later one's failure does not take back.
+            # An earlier attempt may have sent it: the failure of a later attempt does not change that.
             return Settled(batch, Outcome.UNCERTAIN, error=doubt.error, fatal=settled.fatal)
         return settled
 
@@ -174,15 +175,17 @@ class Sender:
         return self._pacer.admits(seconds)
 
     def pause_if_closed(self) -> None:
-        """End the delivery for now if the rate limit is closed for longer than it is to wait."""
+        """End the delivery for now if the rate limit is closed for longer than ``max_slot_wait``."""
         if self._max_slot_wait is not None and (wait := self._pacer.wait) > self._max_slot_wait:
             self.resume_in = wait
             self._stop.request()
 
     def _admitted(self) -> bool:
-        # Who waits for a moment is one thread, and the others for their turn: else each moment woke them all.
+        # Only one thread waits for the pacer, and the others wait for this lock. Else the pacer would wake
+        # all of them each time.
         with self._turn:
-            # Who may not send takes no moment. What counts is asked right before the first byte.
+            # A thread that may not send must not take a request from the pacer. The check that counts is made
+            # right before the first byte.
             while not self._stop.requested and self.lease.wait(self._stop):
                 wait = self._pacer.reserve()
                 if not wait:
@@ -194,7 +197,7 @@ class Sender:
             return False
 
     def _note_turn(self, began: float, *, again: bool = False) -> None:
-        """Note that a turn is over, and whether the batch waits for another one."""
+        """Note that a turn is over, and whether the batch waits for another turn."""
         seconds = time.monotonic() - began
         with self._lock:
             self.turns -= again
@@ -206,7 +209,7 @@ class Sender:
         said, refused, withheld = RateLimitState(), False, False
 
         def may_be_written() -> bool:
-            # As late as can be: this thread, or all of the machine, may have slept through what came before.
+            # Check this as late as possible: this thread, or the whole machine, may have slept until now.
             nonlocal withheld
             withheld = self._stop.requested or not self.lease.is_valid
             return not withheld
@@ -227,9 +230,9 @@ class Sender:
             fatal = error if isinstance(error, BrazeConfigurationError) else None
             return Settled(batch, error.outcome, error=error, fatal=fatal)
         except BrazeError as error:
-            # The hook refused to make the request, such as for a connection that can't be used.
+            # The hook refused to make the request, for example because the connection can't be used.
             return Settled(batch, Outcome.NOT_SENT, fatal=error)
-        except BaseException as error:  # noqa: BLE001 - nobody expected it, so the worst is assumed
+        except BaseException as error:  # noqa: BLE001 - it is unexpected, so assume the worst
             return Settled(batch, Outcome.UNCERTAIN, error=_interrupted(batch, error), fatal=error)
         finally:
             self._pacer.observe(said, refused=refused)
@@ -238,7 +241,7 @@ class Sender:
     def _check_time(self) -> None:
         if self._not_after is not None and pendulum.now("UTC") > self._not_after:
             raise TimePassedError(
-                f"time: {self._not_after.isoformat()} has passed, so nothing more is scheduled"
+                f"time: nothing more is scheduled, because {self._not_after.isoformat()} has passed"
             )
 
     def _may_repeat(self, settled: Settled) -> bool:

@@ -1,4 +1,4 @@
-"""A request to stop, which a signal handler may make, and the error of a stop before the first send."""
+"""A request to stop, which a signal handler may make, and the error of a stop before the first request."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class StoppedError(BrazeError):
     """The task was stopped before its first request."""
 
     def __init__(self) -> None:
-        super().__init__("The task was stopped while it read its recipients; nothing was sent")
+        super().__init__("Nothing was sent: the task was stopped while it read its recipients")
 
 
 class StopSignal:
     """
     Tells every wait of a delivery to end.
 
-    A plain flag that waits look at, since Airflow runs ``on_kill`` inside a signal handler: an event's lock
-    might be held by the very thread that the handler interrupts.
+    It is a plain flag, and every wait looks at it. An event would not do: Airflow runs ``on_kill`` inside a
+    signal handler, and the handler may interrupt the very thread that holds the event's lock.
     """
 
     def __init__(self) -> None:
@@ -33,9 +33,9 @@ class StopSignal:
 
     def wait(self, seconds: float) -> bool:
         """
-        Sleep, unless a stop is requested.
+        Sleep until the time is over or a stop is requested.
 
-        :param seconds: How long.
+        :param seconds: How long to sleep.
         :return: Whether a stop is requested.
         """
         until = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Who was not sent to, as JSON lines: for the next task or a person to take up."""
+"""Write the recipients that were not sent to as JSON lines, for the next task or a person."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from braze_provider.delivery.spool import Spool
 
 MAX_HELD_NAMED = 5
-NOT_REACHED = "the delivery ended before it came to this batch"
-NO_OUTCOME = "its outcome is not known: the try that was to send it was cut off"
+NOT_REACHED = "the delivery ended before it reached this batch"
+NO_OUTCOME = "its outcome is not known: the try that claimed it was cut off"
 
 log = logging.getLogger(__name__)
 
 
-class Left(NamedTuple):
+class UnsentBatch(NamedTuple):
     """
-    A batch that was not sent, as far as is known.
+    A batch that was not sent, or may not have been.
 
     :param batch: The batch.
-    :param state: In doubt, rejected or failed.
-    :param reason: Why.
+    :param state: Uncertain, rejected or failed.
+    :param reason: Why it was not sent.
     """
 
     batch: Batch
@@ -45,32 +45,32 @@ class Left(NamedTuple):
     reason: str
 
 
-def left(batches: Iterable[Batch], receipts: Iterator[Receipt]) -> Iterator[Left]:
+def unsent_batches(batches: Iterable[Batch], receipts: Iterator[Receipt]) -> Iterator[UnsentBatch]:
     """
-    Tell which batches are not sent, in the order of both.
+    Tell which batches are not sent, in order.
 
-    :param batches: The batches of this try.
-    :param receipts: The ledger's receipts.
+    :param batches: The batches of this try, in order.
+    :param receipts: The ledger's receipts, in order.
     """
     receipt = next(receipts, None)
     for batch in batches:
         while receipt is not None and receipt.index < batch.index:
             receipt = next(receipts, None)
-        # What reached nobody may have been about other people.
+        # A receipt of a batch that was not sent may be about other recipients.
         if receipt is None or (receipt.index, receipt.fingerprint) != (batch.index, batch.fingerprint):
-            yield Left(batch, State.FAILED, NOT_REACHED)
+            yield UnsentBatch(batch, State.FAILED, NOT_REACHED)
         elif receipt.state is not State.SENT:
             state = State.UNCERTAIN if receipt.state in IN_DOUBT else receipt.state
             reason = receipt.reason or (NO_OUTCOME if state is State.UNCERTAIN else NOT_REACHED)
-            yield Left(batch, state, reason.removeprefix(f"{batch}: "))
+            yield UnsentBatch(batch, state, reason.removeprefix(f"{batch}: "))
 
 
 class Unsent:
     """
-    Tells at the end of a try who was not sent to.
+    Lists the recipients that were not sent to, at the end of a try.
 
     :param ledger: The ledger of the delivery.
-    :param file: Where each of these people gets a line; None where that is not wanted.
+    :param file: The file with a line for each of these recipients; None if it is not wanted.
     """
 
     def __init__(self, ledger: Ledger, file: UnsentFile | None) -> None:
@@ -91,37 +91,37 @@ class Unsent:
         first: int = 0,
     ) -> str | None:
         """
-        Write who was not sent to, if it is wanted.
+        Write the file of recipients that were not sent to, if it is wanted.
 
         :param report: The figures of the try.
-        :param spool: The people; None for a broadcast.
+        :param spool: The recipients; None for a broadcast.
         :param batches: Cuts them into the batches of this try.
-        :param first: Index of the first of these batches; those before it are of another source.
-        :return: Where a person finds who they are, as a sentence; None if nowhere.
+        :param first: Index of the first of these batches. Earlier batches are of another source.
+        :return: A sentence that says where these recipients are listed; None if they are not listed.
         """
         if spool is None:
             return None
 
-        def unsent() -> Iterator[Left]:
+        def unsent() -> Iterator[UnsentBatch]:
             if report.rejected or report.uncertain or report.failed:
-                yield from left(batches(), self._ledger.receipts())
+                yield from unsent_batches(batches(), self._ledger.receipts())
 
         def of_another_source() -> set[int]:
             before = takewhile(lambda one: one.index < first, self._ledger.receipts())
             return {one.index for one in before if one.state in IN_DOUBT}
 
         if self._file is not None and self._file.rewrite(unsent(), spool.invalid(), kept=of_another_source):
-            return f"Who they are, with row, state and reason: {self._file}"
+            return f"These recipients, with row, state and reason, are in {self._file}"
         try:
             held = (one.batch for one in unsent() if one.state is State.UNCERTAIN)
             named = ", ".join(str(batch) for batch in islice(held, MAX_HELD_NAMED))
-        except Exception:  # noqa: BLE001 - it only says where to look
+        except Exception:  # noqa: BLE001 - the text is only a hint where to look
             return None
         return f"In doubt: {named}" if named else None
 
     def write_invalid(self, spool: Spool) -> None:
         """
-        Write which rows are no recipients, where nothing else can be said yet.
+        Write the invalid rows, if nothing else is known yet.
 
         :param spool: Holds the invalid rows.
         """
@@ -129,26 +129,25 @@ class Unsent:
             return
         try:
             is_on_record = next(self._ledger.receipts(), None) is not None
-        except Exception:  # noqa: BLE001 - what is to be raised are the invalid rows
+        except Exception:  # noqa: BLE001 - the caller raises an error about the invalid rows
             is_on_record = True
-        # What an earlier try wrote about its people counts for more than this.
+        # The lines of an earlier try about its recipients are worth more than these.
         if not is_on_record and next(spool.invalid(), None):
             self._file.rewrite((), spool.invalid())
 
 
 class UnsentFile:
     """
-    A file with a line for each person whom a delivery has not sent to, as far as is known.
+    A file with a line for each recipient that a delivery has not sent to, or may not have sent to.
 
-    A line is the recipient as Braze has it. One more key, which
-    :class:`~braze_provider.recipients.files.FileRecipients` leaves out, says which row it was, in which
-    batch, what became of it and why. People are in it in clear, on purpose; a local file is its owner's
-    alone.
+    A line is the recipient as Braze gets it, with one more key. The key says the row, the batch, the state
+    and the reason; :class:`~braze_provider.recipients.files.FileRecipients` leaves it out. The recipients'
+    data is in clear text on purpose. Only its owner can read a local file.
 
-    It is a copy only. A file that can't be written is a warning, and the delivery ends as it would have.
+    It is only a copy. If it can't be written, that is a warning, and the delivery ends as it would have.
 
-    :param path: Where the lines go.
-    :param key: The task instance, noted in each line. The file of another one is left as it is.
+    :param path: Where to write the lines.
+    :param key: The task instance, noted in each line. A file of another task instance is left as it is.
     """
 
     def __init__(self, path: ObjectStoragePath, key: DeliveryKey) -> None:
@@ -161,18 +160,18 @@ class UnsentFile:
 
     def rewrite(
         self,
-        batches: Iterable[Left],
+        batches: Iterable[UnsentBatch],
         invalid: Iterable[tuple[int, str, bytes | None]],
         *,
         kept: Callable[[], Collection[int]] = frozenset,
     ) -> bool:
         """
-        Write who is left, in place of what an earlier try wrote; remove the file if nobody is.
+        Replace the file of an earlier try. If there are no lines to write, remove it.
 
-        :param batches: Batches that were not sent. Read as they are written.
-        :param invalid: Rows that are no recipients: number, reason, and what the row holds.
-        :param kept: Gives the indexes of batches whose lines of an earlier try stay. Default: none.
-        :return: Whether the file is there and names all of them.
+        :param batches: Batches that were not sent. They are read while they are written.
+        :param invalid: Invalid rows: number, reason, and the row's content.
+        :param kept: Gives the indexes of batches whose lines from an earlier try stay. Default: none.
+        :return: Whether the file exists and names all of these recipients.
         """
         try:
             is_there = self._is_there()
@@ -187,21 +186,24 @@ class UnsentFile:
                 return True
             if is_there:
                 self._path.unlink()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the delivery ends as it would have
+        except Exception as error:  # noqa: BLE001 - no error here may change how the delivery ends
             log.warning(
-                "Who was not sent to can't be written to %s (%s: %s)", self, type(error).__name__, error
+                "The recipients that were not sent to can't be written to %s (%s: %s)",
+                self,
+                type(error).__name__,
+                error,
             )
         return False
 
     def _is_there(self) -> bool:
-        """Tell whether there is a file of an earlier try."""
+        """Tell whether an earlier try has left a file."""
         if not self._path.exists():
             return False
         with self._path.open("rb") as file:
             note = _note(file.readline())
         if {name: note.get(name) for name in self._key} != self._key:
             raise BrazeError(
-                "there is a file that is not of this task instance, and it is left as it is: name run_id and "
+                "a file of another task instance is there, and it is left as it is: use run_id and "
                 "ti.map_index in unsent_path"
             )
         return True
@@ -214,7 +216,7 @@ class UnsentFile:
                 if _note(line).get("batch", 0) - 1 in indexes:
                     yield line
 
-    def _of_batch(self, one: Left) -> Iterator[bytes]:
+    def _of_batch(self, one: UnsentBatch) -> Iterator[bytes]:
         batch, state, reason = one
         for row, body in zip(batch.numbers, batch.rows, strict=True):
             yield self._line(body, row, batch.index + 1, state.value, reason)
@@ -226,7 +228,7 @@ class UnsentFile:
 
     def _write(self, lines: Iterable[bytes]) -> None:
         if self._local is None:
-            # First to a local file without a name: a write that is cut off replaces nothing.
+            # Write to a local temporary file first: a write that is cut off must not replace the old file.
             with TemporaryFile() as file:
                 file.writelines(lines)
                 file.seek(0)
@@ -235,7 +237,7 @@ class UnsentFile:
             return
         self._local.parent.mkdir(parents=True, exist_ok=True)
         part = self._local.with_name(f".{self._local.name}.part")
-        part.unlink(missing_ok=True)  # Of a try that was killed, or somebody's who may read it.
+        part.unlink(missing_ok=True)  # A killed try has left it, or another user has made it to read it.
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -251,7 +253,7 @@ def _member(note: Mapping[str, Any]) -> bytes:
 
 
 def _note(line: bytes) -> dict[str, Any]:
-    """Read what a line says besides the recipient; nothing, if it is none of ours."""
+    """Read the note in a line, besides the recipient. It is empty if this class has not written the line."""
     try:
         note = json.loads(line)[UNSENT_KEY]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""``python -m braze_provider.ledger``: list deliveries, what became of their batches, and Braze's ids."""
+"""``python -m braze_provider.ledger``: list deliveries, the states of their batches, and Braze's ids."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # Whoever read has enough. Python would complain again when it flushes what is left.
+        # The reader of the output has enough. Python would complain again when it flushes the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FOUND
     if not found:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _ask_airflow(given: argparse.Namespace) -> Iterator[TaskStateReader]:
-    """Have Airflow's API server show the task's state."""
+    """Read the task's state from Airflow's API server."""
     from braze_provider.ledger.base import DeliveryKey
     from braze_provider.ledger.show_task_state import RestStore, TaskStateReader
 
@@ -71,8 +71,8 @@ def _ask_airflow(given: argparse.Namespace) -> Iterator[TaskStateReader]:
 @contextlib.contextmanager
 def _connect(conn_id: str) -> Iterator[LedgerReader]:
     """Connect to the ledger's database."""
-    # Airflow looks connections up in its database only where it takes the process for one of its own, as its
-    # command line does; otherwise it asks the task's supervisor, which there is none of here.
+    # Without this, Airflow asks the task's supervisor for the connection, and there is no supervisor here. It
+    # looks in its database only in a process that it takes for one of its own, such as its command line.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -81,7 +81,7 @@ def _connect(conn_id: str) -> Iterator[LedgerReader]:
     from braze_provider.ledger.sql_engine import first_line, set_up
     from braze_provider.ledger.sql_migrations import LedgerVersionError
 
-    # What Airflow says while it looks for the connection belongs to nobody's table or JSON.
+    # Airflow's messages while it looks for the connection must not get into the table or the JSON.
     with contextlib.redirect_stdout(sys.stderr):
         engine, _ = ledger_engine(conn_id)
         set_up(engine)
@@ -98,7 +98,7 @@ def _connect(conn_id: str) -> Iterator[LedgerReader]:
 
 
 def _print(ledger: Reader, given: argparse.Namespace) -> bool:
-    """Print what is there, and say whether it is anything."""
+    """Print the deliveries that were asked for, and tell whether there are any."""
     from braze_provider.ledger.show_sql import Wanted
 
     states: Collection[State] = given.states
@@ -120,7 +120,7 @@ def _print(ledger: Reader, given: argparse.Namespace) -> bool:
 def _print_json(
     ledger: Reader, found: Iterable[Delivery], states: Collection[State], ids: Iterable[str]
 ) -> bool:
-    """Print one document, piece by piece: a delivery may have hundreds of thousands of batches."""
+    """Print one document piece by piece: a delivery may have hundreds of thousands of batches."""
     number = 0
     print('{"deliveries": [', end="")
     for number, one in enumerate(found, 1):
@@ -154,7 +154,7 @@ def _as_json(one: Delivery) -> dict[str, Any]:
         "try_number": None if one.head.counters is None else one.head.counters.try_number,
         "resends": list(one.head.resends),
         "batches_by_state": {state.value: one.batches.get(state, 0) for state in _STATES},
-        "people_by_state": {state.value: one.people.get(state, 0) for state in _STATES},
+        "people_by_state": {state.value: one.recipients.get(state, 0) for state in _STATES},
         "report": one.head.report,
     }
 
@@ -171,7 +171,7 @@ def _print_table(
 ) -> bool:
     if not found:
         return False
-    # Most ledgers are one deployment's.
+    # Most ledgers belong to one deployment: they need no such column.
     deployed = any(one.key.deployment for one in found)
     header = ["DAG", "RUN", "TASK", "MAP", "STATE", *(state.name for state in _STATES), "LAST WRITTEN"]
     rows = [
@@ -182,7 +182,7 @@ def _print_table(
             one.key.task_id,
             _map_index(one),
             one.status,
-            *(_people_and_batches(one, state) for state in _STATES),
+            *(_recipients_and_batches(one, state) for state in _STATES),
             one.written_at[:19] + "Z",
         ]
         for one in found
@@ -197,7 +197,7 @@ def _print_table(
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
-    print("\nFigures are people in batches. CLAIMED: about to be sent, or no outcome is known yet.")
+    print("\nFigures are recipients in batches. CLAIMED: about to be sent, or no outcome is known yet.")
     for one in found:
         if states:
             _print_batches(one, ledger.receipts(one, states=one.means(states)))
@@ -207,19 +207,19 @@ def _print_table(
 
 
 def _print_batches(one: Delivery, receipts: Iterable[Receipt]) -> None:
-    print(f"\n{_name(one)}: batches\n   BATCH  PEOPLE  STATE      NOTED AT              IDS, REASON")
+    print(f"\n{_name(one)}: batches\n   BATCH  RECIPIENTS  STATE      NOTED AT              IDS, REASON")
     for receipt in receipts:
         ids = [f"{name} {value}" for name, value in receipt.ids.items()]
         rest = ", ".join(filter(None, (*ids, receipt.reason))) or "-"
-        batch = f"{receipt.index + 1:>8,}  {receipt.recipients:>6}  {receipt.state.value:<9}"
+        batch = f"{receipt.index + 1:>8,}  {receipt.recipients:>10}  {receipt.state.value:<9}"
         print(f"{batch}  {receipt.at[:19]}Z  " + " ".join(rest.split()))
 
 
 def _print_ids(one: Delivery, name: str, receipts: Iterable[Receipt]) -> None:
     title = name.replace("_", " ")
-    print(f"\n{_name(one)}: {title}s\n   BATCH  PEOPLE  {title.upper()}")
+    print(f"\n{_name(one)}: {title}s\n   BATCH  RECIPIENTS  {title.upper()}")
     for receipt in receipts:
-        print(f"{receipt.index + 1:>8,}  {receipt.recipients:>6}  {receipt.ids[name]}")
+        print(f"{receipt.index + 1:>8,}  {receipt.recipients:>10}  {receipt.ids[name]}")
 
 
 def _name(one: Delivery) -> str:
@@ -232,10 +232,10 @@ def _map_index(one: Delivery) -> str:
     return "-" if one.key.map_index < 0 else str(one.key.map_index)
 
 
-def _people_and_batches(one: Delivery, state: State) -> str:
+def _recipients_and_batches(one: Delivery, state: State) -> str:
     if not one.batches.get(state):
         return "-"
-    return f"{one.people[state]:,} in {one.batches[state]:,}"
+    return f"{one.recipients[state]:,} in {one.batches[state]:,}"
 
 
 # The command's arguments ------------------------------------------------------------------------------------
@@ -244,8 +244,8 @@ def _people_and_batches(one: Delivery, state: State) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m braze_provider.ledger",
-        description="List deliveries and what became of their batches, from a SQL ledger or from the "
-        "task state store of Airflow 3.3 or newer. Only reads.",
+        description="List deliveries and the states of their batches, from a SQL ledger or from the "
+        "task state store of Airflow 3.3 or newer. Changes nothing.",
         epilog="A delivery is finished, running (written to in the last two minutes), or open. The exit "
         "status is 0 if something was found, 1 if nothing was, 2 if the ledger can't be read.",
     )
@@ -255,8 +255,8 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--task-state",
         action="store_true",
-        help="one task instance's ledger in Airflow's task state store, asked of Airflow's REST API; needs "
-        "--airflow-url, --dag-id, --run-id and --task-id, and --map-index for a mapped one",
+        help="read one task instance's ledger in Airflow's task state store, through Airflow's REST API; "
+        "needs --airflow-url, --dag-id, --run-id and --task-id, and --map-index for a mapped task",
     )
     option("--airflow-url", help="where Airflow is, such as https://airflow.example.com")
     option("--token", help="a token for its API. Default: the environment's AIRFLOW_CLI_TOKEN")
@@ -272,9 +272,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="STATE",
-        help=f"list the batches in this state, and only deliveries that have any: one of "
-        f"{', '.join(state.value for state in _STATES)}; uncertain means what is held, and so includes "
-        "claims without outcome unless the delivery is running; repeatable",
+        help=f"list the batches in this state, and only deliveries that have such batches: one of "
+        f"{', '.join(state.value for state in _STATES)}; uncertain means all held batches, so it includes "
+        "claims without an outcome unless the delivery is running; may be given several times",
     )
     for name in ID_NAMES:
         option(
@@ -283,7 +283,7 @@ def _parser() -> argparse.ArgumentParser:
             action="append_const",
             const=name,
             default=[],
-            help=f"list the {name.replace('_', ' ')}s of what Braze accepted",
+            help=f"list the {name.replace('_', ' ')}s of the batches that Braze accepted",
         )
     option("--format", choices=("table", "json"), default="table", help="default: table")
     return parser

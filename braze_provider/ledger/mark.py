@@ -1,4 +1,4 @@
-"""A mark in Airflow's task state store: that a delivery was opened, and in which ledger."""
+"""A mark in Airflow's task state store. It says that a delivery was opened, and in which ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from braze_provider.ledger import task_state
 from braze_provider.ledger.task_state_cells import Cells, TaskStateStore
 
 FORMAT = 1
-"""Of the mark. One that is newer is refused: an older release would misread it."""
+"""Format of the mark. A newer format is refused, because this release would misread it."""
 
 _KEY = "braze-ledger.opened"
 
@@ -22,8 +22,8 @@ class OpenedMark:
     """
     Says in which ledger a delivery was last opened, so that a missing record is not taken for "nothing sent".
 
-    It is in ``context["task_state_store"]`` of Airflow 3.3 or newer, and never expires by itself. What
-    deletes the receipts of a :class:`~braze_provider.ledger.task_state.TaskStateLedger` deletes it.
+    The mark is in ``context["task_state_store"]`` of Airflow 3.3 or newer, and never expires by itself. It is
+    deleted together with the receipts of a :class:`~braze_provider.ledger.task_state.TaskStateLedger`.
 
     :param store: The task's ``context["task_state_store"]``.
     """
@@ -33,28 +33,28 @@ class OpenedMark:
 
     @property
     def outlasts_clears(self) -> bool:
-        """Whether no clear of the task deletes the mark, by this worker's Airflow and its settings."""
-        # Airflow 3.3 deletes task state in no clear, 3.4 in those of task instances in the UI and the API.
-        # Where it is deleted on success, it is gone before a task that succeeded can be cleared.
+        """Whether the mark outlasts every clear of the task, with this worker's Airflow and its settings."""
+        # Airflow 3.3 keeps task state in every clear; 3.4 deletes it when the UI or the API clears task
+        # instances. With clear_on_success it is gone before a task that succeeded can be cleared.
         is_kept = airflow_version.split(".")[:2] == ["3", "3"]
         return is_kept and not conf.getboolean("state_store", "clear_on_success", fallback=False)
 
     def read(self) -> str | None:
         """
-        Tell in which ledger a delivery of this task instance was last opened.
+        Read in which ledger a delivery of this task instance was last opened.
 
         :return: The ledger's identity; None if no delivery is known.
         :raises BrazeError: If the mark can't be read.
         """
         value = self._cells.get(_KEY)
         if value is None:
-            # Releases before the mark kept deliveries that nothing else tells of.
+            # Older releases wrote no mark: the record of their delivery is the only trace of it.
             return None if self._cells.get(task_state.HEAD) is None else task_state.IDENTITY
         return _identity_in(value)
 
     def write(self, identity: str) -> None:
         """
-        Note, durably, that the delivery is opened in a ledger.
+        Note durably that the delivery is opened in a ledger.
 
         :param identity: The ledger's identity.
         :raises LedgerLostError: If Airflow has ended this try of the task.
@@ -62,7 +62,7 @@ class OpenedMark:
         self._cells.set(_KEY, {"format": FORMAT, "ledger": identity})
 
     def close(self) -> None:
-        """Let go of the thread that talks to the store."""
+        """End the thread that talks to the store."""
         self._cells.close()
 
 

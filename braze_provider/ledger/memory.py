@@ -1,4 +1,4 @@
-"""A ledger for a delivery that nobody comes back to."""
+"""A ledger for a delivery that has no later try."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from braze_provider.ledger.base import Claim, Decide, Head, Receipt
 
 
 class MemoryLedger:
-    """A ledger that ends with the task's process, so that nothing sent may be retried by Airflow."""
+    """A ledger that ends with the task's process. Once it has sent something, Airflow must not retry it."""
 
     durable = False
     identity = "memory"
@@ -22,9 +22,9 @@ class MemoryLedger:
 
     def open(self, decide: Decide) -> Head | None:
         """
-        Begin: there is no earlier try, as far as this ledger can know.
+        Begin the delivery: this ledger knows of no earlier try.
 
-        :param decide: Is told so, and may refuse.
+        :param decide: Is told that nothing is known, and may raise an error to refuse.
         """
         decide(None)
         self._receipts.clear()
@@ -35,15 +35,15 @@ class MemoryLedger:
         return (receipt for index, receipt in sorted(self._receipts.items()) if index >= start)
 
     def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
-        """Note what became of claimed batches; every claim is granted."""
+        """Note the outcomes of claimed batches; every claim is granted."""
         self._receipts.update((receipt.index, receipt) for receipt in settled)
         return {claim.index for claim in claims}
 
     def confirm(self) -> None:
-        """Do nothing: nobody else can be the owner."""
+        """Do nothing: no other copy can be the owner."""
 
     def finish(self, report: Mapping[str, Any]) -> None:
-        """Do nothing: nobody comes back."""
+        """Do nothing: no later try can read it."""
 
     def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: there is nothing to close."""

@@ -1,4 +1,4 @@
-"""Receipts as JSON lines, for whoever wants to read them without the ledger."""
+"""Receipts as JSON lines, to be read without the ledger."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from braze_provider._compat import ObjectStoragePath
 
 OBJECT_SECONDS = 5.0
-"""Seconds between two objects, each of which is a request."""
+"""Seconds between two objects: writing each of them is a request."""
 RETRY_SECONDS = 60.0
-"""Seconds after a failure in which nothing is tried: it may take long to fail."""
+"""Seconds without any write after a failed write: the next one may take long to fail, too."""
 LINES_AT_ONCE = 1_000
 
 log = logging.getLogger(__name__)
@@ -26,17 +26,18 @@ log = logging.getLogger(__name__)
 
 class ReceiptsFile:
     """
-    A copy of the ledger's receipts: a line for each settled batch.
+    A copy of the ledger's receipts: one line for each settled batch.
 
-    A local file is appended to. Object storage can't append, so there an object is written every few seconds,
-    whose name is the path's with the owner and a number before the ending. A line may come twice, but none is
-    lost: what can't be written, or is lost by a kill, is written later from the ledger's receipts.
+    Lines are appended to a local file. Object storage can't append: there, a new object is written every few
+    seconds. Its name is the name in the path, with the owner and a number before the suffix. A line may be
+    written twice, but none is lost: a line that can't be written, or that a kill loses, is written later from
+    the ledger's receipts.
 
-    It is a copy only. A file that can't be written is a warning, and the delivery goes on.
+    It is only a copy. If it can't be written, that is a warning and the delivery goes on.
 
-    :param path: Where the lines go.
+    :param path: Where to write the lines.
     :param key: The task instance, noted in each line.
-    :param owner: This copy of the task.
+    :param owner: Name of this copy of the task.
     :param clock: Monotonic clock in seconds; for tests.
     """
 
@@ -64,7 +65,7 @@ class ReceiptsFile:
 
     def add(self, receipts: Iterable[Receipt]) -> None:
         """
-        Write what the ledger has noted, at once or within a few seconds.
+        Write receipts that the ledger has noted, at once or within a few seconds.
 
         :param receipts: Receipts of settled batches.
         """
@@ -74,23 +75,23 @@ class ReceiptsFile:
 
     def catch_up(self, receipts: Iterable[Receipt]) -> None:
         """
-        Write what an earlier try may have left out, or this one.
+        Write receipts that an earlier try, or this one, may have left out.
 
-        :param receipts: The ledger's, from the first one that may be missing on.
+        :param receipts: The ledger's receipts, beginning with the first one that may be missing.
         """
         try:
             settled = (receipt for receipt in receipts if receipt.state is not State.CLAIMED)
             while page := list(islice(settled, LINES_AT_ONCE)):
                 self._append(page)
             self._missing = None
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to send or not to send
+        except Exception as error:  # noqa: BLE001 - no error of the copy may change the delivery
             self._warn(error)
 
     def complete(self, receipts: Callable[[int], Iterator[Receipt]]) -> None:
         """
-        Write all that is missing still, at the end of a try.
+        Write all receipts that are still missing, at the end of a try.
 
-        :param receipts: Reads the ledger's, from an index on.
+        :param receipts: Reads the ledger's receipts, beginning with the batch of an index.
         """
         if (not self._waiting or self._write_waiting()) and self._missing is not None:
             first = self._missing
@@ -99,11 +100,11 @@ class ReceiptsFile:
     def _write_waiting(self) -> bool:
         waiting, self._waiting = self._waiting, []
         before, first = self._missing, min(receipt.index for receipt in waiting)
-        # Missing until they are written, so that an interruption loses none either.
+        # They count as missing until they are written, so that an interruption does not lose them.
         self._missing = first if before is None else min(before, first)
         try:
             self._append(waiting)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to send or not to send
+        except Exception as error:  # noqa: BLE001 - no error of the copy may change the delivery
             self._next = self._clock() + RETRY_SECONDS
             self._warn(error)
             return False
@@ -130,7 +131,7 @@ class ReceiptsFile:
         self._may_end_mid_line = False
 
     def _ends_mid_line(self) -> bool:
-        """Tell whether a write was cut off, such as by a kill or a full disk."""
+        """Tell whether the last write was cut off, for example by a kill or a full disk."""
         if not self._path.exists() or not self._path.stat().st_size:
             return False
         with self._path.open("rb") as file:
@@ -141,8 +142,8 @@ class ReceiptsFile:
         if not self._is_warned:
             self._is_warned = True
             log.warning(
-                "Receipts can't be written to %s (%s: %s). The ledger has them; the delivery goes on, and "
-                "what is missing is written at its end if that works by then",
+                "Receipts can't be written to %s (%s: %s). The ledger has them and the delivery goes on. The "
+                "missing receipts are written at its end, if that works by then",
                 self._path,
                 type(error).__name__,
                 error,

@@ -1,4 +1,4 @@
-"""What the SQL ledger holds, read for people; nothing is changed."""
+"""Read the contents of a SQL ledger, to show them. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DELIVERIES_PER_PAGE = 200
 RECEIPTS_PER_PAGE = 1_000
 
 RUNNING = pendulum.duration(minutes=2)
-"""A delivery that was written to so recently is taken for one that is running."""
+"""A delivery counts as running for so long after the last write to it."""
 
 
 @dataclass(frozen=True)
 class Wanted:
     """
-    Which deliveries to look at; what is None does not matter.
+    Which deliveries to look at. A field that is None does not matter.
 
     :param dag_id: Id of the Dag.
     :param run_id: Id of the Dag run.
@@ -42,14 +42,14 @@ class Wanted:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What matters."""
+        """The fields that matter."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def includes(self, key: DeliveryKey) -> bool:
         """
-        Whether a delivery is among them.
+        Tell whether a delivery is wanted.
 
-        :param key: Its task instance.
+        :param key: The delivery's task instance.
         """
         return all(getattr(key, name) == value for name, value in self.fields.items())
 
@@ -59,15 +59,15 @@ class Delivery:
     """
     A delivery as the ledger has it.
 
-    :param id: Its number in the ledger.
+    :param id: Id of its row in the ledger.
     :param key: The task instance.
     :param generation: How often it was started over.
-    :param head: What is known of it as a whole.
+    :param head: What the ledger knows of it as a whole.
     :param status: ``finished``; ``running``, if it was written to in the last two minutes; else ``open``.
     :param begun_at: When it began.
     :param written_at: When it was last written to.
     :param batches: Number of batches in each state.
-    :param people: Number of people in them.
+    :param recipients: Number of recipients in them.
     """
 
     id: int
@@ -78,15 +78,15 @@ class Delivery:
     begun_at: str
     written_at: str
     batches: dict[State, int] = field(default_factory=dict)
-    people: dict[State, int] = field(default_factory=dict)
+    recipients: dict[State, int] = field(default_factory=dict)
 
     def means(self, states: Collection[State]) -> set[State]:
         """
-        Say in which states the batches are that somebody who names these states looks for.
+        Tell which states of batches belong to the states that a user asks for.
 
-        A claim without outcome is in doubt, unless its task is still at it.
+        A claim without an outcome counts as uncertain, unless the delivery is running.
 
-        :param states: The states by name.
+        :param states: The states that the user asks for.
         """
         claims = {State.CLAIMED} if State.UNCERTAIN in states and self.status != "running" else set()
         return {*states, *claims}
@@ -94,9 +94,9 @@ class Delivery:
 
 class LedgerReader:
     """
-    Reads a SQL ledger, of this version of the tables or an older one.
+    Reads a SQL ledger whose tables are of this version or an older one.
 
-    :param connection: A connection to its database, which need not have a ledger yet.
+    :param connection: A connection to its database, which may have no ledger yet.
     :raises LedgerVersionError: If the ledger is newer than this code.
     """
 
@@ -109,13 +109,13 @@ class LedgerReader:
         """
         Read deliveries in the order in which they began, a few at a time.
 
-        :param wanted: Which ones.
+        :param wanted: Which deliveries to read.
         """
         if self._version is None:
             return
         recently = (pendulum.now("UTC") - RUNNING).isoformat()
         columns = [schema.column_of(column, self._version) for column in delivery.c]
-        # A deployment is looked at below: version 1 has no such column.
+        # The deployment is compared below: version 1 of the tables has no such column.
         fields = {name: value for name, value in wanted.fields.items() if name != "deployment"}
         query = (
             select(*columns)
@@ -126,7 +126,7 @@ class LedgerReader:
         last = 0
         while True:
             rows = self._connection.execute(query.where(delivery.c.id > last)).all()
-            # MySQL finds ids with trailing spaces as well.
+            # MySQL's comparison ignores trailing spaces, so it also finds other ids.
             page = [one for one in (_delivery(row, recently) for row in rows) if wanted.includes(one.key)]
             self._count(page)
             yield from page
@@ -165,7 +165,7 @@ class LedgerReader:
             last = page[-1].batch_index
 
     def _count(self, page: Collection[Delivery]) -> None:
-        """Add to deliveries what is in their batches."""
+        """Count the batches and recipients of each delivery, by state."""
         by_id = {one.id: one for one in page}
         if not by_id:
             return
@@ -174,7 +174,7 @@ class LedgerReader:
                 receipt.c.delivery_id,
                 receipt.c.state,
                 func.count().label("batches"),
-                func.sum(receipt.c.recipients).label("people"),
+                func.sum(receipt.c.recipients).label("recipients"),
             )
             .select_from(receipt.join(delivery))
             .where(delivery.c.id.in_(list(by_id)), receipt.c.generation == delivery.c.generation)
@@ -183,7 +183,7 @@ class LedgerReader:
         for row in counts:
             state = State(row.state)
             by_id[row.delivery_id].batches[state] = row.batches
-            by_id[row.delivery_id].people[state] = int(row.people)
+            by_id[row.delivery_id].recipients[state] = int(row.recipients)
 
 
 def _delivery(row: Any, recently: str) -> Delivery:

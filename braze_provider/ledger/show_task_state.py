@@ -1,4 +1,4 @@
-"""What a ledger in Airflow's task state store holds, by Airflow's REST API; nothing is changed."""
+"""Read a ledger in Airflow's task state store through Airflow's REST API, to show it. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _ACCESS = ": --token, or AIRFLOW_CLI_TOKEN, must be valid, and of a user who may
 _UNKNOWN = ": Airflow has no task state store before 3.3, or does not know this task instance"
 _HINTS = {
     401: _ACCESS,
-    403: _ACCESS,  # Which is also what Airflow answers to a token that is none.
+    403: _ACCESS,  # Airflow also answers this to a text that is not a token.
     404: _UNKNOWN,
-    422: _UNKNOWN,  # Airflow 3.2 takes the path's last part for a map index.
+    422: _UNKNOWN,  # Airflow 3.2 reads the last part of the path as a map index.
 }
 
 
 class RestStore:
     """
-    The task state of one task instance, as Airflow's REST API shows it. It can't be written to.
+    The task state of one task instance, as Airflow's REST API shows it. It can only be read.
 
-    :param url: Where Airflow is.
+    :param url: Airflow's URL.
     :param token: A token for its API; empty for none.
     :param key: The task instance.
     """
@@ -49,13 +49,13 @@ class RestStore:
         # Not as a header: an entry of the user's .netrc would replace it.
         self._session.auth = _Bearer(token) if token else None
         self.written: dict[str, str] = {}
-        """When each value that was read had been written."""
+        """When each value that was read was last written, by key."""
 
     def check(self) -> None:
         """
-        Check that Airflow can be asked.
+        Check that Airflow's API can be read.
 
-        :raises BrazeError: If it can't.
+        :raises BrazeError: If it can't be read.
         """
         try:
             answer = self._get("", limit=1)
@@ -66,7 +66,7 @@ class RestStore:
             hint = _HINTS.get(status, "")
             raise BrazeError(f"{self._url} can't be read: {status} {answer.reason}{hint}")
         if not answer.headers.get("Content-Type", "").startswith("application/json"):
-            raise BrazeError(f"{self._url} can't be read: Airflow's API is not there; look at --airflow-url")
+            raise BrazeError(f"{self._url} can't be read: this is not Airflow's API; check --airflow-url")
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or the default if there is none."""
@@ -79,15 +79,15 @@ class RestStore:
         return found["value"]
 
     def set(self, key: str, value: Any, *, retention: timedelta | None = None) -> None:
-        """Refuse."""
-        raise TypeError("a ledger that is looked at is not written to")
+        """Raise an error: this store is only read."""
+        raise TypeError("this ledger is only read, so nothing may be written to it")
 
     def delete(self, key: str) -> None:
-        """Refuse."""
-        raise TypeError("a ledger that is looked at is not written to")
+        """Raise an error: this store is only read."""
+        raise TypeError("this ledger is only read, so nothing may be written to it")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._session.close()
 
     def _get(self, path: str, **parameters: Any) -> requests.Response:
@@ -98,7 +98,7 @@ class RestStore:
 
 class TaskStateReader:
     """
-    Reads the ledger of one task instance without ever becoming its owner.
+    Reads the ledger of one task instance, and never becomes its owner.
 
     :param store: The task's state, such as a :class:`RestStore`.
     :param key: The task instance.
@@ -112,19 +112,19 @@ class TaskStateReader:
         """
         Read the delivery, if there is one.
 
-        :param wanted: Which one.
+        :param wanted: Which deliveries to read.
         """
         if not wanted.includes(self._key):
             return
         batches: Counter[State] = Counter()
-        people: Counter[State] = Counter()
+        recipients: Counter[State] = Counter()
         with closing(TaskStateLedger(self._store, "reader")) as ledger:
             head = ledger.look()
             if head is None:
                 return
             for receipt in ledger.receipts_seen():
                 batches[receipt.state] += 1
-                people[receipt.state] += receipt.recipients
+                recipients[receipt.state] += receipt.recipients
         self._store.get(FIRST_KEY)
         written = {key: _instant(at) for key, at in self._store.written.items()}
         last = max(written.values())
@@ -138,7 +138,7 @@ class TaskStateReader:
             begun_at=written.get(FIRST_KEY, last).isoformat(timespec="milliseconds"),
             written_at=last.isoformat(timespec="milliseconds"),
             batches=dict(batches),
-            people=dict(people),
+            recipients=dict(recipients),
         )
 
     def receipts(

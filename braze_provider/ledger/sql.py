@@ -1,11 +1,11 @@
 """
 A ledger in a SQL database, reached through an Airflow connection: any Airflow version, any size.
 
-A delivery is a row of ``braze_delivery``, a batch one of ``braze_receipt``. Every change is one transaction
-that locks the delivery's row first, so that copies of a task take turns; and whoever would get past the
-lock meets the primary key of the receipts, which takes a batch once.
+A delivery is a row of ``braze_delivery``, and a batch is a row of ``braze_receipt``. Every change is one
+transaction that locks the delivery's row first, so that copies of a task take turns. If a copy got past the
+lock, the primary key of the receipts would stop it: it admits each batch once.
 
-Only import this module to use it: it needs SQLAlchemy, which parsing a Dag does not.
+Import this module only where it is used: it needs SQLAlchemy, and parsing a Dag does not.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ __all__ = ["LedgerUnavailableError", "SqlLedger", "open_sql_ledger"]
 
 ROWS_PER_PAGE = 1_000
 ROWS_PER_LOOKUP = 500
-"""SQLite of before 2020 takes 999 parameters."""
+"""SQLite releases from before 2020 take at most 999 parameters."""
 DIGEST_SIZE = 16
-NOT_OPENED = "the ledger has to be opened first"
+NOT_OPENED = "the ledger must be opened first"
 
 
 @dataclass
 class _Written:
-    """What one call of ``write`` came to."""
+    """The result of one call of ``write``."""
 
     granted: list[int] = field(default_factory=list)
     lost: LedgerLostError | None = None
@@ -71,11 +71,11 @@ class SqlLedger:
     A ledger in a SQL database.
 
     :param engine: An engine of SQLite, PostgreSQL or MySQL that has not been used; the ledger sets it up
-        and disposes of it. See :func:`open_sql_ledger` for an Airflow connection's.
-    :param key: The task instance whose delivery it is.
-    :param owner: A name that no other process has, and this one not twice.
+        and disposes of it. :func:`open_sql_ledger` makes one from an Airflow connection.
+    :param key: The task instance that the delivery belongs to.
+    :param owner: A name for this copy of the task. No other process has it, and this process uses it once.
     :param conn_id: Id of the Airflow connection that the engine came from, for messages.
-    :param keeps_people: Whether to note who is in each batch. Default False.
+    :param keeps_recipients: Whether to keep the recipients of each batch, as digests. Default False.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class SqlLedger:
         owner: str,
         *,
         conn_id: str | None = None,
-        keeps_people: bool = False,
+        keeps_recipients: bool = False,
     ) -> None:
         if not 0 < len(owner) <= schema.MAX_ID_LENGTH or owner != owner.strip():
             raise ValueError(f"an owner is a name of 1 to {schema.MAX_ID_LENGTH} characters, not {owner!r}")
@@ -97,7 +97,7 @@ class SqlLedger:
         self._transactions = Transactions(engine, str(self))
         self._key = key
         self._owner = owner
-        self._keeps_people = keeps_people
+        self._keeps_recipients = keeps_recipients
         self._write_receipts = statements.write_receipts(engine.dialect.name)
         self._known_marks: migrations.Marks | None = None
         self._id = self._generation = -1
@@ -113,25 +113,26 @@ class SqlLedger:
 
     @property
     def identity(self) -> str:
-        """A name that no other ledger has, known from when :meth:`open` calls ``decide``."""
+        """A name that no other ledger has. It is known as soon as :meth:`open` calls ``decide``."""
         return self._marks.identity
 
     @property
-    def keeps_people(self) -> bool:
-        """Whether it notes who is in each batch, as digests that only it can make."""
-        return self._keeps_people
+    def keeps_recipients(self) -> bool:
+        """Whether it keeps the recipients of each batch, as digests that only this ledger can make."""
+        return self._keeps_recipients
 
     def open(self, decide: Decide) -> Head | None:
         """
-        Become the owner of this delivery, durably, in one step with what ``decide`` decides.
+        Become the owner of this delivery. This is durable, and one step with what ``decide`` decides.
 
-        :param decide: Decides, from what an earlier try left, or raises to refuse.
-        :return: What this delivery goes on from; None if it begins or starts over.
-        :raises LedgerLostError: If a later try of the same task instance has opened it before.
-        :raises LedgerUnavailableError: If the database can't be reached, or not be written to.
+        :param decide: Decides how to go on from the record of an earlier try, or raises an error to refuse.
+        :return: The head that this delivery goes on from; None if it begins or starts over.
+        :raises LedgerLostError: If a later try of the same task instance has opened it already.
+        :raises LedgerUnavailableError: If the database can't be reached or can't be written to.
         """
         self._prepare()
-        # What each run of the transaction would have returned, should the answer to its commit get lost.
+        # The result of each run of the transaction. It is returned if the database has committed a run but
+        # its answer to the commit was lost.
         returned: list[Head | None] = []
         now = now_iso()
 
@@ -170,29 +171,29 @@ class SqlLedger:
 
     def receipts(self, start: int = 0) -> Iterator[Receipt]:
         """
-        Read the receipts in the order of their batches, a few at a time; claims without outcome included.
+        Read the receipts in the order of their batches, a few at a time. Claims are included.
 
-        :param start: Index to begin with. Default 0.
+        :param start: Index of the first batch. Default 0.
         """
         return map(schema.to_receipt, self._pages(statements.read_page, start))
 
     def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
         """
-        Note, in one transaction, what became of claimed batches, and claim further ones.
+        Note the outcomes of claimed batches and claim further batches, in one transaction.
 
-        A claim is granted where the ledger has no receipt for the batch, or one that says that it was not
-        sent; with ``again`` also over any other but that of a batch that was sent.
+        A claim is granted if the ledger has no receipt for the batch, or one in the state *failed*. With
+        ``again`` it is granted over every receipt except that of a batch that was sent.
 
         :param settled: Receipts of batches that this owner claimed.
-        :param claims: Batches that are to be sent next.
-        :return: Indexes of the claims that were granted. One that somebody else has claimed is not.
-        :raises LedgerLostError: If somebody else is the owner; the receipts were noted all the same.
+        :param claims: Batches to send next.
+        :return: Indexes of the claims that were granted. A batch that another copy has claimed is not.
+        :raises LedgerLostError: If another copy is the owner. The receipts were noted all the same.
         """
         if not settled and not claims:
             return []
         outcomes = {one.index: one for one in settled}
         wanted = {one.index: one for one in claims}
-        # Tells this call's claims from all others, should the answer to its commit get lost.
+        # Tells this call's claims from all others, in case the answer to its commit is lost.
         token = secrets.token_hex(16)
         written = self._transactions.run(lambda connection: self._note(connection, outcomes, wanted, token))
         if written.lost is not None:
@@ -201,18 +202,18 @@ class SqlLedger:
 
     def confirm(self) -> None:
         """
-        Ask whether this copy is the owner still.
+        Check that this copy is still the owner.
 
-        :raises LedgerLostError: If somebody else is.
+        :raises LedgerLostError: If another copy is the owner.
         """
         self._transactions.run(self._lock_as_owner)
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """
-        Note that everybody was sent to, so that a later try sends nothing.
+        Note that all recipients were sent to, so that a later try sends nothing.
 
         :param report: The delivery's report.
-        :raises LedgerLostError: If somebody else is the owner.
+        :raises LedgerLostError: If another copy is the owner.
         """
 
         def end(connection: Connection) -> None:
@@ -223,41 +224,42 @@ class SqlLedger:
         self._transactions.run(end)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close its connections."""
         self._transactions.close()
         self._engine.dispose()
 
-    # Asking about people and other deliveries ---------------------------------------------------------------
+    # Recipients and other deliveries ------------------------------------------------------------------------
 
-    def settled_people(self) -> Iterator[bytes]:
+    def settled_recipients(self) -> Iterator[bytes]:
         """
-        List the people who are in a batch that was sent or is in doubt, as :meth:`keyed` digests.
+        List the recipients of all batches that were sent or are in doubt, as :meth:`keyed` digests.
 
-        :raises BrazeError: If such a batch does not say who was in it.
+        :raises BrazeError: If the recipients of such a batch were not kept.
         """
-        for index, who in self._pages(statements.read_people, 0):
+        for index, who in self._pages(statements.read_recipients, 0):
             if who is None:
-                raise BrazeError(f"The ledger, {self}, does not say who was in batch {index + 1}")
-            people = bytes(who)
-            for place in range(0, len(people), DIGEST_SIZE):
-                yield people[place : place + DIGEST_SIZE]
+                raise BrazeError(f"The ledger, {self}, has not kept the recipients of batch {index + 1}")
+            digests = bytes(who)
+            for place in range(0, len(digests), DIGEST_SIZE):
+                yield digests[place : place + DIGEST_SIZE]
 
     def keyed(self, who: bytes) -> bytes:
         """
-        Make the digest under which :meth:`settled_people` lists a person.
+        Make the digest of one recipient that :meth:`settled_recipients` lists.
 
-        :param who: Digest of the person's identity.
+        :param who: Digest of the recipient's identity.
         """
         return hashlib.blake2b(who, key=self._marks.secret, digest_size=DIGEST_SIZE).digest()
 
     def found_elsewhere(self, fingerprint: str, *, before: str, clear_number: int) -> int | None:
         """
-        Look for a batch in the other places of the same mapped task, as they were before the last clear.
+        Look for a batch in the other map indexes of the same task, as they were before the last clear.
 
-        :param fingerprint: The batch's fingerprint.
-        :param before: When the Dag run started, ISO 8601: deliveries that began before count.
-        :param clear_number: How often the Dag run has been cleared: those that began at fewer clears count.
-        :return: The map index of a delivery that has sent the batch, or may have; None if there is none.
+        :param fingerprint: Fingerprint of the batch.
+        :param before: When the Dag run started, ISO 8601. Deliveries that began earlier are searched.
+        :param clear_number: How often the Dag run has been cleared. Deliveries that began after fewer clears
+            are searched too.
+        :return: Map index of a delivery that has sent the batch, or may have; None if there is none.
         """
         key = dataclasses.asdict(self._key)
         instant = datetime.fromisoformat(before.replace("Z", "+00:00"))
@@ -267,7 +269,7 @@ class SqlLedger:
         )
         for row in rows:
             there = schema.to_key(row)
-            # MySQL finds ids with trailing spaces as well.
+            # MySQL's comparison ignores trailing spaces, so it also finds other ids.
             if dataclasses.replace(there, map_index=self._key.map_index) == self._key:
                 return there.map_index
         return None
@@ -275,7 +277,7 @@ class SqlLedger:
     # The tables ---------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Have tables of this version, and know the ledger by its marks."""
+        """Make sure that the tables are of this version, and read the ledger's marks."""
         try:
             found = self._transactions.run(migrations.read_marks, writes=False)
             if found is None:
@@ -313,18 +315,18 @@ class SqlLedger:
         self._id, self._generation = primary_key[0], 0
 
     def _give_way(self, head: Head, opening: Opening) -> None:
-        """Stop if the record is a later try's."""
+        """Raise an error if a later try has opened the delivery."""
         there, here = head.counters, opening.counters
         if there is None or there.run_started_at != here.run_started_at:
-            return  # A Dag run that was deleted and made again begins with try 1.
+            return  # A Dag run that was deleted and created again begins with try 1.
         if there.try_number > here.try_number:
             raise LedgerLostError(
-                f"Try {there.try_number} of this task has taken the delivery over: this one, try "
-                f"{here.try_number}, sends nothing"
+                f"This try, {here.try_number}, sends nothing: try {there.try_number} of this task has taken "
+                "over the delivery"
             )
 
     def _lock(self, connection: Connection) -> Any:
-        """Lock the delivery's row until the transaction ends, and read it as it is then."""
+        """Lock the delivery's row until the transaction ends, then read it."""
         row = connection.execute(statements.lock, {"delivery": self._this["delivery"]}).first()
         if row is None:
             raise LedgerLostError(f"The delivery's record is gone from the ledger, {self}")
@@ -338,7 +340,8 @@ class SqlLedger:
         if row.owner == self._owner:
             return None
         return LedgerLostError(
-            f"Another copy of this task, {row.owner}, has taken the delivery over: this one sends no more"
+            f"This copy of the task sends nothing more: another copy, {row.owner}, has taken over the "
+            "delivery"
         )
 
     # Its receipts -------------------------------------------------------------------------------------------
@@ -353,12 +356,13 @@ class SqlLedger:
         me = {"delivery": self._this["delivery"], "me": self._owner, "now": now_iso()}
         lost = None
         if connection.execute(statements.lock_as_owner, me).rowcount != 1:
-            # Or MySQL counts no change, where the clock has not moved since the last one.
+            # Another copy is the owner. Or the clock has not moved since the last write: then nothing changes
+            # in the row, and MySQL does not count it.
             lost = self._lost(self._lock(connection))
         known = self._known(connection, {*outcomes, *wanted})
         ours = {index for index, row in known.items() if row.token == token}
         if ours and lost is None:
-            # This very transaction was committed before, and only the answer got lost.
+            # This same transaction was committed before, and only the answer was lost.
             return _Written([index for index in wanted if index in ours])
         rows = {
             one.index: row_of_outcome(one, self._place)
@@ -367,13 +371,13 @@ class SqlLedger:
         }
         granted = []
         if lost is None:
-            # As the receipts are with these outcomes: a batch may be settled and claimed again in one go.
+            # The states after these outcomes: one write may settle a batch and claim it again.
             states = {index: State(row.state) for index, row in known.items()}
             states.update((index, State(row["state"])) for index, row in rows.items())
             for index, claim in wanted.items():
                 state = states.get(index)
                 if state in (None, State.FAILED) or (claim.again and state is not State.SENT):
-                    rows[index] = row_of_claim(claim, self._place, token, self._people_of(claim))
+                    rows[index] = row_of_claim(claim, self._place, token, self._digests_of(claim))
                     granted.append(index)
         if rows:
             connection.execute(self._write_receipts, list(rows.values()))
@@ -402,8 +406,8 @@ class SqlLedger:
     def _is_mine(self, row: Any) -> bool:
         return row is not None and row.owner == self._owner
 
-    def _people_of(self, one: Claim) -> bytes | None:
-        if not self._keeps_people or (one.recipients and not one.who):
+    def _digests_of(self, one: Claim) -> bytes | None:
+        if not self._keeps_recipients or (one.recipients and not one.who):
             return None
         return b"".join(map(self.keyed, one.who))
 
@@ -421,17 +425,20 @@ class SqlLedger:
 # Connections ------------------------------------------------------------------------------------------------
 
 
-def open_sql_ledger(conn_id: str, key: DeliveryKey, owner: str, *, keeps_people: bool = False) -> SqlLedger:
+def open_sql_ledger(
+    conn_id: str, key: DeliveryKey, owner: str, *, keeps_recipients: bool = False
+) -> SqlLedger:
     """
-    Make a ledger in the database of an Airflow connection; it is yet to be opened.
+    Make a ledger in the database of an Airflow connection. It is not opened yet.
 
     :param conn_id: Id of a connection to SQLite, PostgreSQL or MySQL. The field ``braze_deployment`` of its
-        extra names the Airflow deployment, where several share the database.
-    :param key: The task instance whose delivery it is.
-    :param owner: A name that no other process has, and this one not twice.
-    :param keeps_people: Whether to note who is in each batch. Default False.
-    :raises BrazeConnectionError: If the connection is not defined, leads nowhere, or to something else.
+        extra names the Airflow deployment, if several deployments share the database.
+    :param key: The task instance that the delivery belongs to.
+    :param owner: A name for this copy of the task. No other process has it, and this process uses it once.
+    :param keeps_recipients: Whether to keep the recipients of each batch, as digests. Default False.
+    :raises BrazeConnectionError: If the connection is not defined, can't be used, or is not to such a
+        database.
     """
     engine, deployment = ledger_engine(conn_id)
     key = dataclasses.replace(key, deployment=deployment)
-    return SqlLedger(engine, key, owner, conn_id=conn_id, keeps_people=keeps_people)
+    return SqlLedger(engine, key, owner, conn_id=conn_id, keeps_recipients=keeps_recipients)

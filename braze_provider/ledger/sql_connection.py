@@ -1,8 +1,8 @@
 """
-The Airflow connection that leads to the SQL ledger's database.
+Make an engine for the SQL ledger's database from an Airflow connection.
 
-Database connections are opened by the Airflow connection's hook, which knows all that it says (TLS, sockets,
-tokens of cloud accounts); the URL that hooks make for SQLAlchemy leaves much of it out.
+The Airflow connection's hook opens the database connections, because it understands all fields of the Airflow
+connection (TLS, sockets, tokens of cloud accounts). The URL that hooks make for SQLAlchemy leaves out many.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from braze_provider.ledger.sql_line import ANSWER_SECONDS, in_time
 from braze_provider.ledger.sql_schema import MAX_ID_LENGTH
 
 DEPLOYMENT = "braze_deployment"
-"""The extra's field that tells one Airflow deployment from others that share the database."""
+"""The field of the extra that names the Airflow deployment, if several share the database."""
 
-# The driver of a connection that Airflow opened, and SQLAlchemy's name for it.
+# The driver's module, and SQLAlchemy's name for the driver.
 _DIALECTS: Mapping[str, str] = {
     "sqlite3": "sqlite",
     "psycopg2": "postgresql+psycopg2",
@@ -36,7 +36,7 @@ _DIALECTS: Mapping[str, str] = {
     "mysql": "mysql+mysqlconnector",
 }
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    # Of itself, the driver makes a round trip for each row that it changes.
+    # By default, this driver makes a round trip for each row that it changes.
     "psycopg2": {"executemany_mode": "values_plus_batch"},
 }
 
@@ -46,8 +46,9 @@ def ledger_engine(conn_id: str) -> tuple[Engine, str]:
     Make an engine whose connections are opened by an Airflow connection's hook.
 
     :param conn_id: Id of a connection to SQLite, PostgreSQL or MySQL.
-    :return: The engine, and the name of the Airflow deployment that the connection gives; else "".
-    :raises BrazeConnectionError: If the connection is not defined, leads nowhere, or to something else.
+    :return: The engine, and the name of the Airflow deployment in the connection; "" if it has none.
+    :raises BrazeConnectionError: If the connection is not defined, can't be used, or is not to such a
+        database.
     """
     from braze_provider._compat import BaseHook
 
@@ -57,17 +58,20 @@ def ledger_engine(conn_id: str) -> tuple[Engine, str]:
         deployment = _take_deployment(connection, subject)
         hook = connection.get_hook()
         if not hasattr(hook, "get_records"):
-            raise BrazeConnectionError(f"{subject} is no SQL database's, but a {type(hook).__name__}'s")
-        # PostgreSQL's and others pass on to their drivers whatever is in the extra.
+            raise BrazeConnectionError(
+                f"{subject} is not to a SQL database: its hook is {type(hook).__name__}"
+            )
+        # Some hooks, such as PostgreSQL's, pass every field of the extra to the driver. So the hook gets a
+        # copy of the connection without the deployment's name.
         hook.get_connection = lambda *_, **__: connection
         driver = in_time(lambda: _driver_of(hook, subject))
     except BrazeConnectionError:
         raise
-    except Exception as error:  # Whatever the hook, its provider and its driver raise.
+    except Exception as error:  # The hook, its provider and its driver may raise anything.
         raise BrazeConnectionError(f"{subject} can't be used: {first_line(error)}") from error
     if driver not in _DIALECTS:
         raise BrazeConnectionError(
-            f"{subject} is one of {driver}: the ledger needs SQLite, PostgreSQL or MySQL"
+            f"{subject} uses the driver {driver}: the ledger needs SQLite, PostgreSQL or MySQL"
         )
     try:
         engine = create_engine(
@@ -85,7 +89,7 @@ def ledger_engine(conn_id: str) -> tuple[Engine, str]:
 
 
 def _take_deployment(connection: Any, subject: str) -> str:
-    """Take the deployment's name out of a connection's extra, and have it connect in time."""
+    """Take the deployment's name out of a connection's extra, and limit the time to connect."""
     extra = dict(connection.extra_dejson)
     deployment = extra.pop(DEPLOYMENT, "")
     if not isinstance(deployment, str) or len(deployment) > MAX_ID_LENGTH:
@@ -93,7 +97,7 @@ def _take_deployment(connection: Any, subject: str) -> str:
             f"{subject}: {DEPLOYMENT!r} in its extra must be a text of at most {MAX_ID_LENGTH} characters"
         )
     if connection.conn_type == "postgres":
-        # So that a thread that nobody waits for any more comes to an end.
+        # Else the thread that connects might never end after it is given up.
         extra.setdefault("connect_timeout", int(ANSWER_SECONDS))
     if extra != connection.extra_dejson:
         connection.extra = json.dumps(extra)
@@ -104,5 +108,5 @@ def _driver_of(hook: Any, subject: str) -> str:
     with closing(hook.get_conn()) as opened:
         driver = type(opened).__module__.partition(".")[0]
         if driver == "sqlite3" and not opened.execute("PRAGMA database_list").fetchone()[2]:
-            raise BrazeConnectionError(f"{subject} names no file: a ledger has to outlive its task")
+            raise BrazeConnectionError(f"{subject} names no file: a ledger must outlive its task")
     return driver

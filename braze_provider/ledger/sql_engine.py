@@ -1,4 +1,4 @@
-"""What SQLite, PostgreSQL and MySQL each need to hold the SQL ledger, and what of their errors passes."""
+"""The differences between SQLite, PostgreSQL and MySQL: how each is set up, and which errors pass."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from braze_provider.api.errors import BrazeConnectionError
 
 BUSY_SECONDS = 6
 """
-How long a statement waits for another session's lock before its transaction is tried again: a worker that
-vanished holds its locks until the server notices, which can take hours.
+How long a statement waits for another session's lock before its transaction is run again. The wait must end:
+a worker that vanished holds its locks until the server notices, which can take hours.
 """
 STATEMENT_SECONDS = 9
-"""How long the server works on a statement; less than the client waits for it, so that it can say so."""
+"""How long the server works on a statement. The client waits longer, so that the server can report it."""
 
 _MYSQL_LOCKED = 1205
 # Too many connections; shutting down; lock wait timeout; deadlock; a snapshot overtaken (MariaDB); gone away;
@@ -35,12 +35,12 @@ _POSTGRES_TRANSIENT = frozenset(
 
 
 class LockedError(Exception):
-    """Another session holds what this one waits for."""
+    """Another session holds the lock that this one waits for."""
 
 
 def first_line(error: BaseException) -> str:
     """
-    Say in one line what went wrong, as the driver said it.
+    Give the first line of the driver's error, with the error's name.
 
     :param error: The exception.
     """
@@ -52,10 +52,10 @@ def first_line(error: BaseException) -> str:
 
 def set_up(engine: Engine) -> Engine:
     """
-    Have each connection of an engine prepared as the ledger needs it.
+    Set up an engine, so that each of its connections is prepared as the ledger needs it.
 
     :param engine: An engine that has not been used.
-    :return: The same.
+    :return: The same engine.
     """
     prepare = {"sqlite": _prepare_sqlite, "mysql": _prepare_mysql, "postgresql": _prepare_postgres}.get(
         engine.dialect.name
@@ -63,36 +63,36 @@ def set_up(engine: Engine) -> Engine:
     if prepare is None:
         raise BrazeConnectionError(f"the ledger needs SQLite, PostgreSQL or MySQL, not {engine.dialect.name}")
     if not event.contains(engine, "connect", prepare):
-        # First of all: SQLAlchemy asks a new connection about the server.
+        # It must come first: SQLAlchemy itself asks a new connection about the server.
         event.listen(engine, "connect", prepare, insert=True)
     return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    # The driver's own transactions begin too late, and with the wrong lock.
+    # The driver's own transactions begin too late and with the wrong lock.
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA busy_timeout = {1_000 * BUSY_SECONDS}")
 
 
 def _prepare_postgres(connection: Any, _: object) -> None:
-    # The driver would send each transaction's BEGIN by itself, and wait for the answer.
+    # Else the driver would send the BEGIN of each transaction separately, and wait for the answer.
     connection.autocommit = True
-    # The Airflow connection may ask for rows that are dictionaries.
+    # The Airflow connection may have asked for rows as dictionaries.
     if type(connection).__module__.startswith("psycopg2"):
         connection.cursor_factory = None
     else:
         from psycopg.rows import tuple_row
 
         connection.row_factory = tuple_row
-        # Statements prepared in one session are unknown in the next that a connection pooler gives.
+        # A connection pooler may switch sessions, and the next session does not know prepared statements.
         connection.prepare_threshold = None
 
 
 def _prepare_mysql(connection: Any, _: object) -> None:
     driver = type(connection).__module__.partition(".")[0]
-    # Ids and Braze's messages may be in any language, whatever the server's default is. And the Airflow
-    # connection may ask for rows that are dictionaries.
+    # Ids and Braze's messages may be in any language, and the server's default may be a narrower character
+    # set. The Airflow connection may have asked for rows as dictionaries.
     if driver == "mysql":
         connection.set_charset_collation("utf8mb4")
     elif driver == "MySQLdb":
@@ -111,15 +111,15 @@ def _prepare_mysql(connection: Any, _: object) -> None:
 
 def mysql_limits(statement: int | None = None) -> str:
     """
-    Give the statement that tells MySQL or MariaDB for how long a session's statements may wait and work.
+    Give the statement that limits how long a session's statements may wait and work in MySQL or MariaDB.
 
-    :param statement: Seconds that a statement may work, where the server can tell; 0 for any time. Default:
-        as long as anywhere.
+    :param statement: Seconds that a statement may work, if the server has such a limit; 0 for no limit.
+        Default: :data:`STATEMENT_SECONDS`.
     """
     statement = STATEMENT_SECONDS if statement is None else statement
     return (
         f"SET SESSION innodb_lock_wait_timeout = {BUSY_SECONDS}, lock_wait_timeout = {BUSY_SECONDS}"
-        # Comments that only MariaDB, and only MySQL, take for statements.
+        # Only MariaDB runs the first comment, and only MySQL runs the second one.
         f" /*M!100101 , max_statement_time = {statement} */"
         f" /*!50708 , max_execution_time = {1_000 * statement} */"
     )
@@ -127,16 +127,16 @@ def mysql_limits(statement: int | None = None) -> str:
 
 def begin_writing(connection: Connection) -> None:
     """
-    Say at a transaction's beginning that it will write, and that it waits only so long.
+    Begin a transaction that writes: take its locks early, and limit how long it waits for them.
 
     :param connection: A connection in a transaction that has done nothing yet.
     """
     dialect = connection.dialect.name
     if dialect == "sqlite":
-        # Or the lock would be asked for after the first read, when SQLite may refuse it without waiting.
+        # Else SQLite would take the lock after the first read, and may then refuse it without waiting.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif dialect == "postgresql":
-        # Only for this transaction: a connection pooler may hand the session to somebody else.
+        # LOCAL, for this transaction only: a connection pooler may give the session to another client.
         connection.exec_driver_sql(
             f"BEGIN; SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; "
             f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
@@ -158,9 +158,9 @@ def commit(connection: Connection, transaction: Any, *, writes: bool) -> None:
 
 def is_locked(error: Exception) -> bool:
     """
-    Whether another session has kept this one waiting for too long.
+    Tell whether another session has kept this one waiting for too long.
 
-    :param error: What ended a transaction.
+    :param error: The error that ended a transaction.
     """
     if isinstance(error, LockedError):
         return True
@@ -174,14 +174,14 @@ def is_locked(error: Exception) -> bool:
 
 def is_transient(error: Exception) -> bool:
     """
-    Whether the same transaction may well succeed a moment later.
+    Tell whether the same transaction may succeed a moment later.
 
-    :param error: What ended it.
+    :param error: The error that ended it.
     """
     if not isinstance(error, DBAPIError):
-        return not isinstance(error, SQLAlchemyError)  # The ledger's own: locked, or without an answer.
+        return not isinstance(error, SQLAlchemyError)  # The ledger's own errors: locked, or no answer.
     if error.connection_invalidated or isinstance(error, IntegrityError):
-        # The latter: another copy was quicker, past the lock or before there was anything to lock.
+        # An IntegrityError means that another copy was faster: there was no row to lock yet.
         return True
     original = error.orig
     if isinstance(original, sqlite3.Error):
@@ -189,13 +189,13 @@ def is_transient(error: Exception) -> bool:
     if hasattr(original, "diag"):
         code = _postgres_code(original)
         if code is None:
-            return isinstance(error, OperationalError)  # There was no connection to say more.
+            return isinstance(error, OperationalError)  # No code: there was no connection.
         return code in _POSTGRES_TRANSIENT or code.startswith("08")
     arguments = original.args if original else ()
     return bool(arguments) and arguments[0] in _MYSQL_TRANSIENT
 
 
 def _postgres_code(error: Any) -> str | None:
-    # psycopg2 has another name for it.
+    # psycopg2 has another name for the code.
     code: str | None = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     return code

@@ -1,9 +1,9 @@
 """
 A connection to the SQL ledger's database that can be given up at any moment.
 
-A driver waits for its server in C, where no signal handler of Python's runs: Airflow's timeout, and the
-SIGTERM that ends a task, would wait for the database too. So a thread of its own talks to the database, and
-whoever asks waits for that thread, which a signal can interrupt.
+A driver waits for its server in C code, where Python runs no signal handler: Airflow's timeout, and the
+SIGTERM that ends a task, would have to wait for the database too. So a separate thread talks to the database.
+The caller waits for that thread, and a signal can interrupt this wait.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _Result = TypeVar("_Result")
 
 
 class NoAnswerError(Exception):
-    """The database has not answered in time; what it was asked to do, it may do yet."""
+    """The database has not answered in time. It may still carry out the request."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"no answer for {seconds:.0f} s")
 
 
 class _GivenUpError(Exception):
-    """Nobody waits for this job any more."""
+    """The caller does not wait for this job any more."""
 
 
 class _Job(Generic[_Result]):
     """
-    Something to be done in the thread.
+    A piece of work for the thread.
 
-    :param work: What to do.
+    :param work: Does the work.
     :param limit: Seconds that each of its steps may take.
     """
 
@@ -58,7 +58,7 @@ class _Job(Generic[_Result]):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Do it, in the thread."""
+        """Do the work, in the thread."""
         try:
             self.go_on()
             self._result = self._work(self)
@@ -68,9 +68,9 @@ class _Job(Generic[_Result]):
 
     def go_on(self) -> None:
         """
-        Note that a step has ended, and that the next one begins.
+        Note that one step has ended and the next one begins.
 
-        :raises _GivenUpError: If nobody waits any more.
+        :raises _GivenUpError: If the caller does not wait any more.
         """
         if self._given_up:
             raise _GivenUpError
@@ -78,7 +78,7 @@ class _Job(Generic[_Result]):
 
     def result(self) -> _Result:
         """
-        Wait for the thread, interruptibly.
+        Wait for the thread. A signal can interrupt the wait.
 
         :raises NoAnswerError: If a step takes too long.
         """
@@ -98,15 +98,15 @@ class _Job(Generic[_Result]):
 
     @property
     def given_up(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether the caller does not wait any more."""
         return self._given_up
 
 
 def in_time(work: Callable[[], _Result]) -> _Result:
     """
-    Do something that may hang, in a thread that is left alone if it does.
+    Do work that may hang, in a separate thread. If it hangs, the thread is given up.
 
-    :param work: What to do.
+    :param work: Does the work.
     :raises NoAnswerError: If it takes too long.
     """
     job = _Job(lambda _: work(), ANSWER_SECONDS)
@@ -116,9 +116,9 @@ def in_time(work: Callable[[], _Result]) -> _Result:
 
 class Line:
     """
-    Runs transactions, one at a time, on one connection. After anything went wrong, on another one.
+    Runs transactions, one at a time, on one connection. After an error it uses a new connection.
 
-    :param engine: How to connect.
+    :param engine: Makes the connections.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -132,11 +132,11 @@ class Line:
         """
         Run a transaction.
 
-        Where nobody waits for its end any more, it is not committed, unless the commit is on its way
-        already: then it holds its locks until it is over, so that none which comes later is overtaken.
+        If the caller stops waiting for its end, it is not committed, unless the commit has been sent already.
+        In that case it holds its locks until it ends, so later transactions still come after it.
 
-        :param work: What to do in it.
-        :param writes: Whether it is to take the locks of a transaction that writes.
+        :param work: Runs the statements of the transaction.
+        :param writes: Whether it takes the locks of a transaction that writes.
         :param limit: Seconds that connecting and each statement may take. Default: 10.
         :raises NoAnswerError: If the database takes longer.
         """
@@ -150,7 +150,7 @@ class Line:
             raise
 
     def close(self) -> None:
-        """End the connection; the next transaction opens another one."""
+        """End the connection. The next transaction opens a new one."""
         talker, self._talker = self._talker, None
         if talker is not None:
             talker.close()
@@ -165,7 +165,7 @@ class _Talker:
         self._socket: socket.socket | None = None
         self._job: _Job[Any] | None = None
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
-        # A daemon: a driver that never comes back must not keep the process from ending.
+        # A daemon thread: a driver that never returns must not keep the process from ending.
         self._thread = threading.Thread(target=self._serve, daemon=True, name="braze-ledger")
         self._thread.start()
 
@@ -180,7 +180,7 @@ class _Talker:
         return self._job is not None and self._job.given_up
 
     def shut_down(self) -> None:
-        """End the connection from outside; the thread ends when its driver has noticed."""
+        """End the connection from outside. The thread ends when its driver notices."""
         self._jobs.put(None)
         if self._socket is not None:
             with suppress(OSError):
@@ -205,12 +205,12 @@ class _Talker:
             if writes:
                 begin_writing(connection)
             result = work(connection)
-            # After this it may be committed although it was given up. It has its locks by now, so that
-            # whatever is asked for then comes after it.
+            # From here on it may be committed although it was given up. That does no harm: it has its locks
+            # by now, so later transactions come after it.
             job.go_on()
             commit(connection, transaction, writes=writes)
         except BaseException:
-            self._hang_up()  # Which rolls back, and a connection that has failed is not trusted again.
+            self._hang_up()  # This rolls back. A connection that has failed is not used again.
             raise
         else:
             return result
@@ -223,7 +223,7 @@ class _Talker:
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         handle, self._socket = self._socket, None
-        with suppress(Exception):  # Whatever a driver says of a connection that is broken.
+        with suppress(Exception):  # A driver may raise anything about a broken connection.
             if connection is not None:
                 connection.invalidate()
                 connection.close()
@@ -238,10 +238,10 @@ def _before_statement(connection: Connection, *_: Any) -> None:
 
 def _socket_of(connection: Any) -> socket.socket | None:
     """
-    Get a handle of a connection's socket that stays valid whatever the driver does with its own.
+    Get a handle of a connection's socket that stays valid when the driver closes its own handle.
 
-    :return: None if there is no socket, or the driver hides it: then the connection can't be ended from
-        outside, and its thread waits for the driver as long as that takes.
+    :return: The handle; None if there is no socket or the driver hides it. Without a handle the connection
+        can't be ended from outside, and its thread waits until the driver returns.
     """
     fileno = getattr(connection, "fileno", None)  # psycopg2, psycopg and MySQLdb.
     if fileno is None:

@@ -1,10 +1,10 @@
 """
-How the SQL ledger's tables come to be what this code needs: made, or brought on from an older version.
+Create the SQL ledger's tables, or upgrade them from an older version.
 
-A step from one version to the next is a function that may be run again, because MySQL commits each change of
-a table at once: whoever opens the ledger after a step was killed runs it once more. To add version 4, give
-its new columns ``info={"since": 4}`` in ``sql_schema``, raise ``SCHEMA_VERSION``, and add to ``_STEPS`` what
-is to be done besides, if anything is.
+A step from one version to the next is a function that may run twice: MySQL commits each change of a table at
+once, so if a step is killed, the next task that opens the ledger runs it again. To add version 4, give its
+new columns ``info={"since": 4}`` in ``sql_schema`` and raise ``SCHEMA_VERSION``. If more is to be done, add a
+function to ``_STEPS``.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _LOCK = 0x6272617A65  # "braze"
 
 
 class LedgerVersionError(BrazeError):
-    """The tables were made by a newer version of this package."""
+    """A newer version of this package has created or upgraded the tables."""
 
 
 @dataclass(frozen=True)
 class Marks:
     """
-    What tells a ledger from all others.
+    Values that no other ledger has.
 
-    :param identity: Its name.
-    :param secret: Its key for digests of people.
+    :param identity: The ledger's name.
+    :param secret: The ledger's key for digests of recipients.
     """
 
     identity: str
@@ -48,29 +48,29 @@ class Marks:
 
 def read_version(connection: Connection) -> Any:
     """
-    Read the row that says of which version the tables are, with whatever that version has in it.
+    Read the row with the version of the tables, with all columns that it has in that version.
 
     :param connection: A connection to the ledger's database.
-    :return: The row; None if the tables are not there, or not complete.
-    :raises LedgerVersionError: If they are newer than this code.
+    :return: The row; None if the tables do not exist or are not complete.
+    :raises LedgerVersionError: If the tables are newer than this code.
     """
     if not inspect(connection).has_table(version.name):
         return None
     row = connection.execute(text(f"SELECT * FROM {version.name}")).first()  # noqa: S608 - our own name
     if row is not None and row.version > SCHEMA_VERSION:
         raise LedgerVersionError(
-            f"its tables are of version {row.version}, and this version of the package knows "
-            f"{SCHEMA_VERSION} at most: update airflow-provider-braze-messaging here as well"
+            f"its tables are of version {row.version}, and this version of the package knows versions up to "
+            f"{SCHEMA_VERSION}: update airflow-provider-braze-messaging here as well"
         )
     return row
 
 
 def read_marks(connection: Connection) -> Marks | None:
     """
-    Read what tells the ledger from others, if its tables are as this code needs them.
+    Read the ledger's marks, if its tables are of the version that this code needs.
 
     :param connection: A connection to the ledger's database.
-    :return: None if :func:`prepare` is to be called first.
+    :return: The marks; None if :func:`prepare` must be called first.
     :raises LedgerVersionError: If the tables are newer than this code.
     """
     row = read_version(connection)
@@ -81,11 +81,12 @@ def read_marks(connection: Connection) -> Marks | None:
 
 def prepare(connection: Connection) -> None:
     """
-    Make the tables, or bring them to the version of this code.
+    Create the tables, or upgrade them to the version of this code.
 
-    Any number of tasks may do that at the same time: one does it, the others wait for it and find it done.
+    Any number of tasks may call this at the same time: one does the work, and the others wait for it.
 
-    :param connection: A connection in a transaction that has done nothing yet, to be closed after it.
+    :param connection: A connection in a transaction that has done nothing yet. Close it after the
+        transaction.
     :raises LedgerVersionError: If the tables are newer than this code.
     """
     _keep_others_out(connection)
@@ -93,7 +94,7 @@ def prepare(connection: Connection) -> None:
     found = None if row is None else row.version
     if found == SCHEMA_VERSION:
         return
-    # What is missing as a whole. Tables without a version were left by a process that was killed.
+    # Create the tables that are missing. If there are some without a version, a killed process left them.
     metadata.create_all(connection)
     for number in range((found or 1) + 1, SCHEMA_VERSION + 1):
         _add_columns(connection, number)
@@ -110,7 +111,7 @@ def _new_marks() -> dict[str, Any]:
 
 
 def _add_columns(connection: Connection, number: int) -> None:
-    """Add the columns that a version brought, where they are not there yet."""
+    """Add the columns that are new in a version, if they do not exist yet."""
     for table in metadata.sorted_tables:
         present = {column["name"] for column in inspect(connection).get_columns(table.name)}
         for column in table.c:
@@ -120,7 +121,7 @@ def _add_columns(connection: Connection, number: int) -> None:
 
 
 def _to_version_2(connection: Connection) -> None:
-    """Give the ledger an identity and a secret, and find batches by their fingerprints."""
+    """Give the ledger an identity and a secret, and index the fingerprints of batches."""
     schema.by_fingerprint.create(connection, checkfirst=True)
     connection.execute(update(version).where(version.c.identity.is_(None)).values(_new_marks()))
 
@@ -129,15 +130,15 @@ _STEPS: Mapping[int, Callable[[Connection], None]] = {2: _to_version_2}
 
 
 def _keep_others_out(connection: Connection) -> None:
-    """Let nobody else change the tables until the session ends, and lift the limit on a statement's time."""
+    """Keep other tasks from changing the tables until the session ends, and lift the time limit."""
     dialect = connection.dialect.name
     if dialect == "postgresql":
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
     elif dialect == "mysql":
-        # A lock of the session's, because each change of a table ends the transaction.
+        # A lock of the session, because each change of a table ends the transaction.
         name = "CONCAT('braze_ledger_', MD5(DATABASE()))"
         if connection.execute(text(f"SELECT GET_LOCK({name}, {sql_engine.BUSY_SECONDS})")).scalar() != 1:
             raise sql_engine.LockedError
         connection.execute(text(sql_engine.mysql_limits(statement=0)))
-    # SQLite's transaction has locked the file.
+    # SQLite needs nothing: the transaction has locked the file.

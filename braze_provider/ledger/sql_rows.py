@@ -1,4 +1,4 @@
-"""What the SQL ledger writes into its rows."""
+"""Make the rows that the SQL ledger writes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MAX_REASON_LENGTH = 4_000
 
 def row_of_opening(opening: Opening) -> dict[str, Any]:
     """
-    Make what a delivery's row notes of an opening.
+    Make the columns of a delivery's row that note an opening.
 
-    :param opening: What was decided.
+    :param opening: The opening.
     """
     return {**dataclasses.asdict(opening.counters), "resends": json.dumps(opening.resends)}
 
 
 def row_of_outcome(one: Receipt, place: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Make a receipt's row for what became of a claim.
+    Make a receipt's row for the outcome of a claimed batch.
 
     :param one: The receipt.
     :param place: The delivery, its generation and its owner.
@@ -49,7 +49,7 @@ def row_of_claim(one: Claim, place: Mapping[str, Any], token: str, who: bytes | 
     :param one: The claim.
     :param place: The delivery, its generation and its owner.
     :param token: Tells the claims of one call from all others.
-    :param who: Keyed digests of the people.
+    :param who: Keyed digests of the recipients.
     """
     return {
         **_row(one, place),
@@ -78,13 +78,13 @@ def _row_of_ids(ids: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def now_iso() -> str:
-    """Give the time as the tables hold it."""
+    """Give the present time in the form that the tables hold."""
     return to_iso(pendulum.now("UTC"))
 
 
 def to_iso(instant: datetime) -> str:
     """
-    Write an instant as the tables hold it.
+    Give an instant in the form that the tables hold.
 
     :param instant: An instant in any time zone.
     """
@@ -92,7 +92,7 @@ def to_iso(instant: datetime) -> str:
 
 
 def _storable(text: str | None, longest: int | None = None) -> str | None:
-    """Make a text of Braze's one that every database takes: an outcome must not be lost for its wording."""
+    """Replace characters that a database may refuse: an outcome must not be lost because of Braze's text."""
     if text is None:
         return None
     return text.replace("\x00", "\ufffd").encode(errors="replace").decode()[:longest]

@@ -1,8 +1,8 @@
 """
 The SQL ledger's tables, the same on SQLite, PostgreSQL and MySQL.
 
-Times are text, ISO 8601 in UTC: it sorts as it reads, and no session's time zone changes what it means.
-A column that a later version of the tables added says so in its ``info``; see
+Times are text, ISO 8601 in UTC: texts sort by time, and a session's time zone does not change their meaning.
+The ``info`` of a column names the version of the tables that added it; see
 :mod:`braze_provider.ledger.sql_migrations`.
 """
 
@@ -34,14 +34,14 @@ from braze_provider.ledger.base import Counters, DeliveryKey, Head, Receipt, Sta
 SCHEMA_VERSION = 3
 MAX_ID_LENGTH = 255
 
-# Binary collation: Airflow tells ids apart by case, which MySQL by itself does not. InnoDB: other engines
-# have no transactions.
+# Binary collation: for Airflow, ids that differ in case are different ids; for MySQL's default they are not.
+# InnoDB: other engines have no transactions.
 _MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",
 }
-# SQLite counts up by itself only what is declared as exactly INTEGER.
+# SQLite numbers rows by itself only if the column is declared as exactly INTEGER.
 _ID = BigInteger().with_variant(Integer(), "sqlite")
 _SINCE_2: dict[Any, Any] = {"since": 2}
 _SINCE_3: dict[Any, Any] = {"since": 3}
@@ -52,14 +52,15 @@ delivery = Table(
     "braze_delivery",
     metadata,
     Column("id", _ID, primary_key=True, autoincrement=True),
-    # Three ids of 255 characters are too long for MySQL's index, and its comparison ignores trailing spaces.
+    # An index over the ids is no choice in MySQL: three ids of 255 characters are too long for it, and its
+    # comparison ignores trailing spaces.
     Column("key_digest", String(64), nullable=False),
     Column("dag_id", String(MAX_ID_LENGTH), nullable=False),
     Column("run_id", String(MAX_ID_LENGTH), nullable=False),
     Column("task_id", String(MAX_ID_LENGTH), nullable=False),
     Column("map_index", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
-    # Read by version 1 alone, whose tasks may still be running.
+    # Version 1, whose tasks may still be running, reads it in its own row; newer versions in other rows only.
     Column("clear_number", Integer, nullable=False, default=0),
     Column("begun_by", String(MAX_ID_LENGTH), nullable=False),
     Column("owner", String(MAX_ID_LENGTH), nullable=False),
@@ -73,11 +74,11 @@ delivery = Table(
     Column("run_started_at", String(64), info=_SINCE_2),
     Column("resends", Text, info=_SINCE_2),
     UniqueConstraint("key_digest", name="braze_delivery_key"),
-    # An id that were used again would give its receipts to another delivery.
+    # Never use an id twice: the receipts of the old delivery would become those of the new one.
     sqlite_autoincrement=True,
     **_MYSQL,
 )
-"""One row for each task instance: who owns its delivery, and how that ended."""
+"""One row for each task instance: the owner of its delivery, and how the delivery ended."""
 
 receipt = Table(
     "braze_receipt",
@@ -93,13 +94,13 @@ receipt = Table(
     Column("owner", String(MAX_ID_LENGTH), nullable=False),
     Column("token", String(32), nullable=False),
     Column("noted_at", String(40), nullable=False),
-    # Keyed digests of the people, one after the other; NULL where they were not kept.
+    # Keyed digests of the recipients, one after the other; NULL if they were not kept.
     Column("who", LargeBinary, info=_SINCE_2),
-    # A JSON object of names and ids; NULL where the dispatch id is the only one.
+    # A JSON object of names and ids; NULL if there is no id besides the dispatch id.
     Column("other_ids", Text, info=_SINCE_3),
     **_MYSQL,
 )
-"""One row for each batch of each generation. Its primary key is what makes a claim exclusive."""
+"""One row for each batch of each generation. Its primary key makes a claim exclusive."""
 
 by_fingerprint = Index("braze_receipt_fingerprint", receipt.c.fingerprint)
 """Finds a batch among those of other deliveries; since version 2."""
@@ -114,7 +115,7 @@ receipt_columns = (
     receipt.c.reason,
     receipt.c.other_ids,
 )
-"""What :func:`to_receipt` needs."""
+"""The columns that :func:`to_receipt` needs."""
 
 version = Table(
     "braze_ledger_version",
@@ -125,34 +126,34 @@ version = Table(
     Column("secret", LargeBinary(32), info=_SINCE_2),
     **_MYSQL,
 )
-"""A single row, written last: where it is, the other tables are complete."""
+"""A single row, written last: if it exists, the other tables are complete."""
 
 
 def column_of(column: Column[Any], known: int) -> ColumnElement[Any]:
     """
-    Give what to select for a column: NULL where a version of the tables does not have it.
+    Give the expression that selects a column: NULL if a version of the tables does not have the column.
 
-    :param column: A column of one of the tables here.
-    :param known: The version.
+    :param column: A column of one of these tables.
+    :param known: The version of the tables.
     """
     return column if column.info.get("since", 1) <= known else null().label(column.name)
 
 
 def digest(key: DeliveryKey) -> str:
     """
-    Name a delivery by a text of fixed length that differs wherever two keys do.
+    Give a text of fixed length that names a delivery. Different keys have different texts.
 
-    :param key: The task instance whose delivery it is.
+    :param key: The task instance that the delivery belongs to.
     """
     parts = [key.dag_id, key.run_id, key.task_id, key.map_index]
-    if key.deployment:  # A ledger that is not shared has deliveries from before there were deployments.
+    if key.deployment:  # Without one, the digest must stay as it was before keys had deployments.
         parts.append(key.deployment)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def to_key(row: Any) -> DeliveryKey:
     """
-    Tell whose delivery a row is.
+    Give the task instance that a row's delivery belongs to.
 
     :param row: A row of ``delivery``.
     """
@@ -161,7 +162,7 @@ def to_key(row: Any) -> DeliveryKey:
 
 def to_head(row: Any) -> Head:
     """
-    Make a head of a row.
+    Make a head from a row.
 
     :param row: A row of ``delivery``.
     """
@@ -178,9 +179,9 @@ def to_head(row: Any) -> Head:
 
 def to_receipt(row: Any) -> Receipt:
     """
-    Make a receipt of a row.
+    Make a receipt from a row.
 
-    :param row: A row of ``receipt_columns``.
+    :param row: A row with the ``receipt_columns``.
     """
     index, recipients, fingerprint, state, at, dispatch_id, reason, other_ids = row
     ids = {} if dispatch_id is None else {"dispatch_id": dispatch_id}

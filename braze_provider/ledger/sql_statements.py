@@ -1,8 +1,8 @@
 """
 The SQL ledger's statements.
 
-Each takes a round trip, which is what a slow ledger's time goes into: so the update that notes when a
-delivery was last written to also locks its row, and one statement writes all receipts of a window.
+Each statement takes a round trip, and round trips are what makes a ledger slow. So the update that notes when
+a delivery was last written to also locks its row, and one statement writes all receipts of a window.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ begin = insert(delivery)
 lock = select(delivery).where(delivery.c.id == bindparam("delivery")).with_for_update()
 change = update(delivery).where(delivery.c.id == bindparam("delivery"))
 lock_as_owner = change.where(delivery.c.owner == bindparam("me")).values(updated_at=bindparam("now"))
-"""Changes no row if somebody else is the owner."""
+"""Changes no row if another copy is the owner."""
 
 # Its receipts -----------------------------------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ def _page_of(*columns: Any) -> Any:
 
 
 read_page = _page_of(*schema.receipt_columns)
-read_people = _page_of(receipt.c.batch_index, receipt.c.who).where(_in_doubt_or_sent)
+read_recipients = _page_of(receipt.c.batch_index, receipt.c.who).where(_in_doubt_or_sent)
 
 find_elsewhere = (
     select(delivery)
@@ -68,21 +68,21 @@ find_elsewhere = (
 
 # Writing them -----------------------------------------------------------------------------------------------
 
-# The state comes last: MySQL's guard sees what was assigned before it.
+# The state comes last: MySQL's condition reads the values that were assigned before it.
 _OF_A_CLAIM = ("recipients", "fingerprint", "who", "owner", "token")
 _OF_AN_OUTCOME = ("dispatch_id", "other_ids", "reason", "noted_at", "state")
-# No parameters: drivers of MySQL's send many rows at once only if those alone have parameters.
+# Literals, because MySQL's drivers send many rows at once only if nothing but the rows has parameters.
 _CLAIMED: Any = literal_column(f"'{State.CLAIMED.value}'")
 _SENT: Any = literal_column(f"'{State.SENT.value}'")
 
 
 def write_receipts(dialect: str) -> Any:
     """
-    Make the statement that writes claims, and what became of others.
+    Make the statement that writes claims and outcomes.
 
-    It is an insert that meets the primary key, because drivers send many rows of an insert in one go, and
-    updates one by one. Over a receipt that is there, a claim is written unless that is sent, and an outcome
-    if the owner is the same.
+    It is an insert with a rule for rows that exist, because drivers send all rows of an insert together, but
+    updates one by one. A claim replaces a receipt unless that batch was sent. An outcome replaces a receipt
+    that has the same owner.
 
     :param dialect: SQLAlchemy's name for the database's dialect.
     """

@@ -1,4 +1,4 @@
-"""Transactions of the SQL ledger, run again when they met another one, or when the connection went."""
+"""Run transactions of the SQL ledger, and run them again after a conflict or a lost connection."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from braze_provider.ledger.sql_engine import LockedError, first_line, is_locked,
 from braze_provider.ledger.sql_line import Line, NoAnswerError
 
 FIRST_PATIENCE = 5.0
-"""Seconds of trying again before the database has answered once: what is wrong by then is the connection."""
+"""Seconds of trying again if the database has never answered: after that, the connection must be wrong."""
 PATIENCE = 60.0
-"""Seconds of trying again in the middle of a delivery, which may outlast a database's restart."""
+"""Seconds of trying again in the middle of a delivery: longer than most restarts of a database."""
 MAX_PAUSE = 2.0
 
 _Result = TypeVar("_Result")
 
 
 class LedgerUnavailableError(BrazeError):
-    """The ledger's database can't be reached, or refuses what the ledger does."""
+    """The ledger's database can't be reached, or refuses a statement of the ledger."""
 
 
 class Transactions:
     """
     Runs transactions, one at a time.
 
-    :param engine: How to connect.
-    :param name: What to call the ledger in messages.
+    :param engine: Makes the connections.
+    :param name: The ledger's name in messages.
     """
 
     def __init__(self, engine: Engine, name: str) -> None:
@@ -49,14 +49,15 @@ class Transactions:
         patience_with_all: float = 0.0,
     ) -> _Result:
         """
-        Run a transaction, and again if it met another one or the connection went.
+        Run a transaction. It is run again after a conflict with another one, or if the connection is lost.
 
-        The database may have committed it all the same; the work finds out by what it reads.
+        The database may have committed an earlier run all the same: the work must notice that by what it
+        reads.
 
-        :param work: What to do in it.
+        :param work: Runs the statements of the transaction.
         :param writes: Whether it changes anything.
-        :param limit: Seconds that a statement may take. Default: the line's.
-        :param patience_with_all: Seconds for which it is run again after whatever error. Default 0.
+        :param limit: Seconds that a statement may take. Default: 10.
+        :param patience_with_all: Seconds for which it is run again after any error. Default 0.
         """
         patience = PATIENCE if self._reached else FIRST_PATIENCE
         began = time.monotonic()
@@ -68,12 +69,12 @@ class Transactions:
                 waited = time.monotonic() - began
                 if waited > (patience if is_transient(error) else patience_with_all):
                     raise self._unavailable(error, waited) from error
-                # Jitter: those that met do not meet again.
+                # Jitter, so that two transactions in conflict do not meet again.
                 time.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
                 pause = min(2 * pause, MAX_PAUSE)
             except BaseException:
-                # Perhaps a signal's, while the database hangs: what is still to be written is not worth a
-                # minute of waiting, until the database answers again.
+                # Perhaps a signal has interrupted it because the database hangs. Until the database answers
+                # again, the writes that follow must not wait for a minute.
                 self._reached = False
                 raise
             else:
@@ -84,7 +85,8 @@ class Transactions:
         if is_locked(error):
             return LedgerUnavailableError(
                 f"Another session holds a lock on the delivery's record in the ledger, {self._name}: "
-                f"this one has waited {waited:.0f} s for it. Perhaps it is that of a worker that vanished"
+                f"this task has waited {waited:.0f} s for it. Perhaps the session is that of a worker that "
+                "vanished"
             )
         if isinstance(error, NoAnswerError):
             return LedgerUnavailableError(
@@ -93,5 +95,5 @@ class Transactions:
         return LedgerUnavailableError(f"The ledger, {self._name}, can't be used: {first_line(error)}")
 
     def close(self) -> None:
-        """End the connection; the next transaction opens another one."""
+        """End the connection. The next transaction opens a new one."""
         self._line.close()

@@ -2,20 +2,20 @@
 The ledger in Airflow's task state store: durable on Airflow 3.3 and newer, with nothing to set up.
 
 The store is a plain map of keys to values: no compare-and-set, no transaction over two keys, no listing.
-What makes it safe all the same is that **no two writers ever share a key that matters**. Each opening begins
-a *session* with a number of its own, and a session writes its own pages only: what another copy of the task
-knows can't be overwritten with something older. Reading merges the sessions, and the latest one that has a
-receipt for a batch is right about it.
+It is safe all the same, because **no two writers ever share a key that matters**. Each opening begins a
+*session* with its own number, and a session writes only its own pages. So no copy of the task can overwrite
+the receipts of another copy with older ones. Reading merges the sessions: for each batch, the receipt of the
+latest session counts.
 
 The keys, for a delivery whose task was tried twice::
 
     braze-ledger.head                   the last session, as a hint where to begin
-    braze-ledger.0.door, .0.taken       by which one copy alone gets the number 0
-    braze-ledger.0.session.0            the delivery as session 0 knew it: finished? which pages?
+    braze-ledger.0.door, .0.taken       make sure that only one copy gets the number 0
+    braze-ledger.0.session.0            the record of session 0: is the delivery finished? which pages?
     braze-ledger.0.0.page.0.0           its receipts of batches 0 to 255
-    braze-ledger.0.0.page.1.0           … of 256 to 511
-    braze-ledger.1.door, …              the second try's
-    braze-ledger.1.0.page.1.0           what the second try added
+    braze-ledger.0.0.page.1.0           … of batches 256 to 511
+    braze-ledger.1.door, …              the same keys of the second try
+    braze-ledger.1.0.page.1.0           receipts that the second try added
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ from braze_provider.ledger.task_state_pages import (
 )
 
 FORMAT = 3
-"""Of the values below. One that is newer is refused: an older release would misread it."""
+"""Format of the values below. A newer format is refused, because this release would misread it."""
 IDENTITY = "task-state"
 PAGES_IN_MEMORY = 8
 MAX_RACES = 20
 LOOK_SECONDS = 1.0
-"""How long a copy that claims relies on its last look at the owner, for the look before its claims."""
+"""A copy looks who the owner is before it claims, unless it has looked within so many seconds."""
 
 _PREFIX = "braze-ledger"
 HEAD = f"{_PREFIX}.head"
 FIRST_KEY = f"{_PREFIX}.0.door"
-"""Written when the delivery is opened for the first time, and never again."""
+"""This key is written when the delivery is opened for the first time, and never again."""
 
 
 class TaskStateLedger:
@@ -75,24 +75,23 @@ class TaskStateLedger:
 
     They belong to the task instance (Dag run, task, map index) and never expire by themselves. They outlast
     retries, kills, deferral, a cleared Dag run, ``airflow tasks clear``, a reprocessing backfill, and
-    ``airflow state-store clean``. What does delete them:
+    ``airflow state-store clean``. These events delete them:
 
-    - the Dag run being deleted, by a person, the API, or ``airflow db clean`` of its ``dag_run`` table;
-    - ``[state_store] clear_on_success = True``, once the task succeeds or is marked as a success. A finished
-      delivery that is cleared afterwards finds no record then; :attr:`discarded_on_success` tells;
-    - on Airflow 3.4, clearing *task instances* in the UI or through the REST API, unless *keep task state* is
-      ticked (``keep_task_state``; it is not by default). On 3.3 no clear deletes them;
-    - somebody who deletes them on purpose: the task state REST API, the task's own code (``clear()``);
-    - with ``[workers] state_store_backend``, whatever empties that storage, such as a bucket's lifecycle
-      rule.
+    - The Dag run is deleted: by a person, the API, or ``airflow db clean`` of the ``dag_run`` table.
+    - The task succeeds or is marked as a success, with ``[state_store] clear_on_success = True``. A finished
+      delivery that is cleared later then finds no record; see :attr:`discarded_on_success`.
+    - *Task instances* are cleared in the UI or through the REST API of Airflow 3.4, unless *keep task state*
+      (``keep_task_state``) is ticked; by default it is not. On Airflow 3.3 no clear deletes them.
+    - They are deleted on purpose: through the task state REST API, or by the task's own code (``clear()``).
+    - The storage of a ``[workers] state_store_backend`` is emptied, for example by a bucket's lifecycle rule.
 
-    After each of these :meth:`open` returns None on a later try, which its caller must not take for "nothing
-    sent". Where only a part is gone, or can't be read, reading fails. The size of a value is a matter of
-    policy: of more than 64 KB (``[state_store] max_value_storage_bytes``) Airflow warns in the task's log,
-    but stores it. Pages stay below.
+    After each of these events, :meth:`open` returns None in a later try. The caller must not take this for
+    "nothing sent". If only some of the values are gone or can't be read, reading fails. Airflow stores a
+    value of more than 64 KB (``[state_store] max_value_storage_bytes``), but warns in the task's log. Pages
+    stay below this size.
 
     :param store: The task's ``context["task_state_store"]``.
-    :param owner: A name for this copy of the task, for messages and for whoever looks at the store.
+    :param owner: A name for this copy of the task, for messages and for people who look at the store.
     """
 
     durable = True
@@ -111,7 +110,7 @@ class TaskStateLedger:
         self._resends: tuple[str, ...] = ()
         self._finished = False
         self._report: Mapping[str, Any] | None = None
-        # The pages of earlier sessions, oldest first, and those of this one.
+        # The pages of the earlier sessions, the oldest first, and the pages of this session.
         self._before: list[tuple[int, set[int]]] = []
         self._own: set[int] = set()
         self._pages: OrderedDict[int, _Page] = OrderedDict()
@@ -120,30 +119,32 @@ class TaskStateLedger:
         if self.discarded_on_success:
             return (
                 "Airflow's task state store, which this deployment empties when a task succeeds "
-                "([state_store] clear_on_success): clearing a finished task finds no record of its delivery"
+                "([state_store] clear_on_success): a finished task that is cleared finds no record of its "
+                "delivery"
             )
         return "Airflow's task state store"
 
     @property
     def discarded_on_success(self) -> bool:
-        """Whether Airflow deletes the receipts once the task succeeds, by the settings of this worker."""
+        """Whether Airflow deletes the receipts when the task succeeds, by the settings of this worker."""
         return bool(conf.getboolean("state_store", "clear_on_success", fallback=False))
 
     # Sessions -----------------------------------------------------------------------------------------------
 
     def open(self, decide: Decide) -> Head | None:
         """
-        Become the owner of this delivery, durably, in one step with what ``decide`` decides.
+        Become the owner of this delivery. This is durable, and one step with what ``decide`` decides.
 
-        :param decide: Decides, from what an earlier try left, or raises to refuse.
-        :return: What this delivery goes on from; None if it begins or starts over.
-        :raises LedgerLostError: If a later try of the same task instance has opened it before.
+        :param decide: Decides how to go on from the record of an earlier try, or raises an error to refuse.
+        :return: The head that this delivery goes on from; None if it begins or starts over.
+        :raises LedgerLostError: If a later try of the same task instance has opened it already.
         """
         known, latest = self._find_sessions()
-        # Whoever is refused already here takes the delivery from nobody, and leaves nothing behind.
+        # Decide once before taking a number: a refused copy must not take the delivery from its owner, and
+        # must leave nothing behind.
         _decide(decide, self._last_record(before=latest + 1, known=known))
         number = self._take_number(latest + 1)
-        # Read after the number was taken: from then on, no earlier session is granted anything any more.
+        # Read again after the number was taken: from now on, earlier sessions are granted no claims.
         record = self._last_record(before=number, known=known)
         head, opening = _decide(decide, record)
         self._number, self._lost_to, self._looked_at = number, None, -math.inf
@@ -165,11 +166,11 @@ class TaskStateLedger:
 
     def look(self) -> Head | None:
         """
-        Read what there is, for :meth:`receipts_seen`, without becoming the owner: nothing is written.
+        Read the delivery's head without becoming the owner. Nothing is written.
 
-        A ledger that was looked at is not opened any more, nor written to.
+        After this, only :meth:`receipts_seen` may be called: the ledger can't be opened or written to.
 
-        :return: What is known of the delivery; None if nothing is.
+        :return: What the ledger knows of the delivery; None if it knows nothing.
         """
         known, latest = self._find_sessions()
         record = self._last_record(before=latest + 1, known=known)
@@ -185,8 +186,8 @@ class TaskStateLedger:
         return self._generation
 
     def _find_sessions(self) -> tuple[int, int]:
-        """Return the session that is known to have a record, -1 if none is, and the latest one."""
-        # Only a hint, for two copies may write it in any order: from there on, each number is tried.
+        """Return a session that certainly has a record (-1 if there is none), and the latest session."""
+        # The head is only a hint, because two copies may write it in any order. From there, try each number.
         hint = self._read_format(self._cells.get(HEAD))
         known = latest = -1 if hint is None else int(hint["session"])
         while self._cells.get(_taken(latest + 1)) is not None:
@@ -194,18 +195,18 @@ class TaskStateLedger:
         return known, latest
 
     def _discard(self, pages_of_sessions: Sequence[tuple[int, set[int]]], generation: int) -> None:
-        # A copy that opened in the meantime may go on from these receipts: then they have to stay.
+        # A copy that has opened it in the meantime may go on from these receipts: then they must stay.
         self._check_owner()
-        with suppress(BrazeError):  # Left behind, they are waste and do no harm.
+        with suppress(BrazeError):  # Pages that are left behind do no harm.
             for session, pages in pages_of_sessions:
                 for page in pages:
                     self._cells.discard(_page_name(session, generation, page))
 
     def confirm(self) -> None:
         """
-        Ask whether this copy is the owner still.
+        Check that this copy is still the owner.
 
-        :raises LedgerLostError: If somebody else is.
+        :raises LedgerLostError: If another copy is the owner.
         """
         self._check_owner()
         if self._cells.get(_taken(self._opened())) is None:
@@ -213,7 +214,7 @@ class TaskStateLedger:
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """
-        Note that everybody was sent to, so that a later try sends nothing.
+        Note that all recipients were sent to, so that a later try sends nothing.
 
         :param report: The delivery's report.
         """
@@ -222,17 +223,18 @@ class TaskStateLedger:
         self._write_record()
 
     def close(self) -> None:
-        """Let go of the thread that talks to the store."""
+        """End the thread that talks to the store."""
         self._cells.close()
 
     def _take_number(self, candidate: int) -> int:
         """
-        Take the next session number, which no other copy gets as well, whoever is stalled or killed where.
+        Take the next session number. No other copy gets the same one, wherever copies are stalled or killed.
 
-        This is Lamport's splitter: of those who walk through a number's door at the same time, the last one
-        gets the number, unless somebody has closed it before. If nobody gets it, the next one is tried: a
-        number that nobody has closed is never passed, so that each owner finds the door behind its own number
-        open once anybody has come later.
+        This is Lamport's splitter. Each copy writes its name on a number's *door*, and then closes the number
+        by writing *taken*. If several copies do this at the same time, the last one to write its name on the
+        door gets the number, unless another copy has closed the number before. If no copy gets it, the next
+        number is tried. A number that is not closed is never passed. So each owner can see whether a later
+        copy has come: then the door of the next number is written.
         """
         me = {"owner": self._owner, "token": secrets.token_hex(8)}
         races = 0
@@ -242,8 +244,8 @@ class TaskStateLedger:
             once = self._cells.set(_door(number), me)
             if self._cells.get(_taken(number)) is None:
                 self._cells.set(_taken(number), True)
-                # Who may have written its name twice does not get the number: the second writing may come at
-                # any time, also after another copy has gone through the door and got it.
+                # A copy that may have written its name twice does not get the number: the second write may
+                # arrive at any time, also after another copy has got the number.
                 if once and self._cells.get(_door(number)) == me:
                     return number
             races += 1
@@ -256,7 +258,7 @@ class TaskStateLedger:
         )
 
     def _last_record(self, *, before: int, known: int) -> Mapping[str, Any] | None:
-        # A number without a record was taken by a copy that came no further, and has been granted nothing.
+        # If a number has no record, the copy that took it has ended before it was granted any claim.
         for number in range(before - 1, max(known, 0) - 1, -1):
             record = self._read_format(self._cells.read(_record_name(number)))
             if record is not None:
@@ -265,7 +267,7 @@ class TaskStateLedger:
             return None
         raise BrazeError(
             f"the ledger in Airflow's task state store is damaged: the record of session {known} is missing, "
-            "so it can't be told who was sent to"
+            "so it is not known which recipients were sent to"
         )
 
     def _write_record(self) -> None:
@@ -306,7 +308,7 @@ class TaskStateLedger:
         return self._number
 
     def _successor(self) -> str | None:
-        """Return the owner who came after this one, if one did."""
+        """Return the owner that came after this one; None if there is none."""
         if self._lost_to is None:
             self._looked_at = time.monotonic()
             door = self._cells.get(_door(self._opened() + 1))
@@ -320,26 +322,26 @@ class TaskStateLedger:
 
     def _lost(self, successor: str) -> LedgerLostError:
         return LedgerLostError(
-            f"another copy of this task instance ({successor}) has taken over its delivery: this one "
-            f"({self._owner}) sends nothing more"
+            f"this copy of the task ({self._owner}) sends nothing more: another copy ({successor}) has taken "
+            "over the delivery"
         )
 
     # Receipts -----------------------------------------------------------------------------------------------
 
     def receipts(self, start: int = 0) -> Iterator[Receipt]:
         """
-        Read the receipts in the order of their batches, one page at a time; claims without outcome included.
+        Read the receipts in the order of their batches, one page at a time. Claims are included.
 
-        :param start: Index to begin with. Default 0.
+        :param start: Index of the first batch. Default 0.
         """
         self._check_owner()
         yield from self.receipts_seen(start)
 
     def receipts_seen(self, start: int = 0) -> Iterator[Receipt]:
         """
-        Read the receipts as :meth:`receipts` does, whoever is the owner by now.
+        Read the receipts as :meth:`receipts` does, but without checking that this copy is the owner.
 
-        :param start: Index to begin with. Default 0.
+        :param start: Index of the first batch. Default 0.
         """
         pages = self._own.union(*(pages for _, pages in self._before))
         for number in sorted(page for page in pages if page >= page_of(start)):
@@ -350,19 +352,20 @@ class TaskStateLedger:
 
     def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
         """
-        Note, in one durable step, what became of claimed batches, and claim further ones.
+        Note the outcomes of claimed batches and claim further batches, in one durable step.
 
         :param settled: Receipts of batches that this owner claimed.
-        :param claims: Batches that are to be sent next.
-        :return: Indexes of the claims that were granted. One that somebody has claimed before is not, nor one
-            with a receipt, unless that says *failed* (still open) or the claim says *again*.
-        :raises LedgerLostError: If somebody else is the owner; the receipts were noted all the same, unless
-            Airflow itself has ended this try, whose writes it then refuses.
-        :raises BrazeError: If the store can't be reached. No claim is granted; the receipts may or may not
+        :param claims: Batches to send next.
+        :return: Indexes of the claims that were granted. A batch that has a claim or another receipt is not
+            granted, unless the receipt says *failed* (still open) or the new claim says *again*.
+        :raises LedgerLostError: If another copy is the owner. The receipts were noted all the same, unless
+            Airflow itself has ended this try: then it refuses the try's writes.
+        :raises BrazeError: If the store can't be reached. No claim is granted. The receipts may or may not
             have been noted, and can be given again.
         """
-        # The look after the claims is what keeps two copies apart. The one before them only spares a copy
-        # that was taken over from writing claims that it takes back at once: a look of just now will do.
+        # The look at the owner after the claims keeps two copies apart. This look before them only spares a
+        # copy that has lost the ledger from writing claims that it takes back at once. So it may be skipped
+        # shortly after an earlier look.
         is_known = claims and time.monotonic() - self._looked_at < LOOK_SECONDS
         successor = self._lost_to if is_known else self._successor()
         for receipt in settled:
@@ -377,8 +380,9 @@ class TaskStateLedger:
                         granted.append((claim, page.receipts.get(claim.index)))
                         page.claim(claim, at)
             self._flush()
-            # Look again now that the claims are durable. Whoever opens after this finds them; whoever opened
-            # before this, and may have missed them, is seen here. So no two copies send the same batch.
+            # Look again now that the claims are durable. A copy that opens the ledger after this look finds
+            # the claims. A copy that has opened it before, and may have missed them, is seen here. So no two
+            # copies send the same batch.
             if granted:
                 successor = self._successor()
         except BaseException:
@@ -386,7 +390,7 @@ class TaskStateLedger:
             raise
         if successor is not None:
             self._withdraw(granted)
-            with suppress(BrazeError):  # Left in place, claims of a copy that lost are in doubt at worst.
+            with suppress(BrazeError):  # If claims stay although they were not sent, they are only in doubt.
                 self._flush()
             raise self._lost(successor)
         while len(self._pages) > PAGES_IN_MEMORY:
@@ -403,7 +407,7 @@ class TaskStateLedger:
                 page.receipts[claim.index] = previous
 
     def _flush(self) -> None:
-        # Receipts before claims: a kill in between should leave as few batches in doubt as can be.
+        # Outcomes before claims: a kill in between should leave as few batches in doubt as possible.
         dirty = sorted(
             (page for page in self._pages.values() if page.dirty),
             key=lambda page: (not page.settled, page.number),
@@ -415,8 +419,8 @@ class TaskStateLedger:
                 encode_page(page.number, head, page.receipts.values()),
             )
             page.dirty = page.settled = False
-        # A page is named in the record once it is there, and nothing on it is granted before it is named. So
-        # a page that is named and missing was deleted; one that is there and not named matters to nobody.
+        # The record names a page only after the page was written, and no claim on it is granted before. So
+        # if the record names a page that is missing, it was deleted. A page that no record names is ignored.
         written = {page.number for page in dirty}
         if not written <= self._own:
             known = self._own
@@ -430,7 +434,7 @@ class TaskStateLedger:
                 raise
 
     def _page(self, number: int) -> _Page:
-        """Return a page of this session for writing, with what earlier sessions know of its batches."""
+        """Return a page of this session to write to. It knows the states from earlier sessions."""
         page = self._pages.get(number)
         if page is None:
             before = {index: receipt.state for index, receipt in self._read_before(number).items()}
@@ -466,17 +470,17 @@ class TaskStateLedger:
             raise _ended()
         raise BrazeError(
             f"the ledger in Airflow's task state store is damaged: the page of the batches from {first} to "
-            f"{first + RECEIPTS_PER_PAGE - 1} {problem}, so it can't be told who of them was sent to"
+            f"{first + RECEIPTS_PER_PAGE - 1} {problem}, so it is not known which of them were sent"
         )
 
 
 class _Page:
     """
-    A session's own receipts of a range of batches, as they are to be in the store.
+    The receipts of one session for a range of batches, as the store should hold them.
 
     :param number: The page's number.
     :param receipts: The receipts of this session, by index.
-    :param before: What earlier sessions know of the page's batches.
+    :param before: The states of the page's batches in earlier sessions, by index.
     """
 
     def __init__(self, number: int, receipts: dict[int, Receipt], before: Mapping[int, State]) -> None:
@@ -502,20 +506,20 @@ class _Page:
 
 
 def _decide(decide: Decide, record: Mapping[str, Any] | None) -> tuple[Head | None, Opening]:
-    """Have a delivery with this record opened by no copy that is older than the record."""
+    """Call ``decide``, and raise an error if the record is of a later try than this one."""
     head = None if record is None else _head_of(record)
     opening = decide(head)
     last, this = None if head is None else head.counters, opening.counters
     if last and last.run_started_at == this.run_started_at and last.try_number > this.try_number:
         raise LedgerLostError(
-            f"try {last.try_number} of this task instance has taken over its delivery: this one, try "
-            f"{this.try_number}, sends nothing more"
+            f"this try, {this.try_number}, sends nothing more: try {last.try_number} of this task instance "
+            "has taken over the delivery"
         )
     return head, opening
 
 
 def _head_of(record: Mapping[str, Any]) -> Head:
-    # Format 1 had neither counters nor resends.
+    # Format 1 had no counters and no resends.
     counters = record.get("counters")
     return Head(
         counters=None if counters is None else Counters(**counters),
@@ -532,10 +536,10 @@ def _pages_of(record: Mapping[str, Any]) -> list[tuple[int, set[int]]]:
 
 
 def _ended() -> LedgerLostError:
-    # Airflow gives a task instance a new id for each try, and to an old id everything looks empty.
+    # Airflow gives a task instance a new id for each try. For an old id, the store looks empty.
     return LedgerLostError(
-        "Airflow's task state store shows this copy of the task nothing any more: the task was cleared or "
-        "retried meanwhile, or its state was deleted"
+        "Airflow's task state store is empty for this copy of the task: the task was cleared or retried "
+        "meanwhile, or its state was deleted"
     )
 
 

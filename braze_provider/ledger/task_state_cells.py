@@ -1,4 +1,4 @@
-"""Talking to Airflow's task state store: its failures, and values that a late repeat can't put back."""
+"""Talk to Airflow's task state store: handle failures, and keep late repeats from restoring old values."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from braze_provider.ledger.base import LedgerLostError
 from braze_provider.ledger.task_state_pages import shorten
 
 RETRY_WAITS = (1.0, 4.0)
-"""Seconds before the second and third attempt; Airflow's own client has tried five times before the first."""
+"""Seconds before the second and third call. Within each call, Airflow's own client tries five times."""
 MAX_ERROR = 400
-# What the API server answers to the id of a try that Airflow has ended: 410 on 3.4, 404 before.
+# Statuses that the API server answers to a try that Airflow has ended: 410 on Airflow 3.4, 404 before.
 _ENDED = (404, 410)
 
 T = TypeVar("T")
 
 
 class TaskStateStore(Protocol):
-    """What is used of ``context["task_state_store"]``."""
+    """The methods of ``context["task_state_store"]`` that are used here."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a key, or the default if there is none."""
@@ -34,17 +34,17 @@ class TaskStateStore(Protocol):
         """Write the value of a key."""
 
     def delete(self, key: str) -> None:
-        """Delete a key, if it is there."""
+        """Delete a key, if it exists."""
 
 
 class Cells:
     """
-    Airflow's store with its failures dealt with, and *cells*: names with one writer, whose last value counts.
+    Handles the failures of Airflow's store, and adds *cells*: names with one writer, whose last value counts.
 
     Airflow's client repeats a request that was not answered in time, while the first one may still be on its
-    way: carried out after later ones, it would put an old value back. So a key whose writing may have been
-    repeated never gets another value, and the cell goes on under a key of its next version. Readers look for
-    the last one.
+    way. If the first one is carried out after later ones, it restores an old value. So a key never gets
+    another value once a write of it may have been repeated: the cell goes on with a new key, the next
+    version. Readers look for the last version.
 
     :param store: Airflow's store.
     """
@@ -52,14 +52,14 @@ class Cells:
     def __init__(self, store: TaskStateStore) -> None:
         self._store = store
         self._versions: dict[str, int] = {}
-        # Names whose key must not get another value; with the value that may not have arrived, if so.
+        # Names whose key must not get another value. With each, the value that may not have arrived, or None.
         self._unsure: dict[str, Any] = {}
         self._executor: ThreadPoolExecutor | None = None
         self.repeated_after = _repeated_after()
-        """Seconds within which an answer is certainly the one to the first request."""
+        """An answer that comes within so many seconds is certainly the answer to the first request."""
 
     def close(self) -> None:
-        """Let go of the thread that talks to the store."""
+        """End the thread that talks to the store."""
         if self._executor is not None:
             self._executor.shutdown()
             self._executor = None
@@ -70,11 +70,11 @@ class Cells:
 
     def set(self, key: str, value: Any) -> bool:
         """
-        Write the value of a key that others write as well.
+        Write the value of a key that other copies write as well.
 
         :param key: The key.
         :param value: Its value.
-        :return: Whether it was certainly written once. If not, it may be written again at any later time.
+        :return: Whether it was certainly written only once. If not, it may be written again at any time.
         """
         _, once = self._call("written", lambda: self._store.set(key, value, retention=NEVER_EXPIRE))
         return once
@@ -111,7 +111,7 @@ class Cells:
                 return
 
     def _call(self, verb: str, call: Callable[[], T]) -> tuple[T, bool]:
-        for attempt, wait in enumerate((*RETRY_WAITS, None)):
+        for repeats, wait in enumerate((*RETRY_WAITS, None)):
             began = time.monotonic()
             try:
                 result = self._undisturbed(call)
@@ -119,24 +119,24 @@ class Cells:
                 status = _status(error)
                 if verb == "written" and status in _ENDED:
                     raise LedgerLostError(
-                        "Airflow doesn't know this try of the task any more: the task was cleared, retried "
-                        "or deleted meanwhile, so this copy sends nothing more"
+                        "This copy of the task sends nothing more: Airflow has ended its try, because the "
+                        "task was cleared, retried or deleted"
                     ) from error
                 if wait is None or not _may_pass(error, status):
                     reason = shorten(f"{type(error).__name__}: {error}", MAX_ERROR)
                     raise BrazeError(f"Airflow's task state store can't be {verb}: {reason}") from error
                 time.sleep(wait)
             else:
-                return result, attempt == 0 and time.monotonic() - began < self.repeated_after
+                return result, repeats == 0 and time.monotonic() - began < self.repeated_after
         raise AssertionError  # pragma: no cover - the last wait is None
 
     def _undisturbed(self, call: Callable[[], T]) -> T:
         """
-        Make a call that a signal can't tear apart.
+        Make a call that a signal can't interrupt in the middle.
 
-        Airflow's timeout raises wherever the main thread happens to be. In the middle of a request to the
-        supervisor that would leave the answer unread, and the next request would take it for its own. In
-        another thread, the request runs to its end, whatever happens to the one that waits for it.
+        Airflow's timeout raises an error anywhere in the main thread. In the middle of a request to the
+        supervisor, that would leave the answer unread, and the next request would read it as its own answer.
+        In another thread the request runs to its end, whatever happens to the thread that waits for it.
         """
         if threading.current_thread() is not threading.main_thread():
             return call()
@@ -146,8 +146,8 @@ class Cells:
 
 
 def _status(error: Exception) -> int | None:
-    """Return the HTTP status that is behind an error of the store, if one is."""
-    # AirflowRuntimeError holds it as a detail; under dag.test(), the client's own error gets through.
+    """Return the HTTP status that has caused an error of the store; None if there is none."""
+    # AirflowRuntimeError holds it as a detail. Under dag.test() it is the client's own error.
     detail = getattr(getattr(error, "error", None), "detail", None)
     if isinstance(detail, Mapping):
         status = detail.get("status_code")
@@ -159,7 +159,7 @@ def _status(error: Exception) -> int | None:
 def _may_pass(error: Exception, status: int | None) -> bool:
     if status is not None:
         return status >= 500 or status in (408, 429)
-    # A mistake in what was given or configured; anything else is the network's or a backend's.
+    # These two are mistakes in values or settings. Any other error comes from the network or a backend.
     return not isinstance(error, (TypeError, ValueError))
 
 

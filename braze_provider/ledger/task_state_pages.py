@@ -1,7 +1,7 @@
 """
-How receipts are laid out in Airflow's task state store: pages of compact rows, each below the store's limit.
+The layout of receipts in Airflow's task state store: pages of compact rows, each below the store's limit.
 
-A page holds the receipts of a fixed range of batch indexes, so that a batch's page is known from its index.
+A page holds the receipts of a fixed range of batch indexes, so the index of a batch tells its page.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pendulum
 from braze_provider.ledger.base import Receipt, State
 
 RECEIPTS_PER_PAGE = 256
-"""A new page costs one write more, which names it in the record; the size of a page costs little."""
+"""A new page costs one more write, which names it in the record. A larger page costs little."""
 MAX_PAGE_BYTES = 65_535
-"""What Airflow calls the limit of a value (``[state_store] max_value_storage_bytes``), as ASCII JSON."""
+"""Airflow's limit of a value as ASCII JSON (``[state_store] max_value_storage_bytes``)."""
 MAX_REASON_BYTES = 500
-"""Longest reason of a receipt; less where a page is crowded with them."""
+"""Bytes that the reason of a receipt may take. If a page has many reasons, they are cut shorter."""
 
 _LETTERS = {
     State.CLAIMED: "c",
@@ -40,22 +40,22 @@ Row = list[Any]
 """
 Offset in the page, state, recipients, fingerprint, milliseconds since 1970[, ids[, reason]].
 
-The ids are the dispatch id or null. Where there are others, they are a list in the order of the page's names.
+The ids are the dispatch id or null. If there are other ids, they are a list in the order of the page's names.
 """
 
 
 def page_of(index: int) -> int:
     """
-    Number of the page that a batch's receipt is on.
+    Give the number of the page that holds a batch's receipt.
 
-    :param index: The batch's place in the delivery.
+    :param index: Index of the batch in the delivery, from 0.
     """
     return index // RECEIPTS_PER_PAGE
 
 
 def compact(receipt: Receipt) -> Receipt:
     """
-    Make a receipt as it can be stored: its reason shortened, and texts that can be sent.
+    Make a receipt that can be stored: its reason is shortened, and all its texts are valid Unicode.
 
     :param receipt: The receipt.
     """
@@ -70,11 +70,11 @@ def compact(receipt: Receipt) -> Receipt:
 
 def encode_page(number: int, head: Mapping[str, Any], receipts: Iterable[Receipt]) -> dict[str, Any]:
     """
-    Make the value of a page. Reasons are shortened until it fits; nothing else is, and nothing is left out.
+    Make the value of a page. Reasons are shortened until it fits; everything else is kept in full.
 
     :param number: The page's number.
-    :param head: What else the page says about itself.
-    :param receipts: The receipts on it, compact.
+    :param head: Further fields of the page.
+    :param receipts: The compact receipts of the page.
     """
     first, receipts = number * RECEIPTS_PER_PAGE, list(receipts)
     others = {name for receipt in receipts for name in receipt.ids} - {"dispatch_id"}
@@ -101,11 +101,11 @@ def decode_page(page: Mapping[str, Any]) -> Iterator[Receipt]:
     Read the receipts of a page, in the order of their batches.
 
     :param page: The page's value.
-    :raises ValueError: If it is none.
+    :raises ValueError: If the value is not a page.
     """
     try:
         first, rows = page["page"] * RECEIPTS_PER_PAGE, page["receipts"]
-        if isinstance(rows, str):  # Format 1 had them as JSON, not as text.
+        if isinstance(rows, str):  # In format 1 the rows were JSON, not a text.
             rows = json.loads(rows)
         for offset, letter, recipients, fingerprint, at, *rest in rows:
             ids, reason = (*rest, None, None)[:2]
@@ -125,10 +125,10 @@ def decode_page(page: Mapping[str, Any]) -> Iterator[Receipt]:
 
 def shorten(text: str, size: int) -> str:
     """
-    Cut a text so that it takes no more than a number of bytes in a page, and show that it was cut.
+    Cut a text so that it takes at most a number of bytes in a page. An ellipsis shows that it was cut.
 
     :param text: The text.
-    :param size: Bytes that it may take, its quotes not counted.
+    :param size: Bytes that it may take, without its quotes.
     """
     if _text_size(text) <= size:
         return text
@@ -141,7 +141,7 @@ def shorten(text: str, size: int) -> str:
 
 def to_ranges(numbers: Collection[int]) -> list[list[int]]:
     """
-    Write numbers as ranges, first and last of each: a delivery's pages are one range or a few.
+    Write numbers as ranges, each with its first and last number: a delivery's pages are a few ranges.
 
     :param numbers: The numbers.
     """
@@ -156,7 +156,7 @@ def to_ranges(numbers: Collection[int]) -> list[list[int]]:
 
 def from_ranges(ranges: Iterable[Iterable[int]]) -> set[int]:
     """
-    Read what :func:`to_ranges` wrote.
+    Read the ranges that :func:`to_ranges` made.
 
     :param ranges: The ranges.
     """
@@ -188,27 +188,27 @@ def _row(receipt: Receipt, first: int, names: Sequence[str]) -> Row:
 
 
 def _clean(text: str) -> str:
-    # Half a surrogate pair is a Python string, but no text that can be sent or stored.
+    # Python accepts half a surrogate pair in a string, but it can't be sent or stored.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _size(value: Any) -> int:
-    # Exactly as Airflow measures and stores a value.
+    # This is exactly how Airflow measures and stores a value.
     return len(json.dumps(value))
 
 
 def _text(rows: list[Row]) -> str:
-    # On its way to the database, Airflow looks at each value in a JSON document, but at a text as a whole.
+    # Faster than JSON: Airflow looks at each value in a JSON document, but handles a text as one value.
     return json.dumps(rows, separators=(",", ":"))
 
 
 def _text_size(text: str) -> int:
-    # JSON in JSON: the quotes around it are escaped, and there are some around them.
+    # The text is JSON within JSON: six characters are its quotes, their escapes, and the quotes around those.
     return _size(json.dumps(text)) - 6
 
 
 def _longest(sizes: list[int], room: int) -> int:
-    """Largest size that all may have such that they fit: short ones keep theirs, long ones share the rest."""
+    """Give the largest size for all texts with which they fit. Short texts keep theirs, long ones share."""
 
     def does_not_fit(size: int) -> bool:
         return sum(min(size, each) for each in sizes) > room

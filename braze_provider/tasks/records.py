@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
-from braze_provider.delivery.opening import Attempt
+from braze_provider.delivery.opening import Try
 from braze_provider.ledger.base import DeliveryKey, Ledger
 from braze_provider.ledger.memory import MemoryLedger
 
@@ -45,7 +45,7 @@ def records_of(
     receipts_path: str | None,
     unsent_path: str | None = None,
     *,
-    keeps_people: bool = False,
+    keeps_recipients: bool = False,
 ) -> Records:
     """
     Choose where receipts are kept: in SQL if a connection is named, else in Airflow's task state store.
@@ -54,7 +54,7 @@ def records_of(
     :param ledger_conn_id: Id of a connection to a SQL database.
     :param receipts_path: Path of a file that also gets the receipts, as JSON lines.
     :param unsent_path: Path of a file for the recipients who were not sent to.
-    :param keeps_people: Whether a ledger in SQL notes the recipients of each batch. Default False.
+    :param keeps_recipients: Whether a ledger in SQL notes the recipients of each batch. Default False.
     :return: The ledger and the other records. The ledger is one in memory if Airflow has no task state store
         and no connection is named.
     """
@@ -79,7 +79,7 @@ def records_of(
     if ledger_conn_id:
         from braze_provider.ledger.sql import open_sql_ledger
 
-        ledger = open_sql_ledger(ledger_conn_id, key, owner, keeps_people=keeps_people)
+        ledger = open_sql_ledger(ledger_conn_id, key, owner, keeps_recipients=keeps_recipients)
     elif store is not None:
         from braze_provider.ledger.task_state import TaskStateLedger
 
@@ -98,7 +98,7 @@ def key_of(context: Context) -> DeliveryKey:
     return DeliveryKey(ti.dag_id, ti.run_id, ti.task_id, map_index)
 
 
-def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
+def try_of(context: Context, *, retries: int, resumed: bool) -> Try:
     """
     Give the numbers that tell this run of the task's code from others.
 
@@ -108,7 +108,7 @@ def attempt_of(context: Context, *, retries: int, resumed: bool) -> Attempt:
     """
     ti, dag_run = context["ti"], context["dag_run"]
     started = dag_run.start_date
-    return Attempt(
+    return Try(
         try_number=ti.try_number,
         max_tries=ti.max_tries,
         retries=retries,

@@ -181,7 +181,7 @@ class BrazeSendOperator(BrazeTask):
         return self._deliver(context, resumed=True)
 
     def _deliver(self, context: Context, *, resumed: bool) -> dict[str, Any]:
-        from braze_provider.delivery.delivery import NobodyError
+        from braze_provider.delivery.delivery import NoRecipientsError
         from braze_provider.delivery.opening import LedgerGoneError
         from braze_provider.delivery.resume import SourceChangedError
         from braze_provider.delivery.sender import TimePassedError
@@ -198,7 +198,7 @@ class BrazeSendOperator(BrazeTask):
         except LedgerLostError:
             raise  # Another copy has taken over. It reports, and this copy must not replace its figures.
         except BaseException as error:
-            if isinstance(error, NobodyError) and self.on_empty == "skip":
+            if isinstance(error, NoRecipientsError) and self.on_empty == "skip":
                 # Airflow does not log why a task was skipped.
                 self.log.info(str(error))
                 raise AirflowSkipException(str(error)) from None
@@ -223,14 +223,14 @@ class BrazeSendOperator(BrazeTask):
 
     def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
         from braze_provider.delivery.delivery import Delivery, DeliveryOptions
-        from braze_provider.tasks.records import attempt_of, records_of
+        from braze_provider.tasks.records import records_of, try_of
 
         records = records_of(
             context,
             self.ledger_conn_id,
             self.receipts_path,
             self.unsent_path,
-            keeps_people=self.on_source_change == "send_rest",
+            keeps_recipients=self.on_source_change == "send_rest",
         )
         ledger = records.ledger
         if self.deferrable and not ledger.durable:
@@ -257,7 +257,7 @@ class BrazeSendOperator(BrazeTask):
             ),
             log=self.log,
             ledger=ledger,
-            attempt=attempt_of(context, retries=self.retries or 0, resumed=resumed),
+            this_try=try_of(context, retries=self.retries or 0, resumed=resumed),
             mark=records.mark,
             copy=records.copy,
             unsent=records.unsent,

@@ -1,9 +1,9 @@
 """
-A marker and a fixture for the attacks on the promise, and a table of what came of them.
+A marker and a fixture for the attacks on the promise, and a table of their results.
 
     @pytest.mark.attack("1", "resend=True left on, a sibling is cleared", before="800 twice")
     def test_…(attack):
-        attack.record(people=400, duplicates=0, lost=0, held=0)
+        attack.record(recipients=400, duplicates=0, lost=0, held=0)
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class Attack:
         self._item = item
 
     def record(
-        self, *, people: int = 0, duplicates: int = 0, lost: int = 0, held: int = 0, note: str = ""
+        self, *, recipients: int = 0, duplicates: int = 0, lost: int = 0, held: int = 0, note: str = ""
     ) -> None:
         """
-        Note what came of an attack, before anything is asserted.
+        Note the result of an attack. Tests call this before they assert anything.
 
-        :param people: How many were to be sent to.
-        :param duplicates: How many were sent to more often than was asked for.
-        :param lost: How many were not sent to, without any error that says so.
-        :param held: How many are in doubt.
-        :param note: Which of several cases it is, or what else there is to know.
+        :param recipients: Number of recipients that should be sent to.
+        :param duplicates: Number of recipients that were sent to more often than the user asked for.
+        :param lost: Number of recipients that were not sent to, without an error that says so.
+        :param held: Number of recipients in doubt.
+        :param note: The case, if there are several, or another remark.
         """
-        figures = {"people": people, "duplicates": duplicates, "lost": lost, "held": held, "note": note}
-        self._item.user_properties.append((FIGURES, {**_described(self._item), **figures}))
+        figures = {"recipients": recipients, "duplicates": duplicates, "lost": lost, "held": held}
+        self._item.user_properties.append((FIGURES, {**_described(self._item), **figures, "note": note}))
 
 
 def _described(item: pytest.Item) -> dict[str, str]:
@@ -61,7 +61,7 @@ def attack(request: pytest.FixtureRequest) -> Attack:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let a test that ends before it has figures be in the table too."""
+    """Put a test into the table even if it ends before it has figures."""
     if item.get_closest_marker("attack") is not None:
         item.user_properties.append((FIGURES, _described(item)))
 

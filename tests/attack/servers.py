@@ -1,4 +1,4 @@
-"""Servers that misbehave: in the place of Braze, and between a task and its ledger's database."""
+"""Servers that misbehave: one in place of Braze, and one between a task and its ledger's database."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ class Listener:
             self.talk(sock)
 
     def talk(self, sock: socket.socket) -> None:
-        """Serve one connection, which closes at the end."""
+        """Serve one connection, and close it at the end."""
         raise NotImplementedError
 
 
 class RawBraze(Listener):
     """
-    A Braze that accepts whatever reaches it, and answers as a test wants.
+    A Braze that accepts every request, and answers as a test wants.
 
     :param answer: Called with the connection and the number of the request, from 0; writes the answer.
-    :param forgets_after: Seconds after which an idle connection is forgotten: what comes by it then is
-        answered with a reset and never reaches Braze, as behind a load balancer.
+    :param forgets_after: Seconds after which an idle connection is forgotten. Later bytes on it are answered
+        with a reset and never reach Braze, as behind a load balancer.
     :param keep_alive: Seconds that the answers of :meth:`accept` promise.
     """
 
@@ -68,7 +68,7 @@ class RawBraze(Listener):
     ) -> None:
         super().__init__()
         self.messages: Counter[str] = Counter()
-        """How many messages each person got."""
+        """How many messages each recipient got."""
         self.answer: Callable[[socket.socket, int], Any] = answer or (lambda sock, _: self.accept(sock))
         self._forgets_after = forgets_after
         self._keep_alive = "" if keep_alive is None else f"Keep-Alive: timeout={keep_alive}\r\n"
@@ -81,7 +81,7 @@ class RawBraze(Listener):
 
     @property
     def duplicates(self) -> int:
-        """How many people got more than one message."""
+        """How many recipients got more than one message."""
         return sum(count > 1 for count in self.messages.values())
 
     def talk(self, sock: socket.socket) -> None:
@@ -99,13 +99,13 @@ class RawBraze(Listener):
             self.answer(sock, number)
 
     def accept(self, sock: socket.socket) -> None:
-        """Answer as Braze does when it accepts."""
+        """Answer as Braze does if it accepts a request."""
         head = f"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n{self._keep_alive}"
         sock.sendall(f"{head}Content-Length: {len(ACCEPTED)}\r\n\r\n".encode() + ACCEPTED)
 
 
 def _read(stream: Any) -> bytes | None:
-    """Read a request's body; None when there is no further request."""
+    """Read a request's body; None if there is no further request."""
     length = 0
     while (line := stream.readline()) not in (b"\r\n", b""):
         name, _, value = line.partition(b":")
@@ -116,7 +116,7 @@ def _read(stream: Any) -> bytes | None:
 
 class FreezingProxy(Listener):
     """
-    Passes bytes on to a server, until it is told to pass on nothing for a while.
+    Passes bytes on to a server. For a while it passes on nothing, if a test says so.
 
     :param host: The server's.
     :param port: The server's.

@@ -1,4 +1,4 @@
-"""Single tries of a task, run as Airflow runs them: several at a time, or in a process to be killed."""
+"""Run single tries of a task as Airflow runs them: several at a time, or in a process that is killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Try:
     """
     One try of a task that sends a campaign.
 
-    :param people: The recipients, or how many.
+    :param recipients: The recipients, or how many.
     :param try_number: Airflow's number of the try.
     :param max_tries: The number of the last try, as a clear moves it.
     :param arguments: The operator's.
@@ -26,7 +26,7 @@ class Try:
 
     def __init__(
         self,
-        people: Any,
+        recipients: Any,
         *,
         try_number: int = 1,
         max_tries: int = 2,
@@ -36,13 +36,13 @@ class Try:
         self.seconds = 0.0
         """How long it took."""
         self.xcoms: dict[str, Any] = {}
-        if isinstance(people, int):
-            people = [{"external_user_id": f"p{number:05}"} for number in range(people)]
+        if isinstance(recipients, int):
+            recipients = [{"external_user_id": f"p{number:05}"} for number in range(recipients)]
         with DAG("attacked", schedule=None) as dag:
             self.operator = CampaignTriggerOperator(
                 task_id="send",
                 campaign_id="c",
-                recipients=people,
+                recipients=recipients,
                 retries=2,
                 **{"concurrency": 1, **arguments},
             )
@@ -82,7 +82,7 @@ class Try:
         self.xcoms[key] = value
 
     def run(self) -> Try:
-        """Execute it, and keep the error, if it ends with one."""
+        """Execute it, and keep its error if it fails."""
         begin = time.monotonic()
         try:
             self.xcoms["return_value"] = self.operator.execute(self._context)
@@ -98,7 +98,7 @@ class Try:
         return thread
 
     def run_for(self, seconds: float) -> bool:
-        """Execute it, and stop it when it takes longer than this; whether it has ended by itself."""
+        """Execute it, and stop it if it takes longer than this. Tell whether it has ended by itself."""
         thread = self.begin()
         thread.join(seconds)
         ended = not thread.is_alive()

@@ -1,4 +1,4 @@
-"""Attacks by what keeps the receipts: a file not writable, a slow database, a hanging one, a shared one."""
+"""Attacks by receipts and ledgers: a file that can't be written, and slow, hanging or shared databases."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from structlog.testing import capture_logs
 from braze_provider.ledger import sql_transactions
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 
-PEOPLE = 220
+RECIPIENTS = 220
 
 
 @pytest.mark.attack("11", "receipts_path can't be written", before="100 held, 120 not sent")
 @pytest.mark.parametrize("obstacle", ["a folder in its place", "a file in place of its folder"])
-def test_a_receipts_file_that_cannot_be_written_stops_nobody(
+def test_a_receipts_file_that_cannot_be_written_stops_nothing(
     sandbox, sqlite_ledger, tmp_path, attack, caplog, obstacle
 ):
     if obstacle == "a folder in its place":
@@ -42,15 +42,15 @@ def test_a_receipts_file_that_cannot_be_written_stops_nobody(
         path = tmp_path / "folder" / "receipts.jsonl"
 
     with capture_logs() as events:  # Airflow 3.0 logs through the standard library.
-        only = Try(PEOPLE, ledger_conn_id=sqlite_ledger, receipts_path=str(path)).run()
+        only = Try(RECIPIENTS, ledger_conn_id=sqlite_ledger, receipts_path=str(path)).run()
     reached = len(sandbox.recipient_keys())
-    again = Try(PEOPLE, ledger_conn_id=sqlite_ledger, try_number=2, max_tries=3).run()
+    again = Try(RECIPIENTS, ledger_conn_id=sqlite_ledger, try_number=2, max_tries=3).run()
 
     duplicates = sandbox.summary()["duplicates"]
-    note = obstacle if reached == PEOPLE else f"{obstacle}: {reached} sent"
-    attack.record(people=PEOPLE, duplicates=duplicates, held=again.report["uncertain"], note=note)
-    assert (only.error, only.report["sent"], reached) == (None, PEOPLE, PEOPLE)
-    assert (again.error, again.report["already_sent"], duplicates) == (None, PEOPLE, 0)
+    note = obstacle if reached == RECIPIENTS else f"{obstacle}: {reached} sent"
+    attack.record(recipients=RECIPIENTS, duplicates=duplicates, held=again.report["uncertain"], note=note)
+    assert (only.error, only.report["sent"], reached) == (None, RECIPIENTS, RECIPIENTS)
+    assert (again.error, again.report["already_sent"], duplicates) == (None, RECIPIENTS, 0)
     warnings = [str(one) for one in events if one["log_level"] == "warning"]
     warnings += [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert [one for one in warnings if path.name in one]
@@ -62,7 +62,7 @@ def test_a_receipts_file_that_cannot_be_written_stops_nobody(
 @pytest.fixture
 def slow_ledger(postgres_connection: str, sandbox: Any) -> Iterator[Callable[[float], str]]:
     """Make each transaction with the ledger's database take so many seconds longer: ``slow_ledger(3)``."""
-    Try(1, ledger_conn_id=postgres_connection).run()  # The tables are there.
+    Try(1, ledger_conn_id=postgres_connection).run()  # The tables exist already.
     sandbox.reset()
     engine = create_engine(_sqlalchemy_url(postgres_connection), poolclass=NullPool)
     with engine.begin() as connection:
@@ -90,14 +90,14 @@ def _sqlalchemy_url(conn_id: str) -> str:
 @pytest.mark.postgres
 @pytest.mark.attack("12", "each transaction with the ledger takes 6 s", before="never ended, 0 sent")
 def test_a_ledger_that_is_too_slow_ends_the_task_and_is_named(sandbox, slow_ledger, attack):
-    only = Try(PEOPLE, ledger_conn_id=slow_ledger(6.0))
+    only = Try(RECIPIENTS, ledger_conn_id=slow_ledger(6.0))
 
     ended = only.run_for(75)
 
     reached = len(sandbox.recipient_keys())
     how = "ended by itself" if ended else "never ended"
     attack.record(
-        people=PEOPLE,
+        recipients=RECIPIENTS,
         duplicates=sandbox.summary()["duplicates"],
         held=only.report.get("uncertain", 0),
         note=f"{how}, {reached} sent",
@@ -109,19 +109,19 @@ def test_a_ledger_that_is_too_slow_ends_the_task_and_is_named(sandbox, slow_ledg
 
 @pytest.mark.postgres
 @pytest.mark.attack("12", "each transaction with the ledger takes 3 s", before="30 s")
-def test_a_slow_ledger_gets_everything_sent(sandbox, slow_ledger, attack):
-    only = Try(PEOPLE, ledger_conn_id=slow_ledger(3.0))
+def test_with_a_slow_ledger_everything_is_sent(sandbox, slow_ledger, attack):
+    only = Try(RECIPIENTS, ledger_conn_id=slow_ledger(3.0))
 
     ended = only.run_for(120)
 
     reached = len(sandbox.recipient_keys())
     attack.record(
-        people=PEOPLE,
+        recipients=RECIPIENTS,
         duplicates=sandbox.summary()["duplicates"],
         held=only.report.get("uncertain", 0),
         note=f"{only.seconds:.0f} s, {reached} sent",
     )
-    assert (ended, only.error, reached) == (True, None, PEOPLE)
+    assert (ended, only.error, reached) == (True, None, RECIPIENTS)
 
 
 @pytest.mark.dag
@@ -169,7 +169,7 @@ def test_a_database_that_hangs_does_not_outlive_the_execution_timeout(
         seconds = time.monotonic() - frozen[0]
 
     attack.record(
-        people=1_500,
+        recipients=1_500,
         duplicates=sandbox.summary()["duplicates"],
         held=result.xcom("send")["uncertain"],
         note=f"ended {seconds:.0f} s after that",
@@ -182,7 +182,7 @@ def test_a_database_that_hangs_does_not_outlive_the_execution_timeout(
     "13", "another session holds the lock of the delivery's row", before="10 s, and does not say so"
 )
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def test_a_lock_that_is_held_is_named_with_the_time_waited(
+def test_the_error_names_a_held_lock_and_the_time_waited(
     sandbox, connect, tmp_path, attack, request, kind, monkeypatch
 ):
     monkeypatch.setattr(sql_transactions, "FIRST_PATIENCE", 1.0)
@@ -194,7 +194,7 @@ def test_a_lock_that_is_held_is_named_with_the_time_waited(
         ended = second.run_for(90)
 
     note = f"{kind}, {second.seconds:.0f} s: {type(second.error).__name__}"
-    attack.record(people=50, duplicates=sandbox.summary()["duplicates"], note=note)
+    attack.record(recipients=50, duplicates=sandbox.summary()["duplicates"], note=note)
     assert ended
     assert re.search(r"\block", str(second.error))
     assert re.search(r"\d+(\.\d+)? s\b|\d+ seconds", str(second.error))
@@ -202,7 +202,7 @@ def test_a_lock_that_is_held_is_named_with_the_time_waited(
 
 @contextlib.contextmanager
 def _lock_held(kind: str, request: Any, tmp_path: Any) -> Iterator[None]:
-    """Hold a lock that whoever opens the delivery needs, as a worker that has vanished does."""
+    """Hold the lock that is needed to open the delivery, as a worker that has vanished does."""
     if kind == "sqlite":
         with contextlib.closing(sqlite3.connect(tmp_path / "shared.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -220,23 +220,23 @@ def _lock_held(kind: str, request: Any, tmp_path: Any) -> Iterator[None]:
 @pytest.mark.attack(
     "10",
     "two deployments with the same ids share a database, each with braze_deployment",
-    before="100 passed over, green; PostgreSQL: the option is refused",
+    before="100 skipped, green; PostgreSQL: the option is refused",
 )
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def test_deployments_that_have_names_share_a_database(sandbox, connect, tmp_path, attack, request, kind):
+def test_deployments_with_names_can_share_a_database(sandbox, connect, tmp_path, attack, request, kind):
     shared = _shared_database(kind, request, tmp_path)
     for deployment in ("a", "b"):
         connect(f"ledger_{deployment}", **shared, extra={"braze_deployment": deployment})
 
     tries = {
-        deployment: Try(_people(deployment), ledger_conn_id=f"ledger_{deployment}").run()
+        deployment: Try(_recipients(deployment), ledger_conn_id=f"ledger_{deployment}").run()
         for deployment in ("a", "b")
     }
 
     reached = len(sandbox.recipient_keys())
     green = [deployment for deployment, one in tries.items() if one.error is None]
     lost = 100 * len(green) - reached
-    attack.record(people=200, duplicates=sandbox.summary()["duplicates"], lost=max(lost, 0), note=kind)
+    attack.record(recipients=200, duplicates=sandbox.summary()["duplicates"], lost=max(lost, 0), note=kind)
     assert {deployment: one.error for deployment, one in tries.items()} == {"a": None, "b": None}
     assert reached == 200
 
@@ -244,20 +244,20 @@ def test_deployments_that_have_names_share_a_database(sandbox, connect, tmp_path
 @pytest.mark.attack(
     "10",
     "two deployments with the same ids share a database, and neither has a name",
-    before="100 passed over, green",
+    before="100 skipped, green",
 )
-def test_deployments_without_names_do_not_pass_over_each_others_people(sandbox, sqlite_ledger, attack):
-    Try(_people("a"), ledger_conn_id=sqlite_ledger).run()
-    second = Try(_people("b"), ledger_conn_id=sqlite_ledger).run()
+def test_deployments_without_names_do_not_skip_each_others_recipients(sandbox, sqlite_ledger, attack):
+    Try(_recipients("a"), ledger_conn_id=sqlite_ledger).run()
+    second = Try(_recipients("b"), ledger_conn_id=sqlite_ledger).run()
 
     reached = len(sandbox.recipient_keys())
     lost = 200 - reached if second.error is None else 0
-    attack.record(people=200, duplicates=sandbox.summary()["duplicates"], lost=lost)
+    attack.record(recipients=200, duplicates=sandbox.summary()["duplicates"], lost=lost)
     assert reached == 100
     assert second.error is not None
 
 
-def _people(deployment: str) -> list[dict[str, str]]:
+def _recipients(deployment: str) -> list[dict[str, str]]:
     return [{"external_user_id": f"{deployment}-{number:03}"} for number in range(100)]
 
 

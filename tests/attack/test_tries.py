@@ -1,4 +1,4 @@
-"""Attacks by tries that meet: a copy that is late, and a source that has changed between two tries."""
+"""Attacks by several tries: a late copy of a task, and a source that changes between two tries."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ from braze_provider.recipients import SqlRecipients
     "a copy's connect takes 7 s after its claim; its successor resends what is in doubt",
     before="50 twice",
 )
-def test_a_copy_that_connects_late_finds_that_it_has_been_overtaken(
-    connect, sqlite_ledger, attack, monkeypatch
-):
+def test_a_copy_that_connects_late_finds_a_new_owner(connect, sqlite_ledger, attack, monkeypatch):
     connecting = threading.Event()
     open_connection = urllib3.util.connection.create_connection
 
@@ -50,22 +48,22 @@ def test_a_copy_that_connects_late_finds_that_it_has_been_overtaken(
         thread.join(60)
 
         late = (braze.messages - by_the_second).total()
-        attack.record(people=200, duplicates=braze.duplicates, note=f"{late} messages by the late copy")
+        attack.record(recipients=200, duplicates=braze.duplicates, note=f"{late} messages by the late copy")
         assert (second.error, by_the_second.total()) == (None, 200)
         assert late == 0
 
 
-PEOPLE = 2_000
+RECIPIENTS = 2_000
 
 
 @pytest.fixture
-def changing_people(tmp_path, connect) -> Any:
-    """A table of 2,000 people, as a function that takes one away and adds another."""
+def changing_source(tmp_path, connect) -> Any:
+    """A table of 2,000 recipients. The function removes one of them and adds another."""
     path = tmp_path / "people.db"
     connect("people", conn_type="sqlite", host=str(path))
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE people (id TEXT PRIMARY KEY)")
-        db.executemany("INSERT INTO people VALUES (?)", ((f"p{number:05}",) for number in range(PEOPLE)))
+        db.executemany("INSERT INTO people VALUES (?)", ((f"p{number:05}",) for number in range(RECIPIENTS)))
 
     def change(context: Any = None) -> None:
         with sqlite3.connect(path) as db:
@@ -97,7 +95,7 @@ def one_batch_fails_and_one_is_in_doubt(sandbox, monkeypatch) -> None:
 
 
 def _reached(sandbox: Any) -> tuple[int, int]:
-    """How many people were reached, and how many of them more than once."""
+    """How many recipients were reached, and how many of them more than once."""
     return len(sandbox.recipient_keys()), sandbox.summary()["duplicates"]
 
 
@@ -105,39 +103,39 @@ def _reached(sandbox: Any) -> tuple[int, int]:
 @pytest.mark.attack(
     "18", "one of 2,000 leaves the source between two tries, and one comes", before="51 not sent"
 )
-def test_a_source_that_changed_sends_nothing_more_by_default(
-    run_dag, sandbox, sqlite_ledger, changing_people, one_batch_fails_and_one_is_in_doubt, attack
+def test_a_changed_source_sends_nothing_more_by_default(
+    run_dag, sandbox, sqlite_ledger, changing_source, one_batch_fails_and_one_is_in_doubt, attack
 ):
-    result = run_dag(_dag(ledger_conn_id=sqlite_ledger, on_retry_callback=changing_people))
+    result = run_dag(_dag(ledger_conn_id=sqlite_ledger, on_retry_callback=changing_source))
 
     reached, duplicates = _reached(sandbox)
     attack.record(
-        people=PEOPLE + 1,
+        recipients=RECIPIENTS + 1,
         duplicates=duplicates,
         held=50,
-        note=f"default: {PEOPLE + 1 - reached} not sent, and it says so",
+        note=f"default: {RECIPIENTS + 1 - reached} not sent, and it says so",
     )
-    assert (result.state, reached, duplicates) == ("failed", PEOPLE - 50, 0)
+    assert (result.state, reached, duplicates) == ("failed", RECIPIENTS - 50, 0)
 
 
 @pytest.mark.dag
 @pytest.mark.attack("18", "the same with on_source_change='send_rest'", before="no such option")
-def test_a_source_that_changed_can_have_its_rest_sent(
-    run_dag, sandbox, sqlite_ledger, changing_people, one_batch_fails_and_one_is_in_doubt, attack
+def test_the_rest_of_a_changed_source_can_be_sent(
+    run_dag, sandbox, sqlite_ledger, changing_source, one_batch_fails_and_one_is_in_doubt, attack
 ):
     result = run_dag(
-        _dag(ledger_conn_id=sqlite_ledger, on_retry_callback=changing_people, on_source_change="send_rest")
+        _dag(ledger_conn_id=sqlite_ledger, on_retry_callback=changing_source, on_source_change="send_rest")
     )
 
     reached, duplicates = _reached(sandbox)
     held = result.xcom("send")["uncertain"]
     attack.record(
-        people=PEOPLE + 1,
+        recipients=RECIPIENTS + 1,
         duplicates=duplicates,
-        lost=max(PEOPLE + 1 - reached, 0),
+        lost=max(RECIPIENTS + 1 - reached, 0),
         held=held,
         note="send_rest",
     )
-    # Those in doubt did get it, and nobody may know: they stay in doubt.
-    assert (reached, duplicates, held) == (PEOPLE + 1, 0, 50)
+    # The recipients in doubt did get it, but the task can't know: they stay in doubt.
+    assert (reached, duplicates, held) == (RECIPIENTS + 1, 0, 50)
     assert result.state == "failed"

@@ -1,4 +1,4 @@
-"""What the tests of the engine share: a delivery to the sandbox, and what became of it."""
+"""Helpers for the tests of the engine: a delivery to the sandbox, and its result."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def people(count: int) -> list[Row]:
 
 class Job:
     """
-    A delivery of a campaign to people called p0, p1 and so on, in batches of fifty.
+    A delivery of a campaign to the recipients p0, p1 and so on, in batches of fifty.
 
-    One request at a time, so that a fault strikes the batch that a test means; hardly any backoff.
+    It makes one request at a time, so that a fault hits the batch that a test means. It hardly backs off.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Job:
 
 
 def figures(report: DeliveryReport) -> dict[str, int]:
-    """What is not zero of the outcomes, which must add up to everybody."""
+    """The outcomes that are not zero. All outcomes together must add up to all recipients."""
     names = ("sent", "rejected", "uncertain", "failed")
     assert sum(getattr(report, name) for name in names) == report.recipients
     return {name: getattr(report, name) for name in names if getattr(report, name)}

@@ -1,4 +1,4 @@
-"""Recipients cut into requests: how many, how large, and the very JSON that the model itself would write."""
+"""Batches: how many recipients they take, how large they are, and the same JSON as the model writes."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def rows_of(model: Any, *recipients: dict[str, Any]) -> tuple[bytes, ...]:
 
 
 def cut(envelope: Envelope, rows: Iterable[bytes]) -> Iterator[Batch]:
-    """Cut rows that stand for themselves: who somebody is, is what their row says."""
+    """Cut rows into batches. Each row is its own digest."""
     return envelope.cut((number, row, row) for number, row in enumerate(rows, start=1))
 
 
-def people(count: int) -> list[bytes]:
+def recipients(count: int) -> list[bytes]:
     return [b'{"external_user_id":"%d"}' % number for number in range(count)]
 
 
@@ -43,22 +43,22 @@ def people(count: int) -> list[bytes]:
     ("count", "sizes"),
     [(0, []), (1, [1]), (49, [49]), (50, [50]), (51, [50, 1]), (100, [50, 50]), (120, [50, 50, 20])],
 )
-def test_a_request_takes_fifty_people(count, sizes):
-    batches = list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), people(count)))
+def test_a_request_takes_fifty_recipients(count, sizes):
+    batches = list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), recipients(count)))
 
     assert [len(batch.rows) for batch in batches] == sizes
     assert [batch.index for batch in batches] == list(range(len(sizes)))
 
 
-def test_everybody_is_in_exactly_one_batch_in_order():
-    everybody = people(333)
-    batches = cut(envelope_of(CampaignTriggerSend, CAMPAIGN), iter(everybody))
+def test_each_recipient_is_in_one_batch_in_order():
+    all_of_them = recipients(333)
+    batches = cut(envelope_of(CampaignTriggerSend, CAMPAIGN), iter(all_of_them))
 
-    assert [row for batch in batches for row in batch.rows] == everybody
+    assert [row for batch in batches for row in batch.rows] == all_of_them
 
 
-def test_batches_are_cut_as_they_are_asked_for():
-    stream = iter(people(200))
+def test_batches_are_cut_only_when_they_are_needed():
+    stream = iter(recipients(200))
 
     next(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), stream))
 
@@ -73,25 +73,25 @@ def row_of_size(size: int, name: str = "a") -> bytes:
 @pytest.mark.parametrize(
     "fields", [{"campaign_id": "c"}, {"campaign_id": "c", "trigger_properties": {"x": "x" * 50_000}}]
 )
-def test_no_body_is_larger_than_braze_takes_and_nobody_is_lost_for_it(fields):
+def test_bodies_stay_below_the_size_limit_and_no_recipient_is_lost(fields):
     envelope = envelope_of(CampaignTriggerSend, fields)
-    everybody = [row_of_size(size, f"p{size}") for size in range(150_000, 450_000, 3_001)]
+    all_of_them = [row_of_size(size, f"p{size}") for size in range(150_000, 450_000, 3_001)]
 
-    batches = list(cut(envelope, everybody))
+    batches = list(cut(envelope, all_of_them))
 
     sizes = [len(envelope.body(batch)) for batch in batches]
     assert max(sizes) <= MAX_BODY_BYTES
-    assert [row for batch in batches for row in batch.rows] == everybody
-    # Cut no further than it must be: the next person would not have fitted.
+    assert [row for batch in batches for row in batch.rows] == all_of_them
+    # Batches are as large as possible: the next recipient would not have fitted.
     for size, following in zip(sizes, batches[1:], strict=False):
         assert size + len(following.rows[0]) + 1 + JOIN_BYTES > MAX_BODY_BYTES
 
 
-def test_the_largest_person_that_fits_gets_a_request_alone():
+def test_the_largest_recipient_that_fits_gets_its_own_request():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     largest = row_of_size(envelope.room)
 
-    batches = list(cut(envelope, [*people(1), largest, *people(1)]))
+    batches = list(cut(envelope, [*recipients(1), largest, *recipients(1)]))
 
     assert [len(batch.rows) for batch in batches] == [1, 1, 1]
     assert MAX_BODY_BYTES - JOIN_BYTES < len(envelope.body(batches[1])) <= MAX_BODY_BYTES
@@ -133,47 +133,47 @@ def test_the_largest_person_that_fits_gets_a_request_alone():
     ],
     ids=["campaign", "messages to ids and aliases", "messages to ids alone"],
 )
-def test_a_body_is_the_json_of_the_same_request_as_one_model_and_as_compact(model, fields, recipients, whole):
+def test_a_body_is_the_compact_json_of_the_whole_model(model, fields, recipients, whole):
     envelope = envelope_of(model, fields)
 
     body = envelope.body(Batch(0, rows_of(model, *recipients)))
 
     request = model.model_validate(whole(recipients))
-    # The model writes fields in their own order; the envelope writes the people last.
+    # The model writes fields in their own order; the envelope writes the recipients last.
     assert json.loads(body) == json.loads(request.to_json()) == request.to_body()
     assert len(body) == len(request.to_json())
 
 
-def test_a_request_to_nobody_by_name_is_its_envelope():
+def test_the_body_of_a_broadcast_is_its_envelope():
     request = CampaignTriggerSend.model_validate({"campaign_id": "c1", "broadcast": True})
 
     envelope = Envelope(request)
 
-    assert (envelope.whole().people, envelope.whole().weight) == (0, 1)
+    assert (envelope.whole().recipients, envelope.whole().weight) == (0, 1)
     assert envelope.body(envelope.whole()) == request.to_json()
 
 
-def test_the_same_people_have_the_same_fingerprint():
-    first, second = (list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), people(120))) for _ in range(2))
+def test_the_same_recipients_have_the_same_fingerprint():
+    first, second = (list(cut(envelope_of(CampaignTriggerSend, CAMPAIGN), recipients(120))) for _ in range(2))
 
     assert [batch.fingerprint for batch in first] == [batch.fingerprint for batch in second]
-    # The same in every process, and in every version that can read a ledger of this one.
+    # It must be the same in every process, and in every version that can read this version's ledger.
     assert first[2].fingerprint == "f695ebf181a6045cb2f28d834cd8e3df"
 
 
 @pytest.mark.parametrize(
     "others",
-    [people(3)[:2], people(3)[::-1], [*people(2), b'{"external_user_id":"3"}']],
-    ids=["one less", "another order", "another person"],
+    [recipients(3)[:2], recipients(3)[::-1], [*recipients(2), b'{"external_user_id":"3"}']],
+    ids=["one less", "another order", "another recipient"],
 )
-def test_other_people_have_another_fingerprint(others):
+def test_other_recipients_have_another_fingerprint(others):
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
-    (batch,), (other,) = cut(envelope, people(3)), cut(envelope, others)
+    (batch,), (other,) = cut(envelope, recipients(3)), cut(envelope, others)
 
     assert batch.fingerprint != other.fingerprint
 
 
-def test_what_is_said_to_people_does_not_make_them_other_people():
+def test_the_fingerprint_does_not_depend_on_the_content():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     (first,) = envelope.cut([(1, b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":1}}')])
     (second,) = envelope.cut([(7, b"ada", b'{"external_user_id":"ada","trigger_properties":{"code":2}}')])
@@ -197,21 +197,21 @@ def test_another_campaign_or_audience_has_another_fingerprint(changes, broadcast
                 .whole()
                 .fingerprint
             )
-        (batch,) = cut(envelope_of(CampaignTriggerSend, fields), people(3))
+        (batch,) = cut(envelope_of(CampaignTriggerSend, fields), recipients(3))
         return batch.fingerprint
 
     assert fingerprint(CAMPAIGN) == fingerprint({**CAMPAIGN, "trigger_properties": {}})
     assert fingerprint(CAMPAIGN) != fingerprint({**CAMPAIGN, **changes})
 
 
-def test_a_batch_shows_nobody():
-    assert repr(Batch(3, tuple(people(1)))) == "Batch(index=3)"
+def test_the_repr_of_a_batch_shows_no_recipient():
+    assert repr(Batch(3, tuple(recipients(1)))) == "Batch(index=3)"
 
 
-# What a batch is called -----------------------------------------------------------------------------------
+# The name of a batch --------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_called_by_its_number_from_1_and_its_rows_in_the_source():
+def test_the_name_of_a_batch_has_its_number_from_1_and_its_rows():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     rows = [(number, b"%d" % number, b"{}") for number in range(1, 201) if not 50 < number < 61]
 
@@ -223,17 +223,17 @@ def test_a_batch_is_called_by_its_number_from_1_and_its_rows_in_the_source():
     ]
 
 
-def test_a_batch_of_one_names_one_row_and_no_total_that_is_not_known():
+def test_the_name_of_a_batch_of_one_has_one_row_and_no_unknown_total():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     assert [str(batch) for batch in envelope.cut([(1_017, b"ada", b"{}")])] == ["batch 1 (row 1,017)"]
 
 
-@pytest.mark.parametrize(("people", "batches"), [(0, 0), (1, 1), (50, 1), (51, 2), (1_000_000, 20_000)])
-def test_the_number_of_batches_is_known_before_they_are_cut(people, batches):
-    assert envelope_of(CampaignTriggerSend, CAMPAIGN).count(people, largest=1_000) == batches
+@pytest.mark.parametrize(("recipients", "batches"), [(0, 0), (1, 1), (50, 1), (51, 2), (1_000_000, 20_000)])
+def test_the_number_of_batches_is_known_before_they_are_cut(recipients, batches):
+    assert envelope_of(CampaignTriggerSend, CAMPAIGN).count(recipients, largest=1_000) == batches
 
 
-def test_the_number_of_batches_is_open_where_fifty_people_may_not_fit():
+def test_the_number_of_batches_is_unknown_if_fifty_may_not_fit():
     envelope = envelope_of(CampaignTriggerSend, CAMPAIGN)
     largest = (envelope.room) // CAMPAIGNS_TRIGGER_SEND.rows - 1
     assert envelope.count(100, largest) == 2

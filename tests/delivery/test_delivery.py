@@ -1,4 +1,4 @@
-"""A whole delivery: prepare, then deliver, and say what came of it."""
+"""A whole delivery: prepare, then deliver, then report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ids(count: int) -> InlineRecipients:
 def delivery_of(
     source: RecipientSource | None, fields: Mapping[str, Any] = CAMPAIGN, endpoint: Any = None, **options: Any
 ) -> Delivery:
-    """A delivery of a campaign, one request at a time so that a fault strikes the batch that a test means."""
+    """A delivery of a campaign. It makes one request at a time, so that a fault hits the intended batch."""
     delivery = Delivery(
         hook=BrazeHook(),
         endpoint=endpoint or CAMPAIGNS_TRIGGER_SEND,
@@ -55,7 +55,7 @@ def log(caplog) -> Any:
 # Success -------------------------------------------------------------------------------------------------
 
 
-def test_the_people_of_a_source_are_sent_to_and_the_report_has_all_figures(sandbox):
+def test_all_recipients_are_sent_to_and_the_report_has_all_figures(sandbox):
     rows = [{"external_user_id": f"p{number % 120}"} for number in range(130)]
     delivery = delivery_of(InlineRecipients([*rows, {"zip": 1}]), on_invalid="skip", concurrency=8)
 
@@ -77,7 +77,7 @@ def test_the_people_of_a_source_are_sent_to_and_the_report_has_all_figures(sandb
     assert sandbox.summary()["duplicates"] == 0
 
 
-def test_each_gets_what_everybody_gets_and_their_own(sandbox):
+def test_each_recipient_gets_the_shared_content_and_its_own(sandbox):
     rows = [{"external_user_id": "ada", "trigger_properties": {"x": 1}}, {"external_user_id": "bob"}]
     fields = {**CAMPAIGN, "trigger_properties": {"x": 0, "y": 2}}
 
@@ -88,7 +88,7 @@ def test_each_gets_what_everybody_gets_and_their_own(sandbox):
     assert received["bob"][0]["trigger_properties"] == {"x": 0, "y": 2}
 
 
-def test_ids_come_in_batch_order_up_to_a_limit_and_are_counted(sandbox):
+def test_ids_are_counted_and_listed_in_batch_order_up_to_a_limit(sandbox):
     delivery = delivery_of(ids(220))
     delivery.run()
     in_order = [request["dispatch_id"] for request in sandbox.requests()]
@@ -108,12 +108,14 @@ def test_ids_of_every_kind_are_listed(sandbox):
     }
 
 
-def test_dispatch_ids_are_listed_also_where_there_are_none(sandbox):
+def test_the_list_of_dispatch_ids_is_there_even_if_empty(sandbox):
     assert delivery_of(ids(3)).ids(10) == {"dispatch_id": ([], 0)}
 
 
-@pytest.mark.parametrize("source", [ids(0), InlineRecipients([{"zip": 1}])], ids=["empty", "nobody valid"])
-def test_a_source_of_nobody_sends_to_nobody_rather_than_to_everybody(sandbox, source):
+@pytest.mark.parametrize(
+    "source", [ids(0), InlineRecipients([{"zip": 1}])], ids=["empty", "no valid recipient"]
+)
+def test_a_source_without_recipients_sends_nothing(sandbox, source):
     report = delivery_of(source, on_invalid="skip").run()
 
     assert (report.recipients, report.requests, report.sent) == (0, 0, 0)
@@ -135,7 +137,7 @@ def test_a_source_of_nobody_sends_to_nobody_rather_than_to_everybody(sandbox, so
     ],
     ids=str,
 )
-def test_without_a_source_the_request_is_made_once_as_it_is(sandbox, endpoint, fields):
+def test_without_a_source_the_request_is_made_once_unchanged(sandbox, endpoint, fields):
     report = delivery_of(None, fields, endpoint, concurrency=8).run()
 
     assert (report.recipients, report.requests, report.sent) == (None, 1, 1)
@@ -175,10 +177,10 @@ def test_a_share_of_the_limit_and_the_connections_own_limit_set_the_pace(sandbox
     ],
     ids=["an audience", "its own limit", "a segment", "the limit of named recipients", "names alone"],
 )
-def test_named_recipients_are_paced_as_a_broadcast_once_a_429_counts_them_as_one(
+def test_named_recipients_slow_down_if_a_429_counts_them_as_a_broadcast(
     monkeypatch, narrowed_by, limit_named, pace
 ):
-    """Broadcasts have 200 requests a second here, 10 of them for one audience; this task has half of that."""
+    """Broadcasts have 200 requests a second here, 10 of them for one audience. This task has half of each."""
     with Sandbox(limits={"default": Limit(limit_named, 1)}) as sandbox:
         connection = {
             **json.loads(sandbox.airflow_connection),
@@ -199,7 +201,7 @@ def test_named_recipients_are_paced_as_a_broadcast_once_a_429_counts_them_as_one
 
 
 class _Free:
-    """A pacer that lets everything go."""
+    """A pacer that admits every request at once."""
 
     rate = 1_000.0
     closed_for = wait = 0.0
@@ -225,7 +227,7 @@ def test_a_bad_row_fails_before_the_first_request(sandbox):
     assert not delivery.may_have_sent
 
 
-def test_too_many_people_fail_before_the_first_request(sandbox):
+def test_too_many_recipients_fail_before_the_first_request(sandbox):
     with pytest.raises(TooManyRecipientsError, match="more than 100 recipients"):
         delivery_of(ids(101), max_recipients=100).run()
     assert sandbox.requests() == []
@@ -239,7 +241,7 @@ def test_too_many_people_fail_before_the_first_request(sandbox):
         ({"campaign_id": "c1", "broadcast": True}, "broadcast"),
     ],
 )
-def test_a_bad_request_fails_before_anybody_is_read(sandbox, fields, problem):
+def test_a_bad_request_fails_before_the_source_is_read(sandbox, fields, problem):
     class Unread(RecipientSource):
         def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
             raise AssertionError("was read")
@@ -249,7 +251,7 @@ def test_a_bad_request_fails_before_anybody_is_read(sandbox, fields, problem):
     assert sandbox.requests() == []
 
 
-def test_a_request_that_is_too_large_without_anybody_fails_as_such(sandbox):
+def test_a_request_too_large_without_recipients_is_named_as_such(sandbox):
     fields = {
         "messages": {"webhook": {"url": "https://x.y", "request_method": "POST", "body": "x" * 4_194_304}}
     }
@@ -259,7 +261,7 @@ def test_a_request_that_is_too_large_without_anybody_fails_as_such(sandbox):
     assert sandbox.requests() == []
 
 
-def test_a_broadcast_that_is_too_large_fails_as_such(sandbox):
+def test_a_broadcast_that_is_too_large_is_named_as_such(sandbox):
     body = "x" * 4_194_304
     fields = {
         "messages": {"webhook": {"url": "https://x.y", "request_method": "POST", "body": body}},
@@ -274,7 +276,7 @@ def test_a_broadcast_that_is_too_large_fails_as_such(sandbox):
     assert not delivery.may_have_sent
 
 
-def test_a_dry_run_counts_everybody_shows_the_request_and_sends_nothing(sandbox, log):
+def test_a_dry_run_counts_and_shows_the_request_but_sends_nothing(sandbox, log):
     delivery = delivery_of(ids(120), {**CAMPAIGN, "trigger_properties": {"x": 7}}, dry_run=True)
 
     report = delivery.run()
@@ -284,14 +286,14 @@ def test_a_dry_run_counts_everybody_shows_the_request_and_sends_nothing(sandbox,
     assert not delivery.may_have_sent
     assert "the first request would be POST /campaigns/trigger/send" in log.text
     assert '"x": 7' in log.text
-    assert "<50 people>" in log.text
+    assert "<50 recipients>" in log.text
     assert "secret" not in log.text
 
 
-def test_a_dry_run_of_nobody_says_so(sandbox, log):
+def test_a_dry_run_without_recipients_says_so(sandbox, log):
     delivery_of(ids(0), dry_run=True).run()
 
-    assert "there is nobody to send to" in log.text
+    assert "there are no recipients" in log.text
 
 
 def test_a_dry_run_finds_bad_rows(sandbox):
@@ -299,7 +301,7 @@ def test_a_dry_run_finds_bad_rows(sandbox):
         delivery_of(InlineRecipients(["x"]), dry_run=True).run()
 
 
-def test_stopped_while_it_prepares_it_sends_nothing(sandbox):
+def test_a_stop_during_prepare_sends_nothing(sandbox):
     class Stopping(RecipientSource):
         def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
             yield {"external_user_id": "ada"}
@@ -342,7 +344,7 @@ def test_rejected_recipients_fail_the_delivery_with_the_reasons(sandbox):
     assert "in doubt" not in str(caught.value)
 
 
-def test_a_wrong_key_is_told_as_such_if_nothing_was_sent(sandbox, monkeypatch):
+def test_a_wrong_key_is_the_error_if_nothing_was_sent(sandbox, monkeypatch):
     connection = {**json.loads(sandbox.airflow_connection), "password": "wrong"}
     monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
     delivery = delivery_of(ids(120))
@@ -353,17 +355,17 @@ def test_a_wrong_key_is_told_as_such_if_nothing_was_sent(sandbox, monkeypatch):
     assert not delivery.may_have_sent
 
 
-def test_a_key_that_is_revoked_half_way_is_told_with_the_figures(sandbox):
+def test_the_error_for_a_key_revoked_half_way_has_the_figures(sandbox):
     sandbox.fault("status", status=401, after=1)
 
     with pytest.raises(DeliveryError, match="50 sent, 50 rejected, 20 failed") as caught:
         delivery_of(ids(120)).run()
-    assert caught.value.__cause__ is None  # Its text is there already.
+    assert caught.value.__cause__ is None  # Its text is in the message already.
     assert "does not know this API key" in str(caught.value)
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_an_error_nobody_expected_reaches_the_caller_with_the_figures(sandbox, monkeypatch, at):
+def test_an_unexpected_error_reaches_the_caller_with_the_figures(sandbox, monkeypatch, at):
     call, error = BrazeHook.call, RuntimeError("oh")
     calls = []
 
@@ -376,14 +378,16 @@ def test_an_error_nobody_expected_reaches_the_caller_with_the_figures(sandbox, m
     monkeypatch.setattr(BrazeHook, "call", failing)
     delivery = delivery_of(ids(120))
 
-    with pytest.raises(DeliveryError, match="RuntimeError stopped it before the end") as caught:
+    with pytest.raises(
+        DeliveryError, match="The delivery was stopped before the end by RuntimeError"
+    ) as caught:
         delivery.run()
     assert caught.value.__cause__ is error
     assert (delivery.report.sent, delivery.report.uncertain) == (50 * at, 50)
     assert delivery.may_have_sent
 
 
-def test_a_ledger_that_fails_is_told_even_if_everybody_was_sent_to(sandbox):
+def test_a_failed_ledger_is_an_error_even_if_all_were_sent_to(sandbox):
     class Full(MemoryLedger):
         def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
             if settled:
@@ -399,7 +403,7 @@ def test_a_ledger_that_fails_is_told_even_if_everybody_was_sent_to(sandbox):
     assert delivery.may_have_sent
 
 
-def test_a_delivery_that_is_interrupted_still_has_its_figures(sandbox, monkeypatch):
+def test_an_interrupted_delivery_still_has_its_figures(sandbox, monkeypatch):
     class Timeout(BaseException):
         pass
 

@@ -1,4 +1,4 @@
-"""How long a copy of a task may send on one confirmation of the ledger's."""
+"""How long a copy of a task may send after one confirmation of the ledger."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lease(clock: Clock) -> Lease:
     return lease
 
 
-def test_before_the_first_confirmation_nothing_may_be_sent(clock):
+def test_nothing_may_be_sent_before_the_first_confirmation(clock):
     assert not Lease(clock).is_valid
 
 
@@ -44,7 +44,7 @@ def test_a_confirmation_is_good_for_a_few_seconds(lease, clock, seconds, valid):
     assert lease.is_valid is valid
 
 
-def test_a_confirmation_counts_from_when_it_was_asked_for(lease, clock):
+def test_a_confirmation_counts_from_the_time_of_the_question(lease, clock):
     asked_at = lease.now()
     clock.now += LEASE_SECONDS + 1
     lease.confirm(asked_at)
@@ -52,7 +52,7 @@ def test_a_confirmation_counts_from_when_it_was_asked_for(lease, clock):
     assert not lease.is_valid
 
 
-def test_who_waits_asks_and_goes_on_once_it_is_confirmed(lease, clock):
+def test_a_waiting_thread_asks_and_goes_on_after_the_confirmation(lease, clock):
     clock.now += 60
     stop, went_on = StopSignal(), []
     waiting = threading.Thread(target=lambda: went_on.append(lease.wait(stop)))
@@ -75,13 +75,13 @@ def test_a_stop_ends_the_wait(lease, clock):
     assert not lease.wait(stop)
 
 
-def test_nobody_waits_for_what_is_confirmed(lease):
+def test_a_valid_lease_needs_no_wait(lease):
     assert lease.wait(StopSignal())
     assert not lease.is_wanted
 
 
 def confirm(lease: Lease, clock: Clock, *, seconds: float) -> None:
-    """Have it confirmed by a ledger that takes so long."""
+    """Confirm it as a ledger does that takes so many seconds."""
     asked_at = lease.now()
     clock.now += seconds
     lease.confirm(asked_at)
@@ -104,11 +104,11 @@ def test_it_does_not_run_out_before_that(lease, clock, took, age):
     assert not lease.runs_out
 
 
-def test_without_a_confirmation_it_has_run_out(clock):
+def test_it_has_run_out_without_a_confirmation(clock):
     assert Lease(clock).runs_out
 
 
-def test_a_confirmation_that_comes_too_late_leaves_it_wanted(lease, clock):
+def test_after_a_late_confirmation_another_one_is_wanted(lease, clock):
     lease.is_wanted = True
 
     confirm(lease, clock, seconds=LEASE_SECONDS + 1)
@@ -116,7 +116,7 @@ def test_a_confirmation_that_comes_too_late_leaves_it_wanted(lease, clock):
     assert lease.is_wanted
 
 
-def test_several_that_come_too_late_in_a_row_are_too_slow_for_whoever_waits(lease, clock):
+def test_several_late_confirmations_in_a_row_are_too_slow(lease, clock):
     lease.is_wanted = True
     for _ in range(MAX_LATE):
         assert not lease.is_too_slow
@@ -128,7 +128,7 @@ def test_several_that_come_too_late_in_a_row_are_too_slow_for_whoever_waits(leas
     assert not lease.is_too_slow
 
 
-def test_one_that_comes_in_time_makes_good_for_those_before(lease, clock):
+def test_a_confirmation_in_time_resets_the_count_of_late_ones(lease, clock):
     lease.is_wanted = True
     for _ in range(MAX_LATE):
         confirm(lease, clock, seconds=LEASE_SECONDS + 1)

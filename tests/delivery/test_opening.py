@@ -1,4 +1,4 @@
-"""How a delivery is opened: what is on record, Airflow's counters and ``resend`` decide together."""
+"""How a delivery is opened: the record, Airflow's counters and ``resend`` decide together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from delivery.attempts import (
+from delivery.tries import (
     CLEARED,
     CLEARED_TWICE,
     CLEARED_WITHOUT_THE_RUN,
@@ -19,7 +19,7 @@ from delivery.attempts import (
     RETRY_AFTER_CLEAR,
 )
 
-from braze_provider.delivery.opening import Attempt, LedgerGoneError, Trace, decide
+from braze_provider.delivery.opening import LedgerGoneError, Trace, Try, decide
 from braze_provider.ledger.base import Counters, Head, Opening
 
 COUNTERS = Counters(FIRST.try_number, FIRST.max_tries, FIRST.run_started_at)
@@ -35,18 +35,18 @@ OF_AN_OLDER_RELEASE = Head(None)
 
 def opening(
     head: Head | None,
-    attempt: Attempt,
+    this_try: Try,
     resend: bool | str = False,
     trace: Trace = NO_STORE,
     **options: Any,
 ) -> Opening:
     return decide(
-        head, attempt=attempt, resend=resend, ledger="here", trace=trace, **{"durable": True, **options}
+        head, this_try=this_try, resend=resend, ledger="here", trace=trace, **{"durable": True, **options}
     )
 
 
 @pytest.mark.parametrize(
-    ("attempt", "trace", "durable"),
+    ("this_try", "trace", "durable"),
     [
         pytest.param(FIRST, NO_STORE, True, id="first try"),
         pytest.param(FIRST, NO_STORE, False, id="first try without a ledger"),
@@ -55,12 +55,12 @@ def opening(
         pytest.param(CLEARED, COMPLETE, True, id="and was cleared"),
     ],
 )
-def test_a_delivery_without_a_record_begins_where_there_can_be_none(attempt, trace, durable):
-    assert opening(None, attempt, trace=trace, durable=durable).starts_over
+def test_a_delivery_begins_where_no_record_can_exist(this_try, trace, durable):
+    assert opening(None, this_try, trace=trace, durable=durable).starts_over
 
 
 @pytest.mark.parametrize(
-    ("attempt", "trace", "durable"),
+    ("this_try", "trace", "durable"),
     [
         pytest.param(RETRY, NO_STORE, True, id="retry"),
         pytest.param(CLEARED, NO_STORE, True, id="cleared"),
@@ -75,9 +75,9 @@ def test_a_delivery_without_a_record_begins_where_there_can_be_none(attempt, tra
         pytest.param(CLEARED, Trace(), True, id="the store may have been emptied"),
     ],
 )
-def test_a_delivery_whose_record_may_be_lost_is_refused(attempt, trace, durable):
-    with pytest.raises(LedgerGoneError, match="nothing is sent"):
-        opening(None, attempt, trace=trace, durable=durable)
+def test_a_delivery_whose_record_may_be_lost_is_refused(this_try, trace, durable):
+    with pytest.raises(LedgerGoneError, match="Nothing is sent"):
+        opening(None, this_try, trace=trace, durable=durable)
 
 
 def test_a_record_that_another_ledger_continued_is_refused():
@@ -87,16 +87,16 @@ def test_a_record_that_another_ledger_continued_is_refused():
 
 @pytest.mark.parametrize("resend", [True, "once more"])
 @pytest.mark.parametrize("trace", [NO_STORE, HERE, ELSEWHERE])
-def test_resend_begins_without_a_record_only_at_a_clear(resend, trace):
+def test_resend_begins_without_a_record_only_after_a_clear(resend, trace):
     assert opening(None, CLEARED, resend, trace).starts_over
-    for attempt in (RETRY, RETRY_AFTER_CLEAR, RESUMED):
+    for this_try in (RETRY, RETRY_AFTER_CLEAR, RESUMED):
         with pytest.raises(LedgerGoneError):
-            opening(None, attempt, resend, trace)
+            opening(None, this_try, resend, trace)
 
 
 @pytest.mark.parametrize("head", [OPEN, FINISHED, OF_AN_OLDER_RELEASE])
 @pytest.mark.parametrize(
-    ("attempt", "starts_over"),
+    ("this_try", "starts_over"),
     [
         pytest.param(CLEARED, True, id="cleared"),
         pytest.param(CLEARED_WITHOUT_THE_RUN, True, id="cleared without its run"),
@@ -105,8 +105,8 @@ def test_resend_begins_without_a_record_only_at_a_clear(resend, trace):
         pytest.param(RESUMED, False, id="deferred"),
     ],
 )
-def test_resend_true_starts_over_at_a_clear_alone(head, attempt, starts_over):
-    assert opening(head, attempt, True).starts_over is starts_over
+def test_resend_true_starts_over_only_after_a_clear(head, this_try, starts_over):
+    assert opening(head, this_try, True).starts_over is starts_over
 
 
 def test_resend_true_starts_over_once_for_each_clear():
@@ -116,8 +116,8 @@ def test_resend_true_starts_over_once_for_each_clear():
     assert opening(head, CLEARED_TWICE, True).starts_over
 
 
-def test_a_sibling_that_is_cleared_starts_nothing_over():
-    # The Dag run's own count of clears grows then, and is not looked at: this task's counters stay.
+def test_a_clear_of_a_sibling_starts_nothing_over():
+    # Only the Dag run's own count of clears grows, and it does not matter: this task's counters stay.
     assert not opening(OPEN, RETRY, True).starts_over
     assert not opening(OPEN, RESUMED, True).starts_over
 
@@ -129,7 +129,7 @@ def test_a_lower_number_of_retries_does_not_look_like_a_clear():
     assert not opening(OPEN, edited, True).starts_over
 
 
-def test_a_text_starts_over_once_ever():
+def test_each_text_starts_over_only_once():
     first = opening(OPEN, CLEARED, "after the outage")
     again = opening(Head(first.counters, first.resends), CLEARED_TWICE, "after the outage")
     other = opening(Head(again.counters, again.resends), RETRY_AFTER_CLEAR, "once more")
@@ -138,19 +138,19 @@ def test_a_text_starts_over_once_ever():
     assert other.resends == ("after the outage", "once more")
 
 
-def test_a_text_that_was_there_from_the_beginning_starts_nothing_over():
+def test_a_text_given_from_the_beginning_starts_nothing_over():
     begun = opening(None, FIRST, "from the start")
 
     assert not opening(Head(begun.counters, begun.resends), RETRY, "from the start").starts_over
 
 
-@pytest.mark.parametrize("attempt", [RETRY, CLEARED, CREATED_AGAIN])
-def test_a_delivery_that_ended_with_nobody_starts_over(attempt):
-    assert opening(FINISHED_TO_NOBODY, attempt).starts_over
-    assert not opening(FINISHED, attempt).starts_over
+@pytest.mark.parametrize("this_try", [RETRY, CLEARED, CREATED_AGAIN])
+def test_a_delivery_that_ended_without_recipients_starts_over(this_try):
+    assert opening(FINISHED_TO_NOBODY, this_try).starts_over
+    assert not opening(FINISHED, this_try).starts_over
 
 
-def test_a_broadcast_that_ended_is_not_one_to_nobody():
+def test_a_finished_broadcast_does_not_start_over():
     assert not opening(replace(FINISHED, report={"recipients": None}), CLEARED).starts_over
 
 

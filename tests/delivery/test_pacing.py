@@ -1,4 +1,4 @@
-"""The pacer under a fake clock: how many requests go when, and what answers change about it."""
+"""The pacer under a fake clock: when requests go, and how answers change that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from braze_provider.delivery.pacing import (
 )
 
 NOON = 1_800_000_000.0
-"""An instant by the clock on the wall; the monotonic clock begins at 0 then."""
+"""The time of the wall clock when the monotonic clock is 0."""
 
 
 class Clock:
@@ -36,12 +36,12 @@ def clock() -> Clock:
 
 
 def pacer_of(clock: Clock, limit: float = 10, window: float = 1, **options: Any) -> Pacer:
-    """A pacer of 10 requests a second unless told otherwise."""
+    """A pacer of 10 requests a second by default."""
     return Pacer(limit, window, clock=clock, wall_clock=lambda: NOON + clock.now, **options)
 
 
 def admissions(pacer: Pacer, clock: Clock, count: int) -> list[float]:
-    """Let requests go as soon as the pacer allows; returns when each of them went."""
+    """Make requests as soon as the pacer allows; return when each of them went."""
     times: list[float] = []
     while len(times) < count:
         wait = pacer.reserve()
@@ -53,7 +53,7 @@ def admissions(pacer: Pacer, clock: Clock, count: int) -> list[float]:
 
 
 def until(pacer: Pacer, clock: Clock, end: float) -> int:
-    """Let requests go as soon as the pacer allows; returns how many went before a moment."""
+    """Make requests as soon as the pacer allows; return how many went before a moment."""
     count = 0
     while True:
         wait = pacer.reserve()
@@ -84,14 +84,14 @@ def test_a_share_of_the_limit_is_that_part_of_the_pace(clock, share):
     assert times == pytest.approx([0, 0.1 / share, 0.2 / share])
 
 
-def test_a_wait_takes_no_moment_so_that_nobody_is_held_to_it(clock):
+def test_a_wait_takes_no_turn_from_later_requests(clock):
     pacer = pacer_of(clock)
     pacer.reserve()
 
     assert [pacer.reserve() for _ in range(3)] == [pytest.approx(0.1)] * 3
 
 
-def test_after_a_pause_a_second_is_caught_up_with_and_no_more(clock):
+def test_after_a_pause_it_catches_up_for_one_second_only(clock):
     pacer = pacer_of(clock)
     admissions(pacer, clock, 1)
     clock.now += 100
@@ -101,7 +101,7 @@ def test_after_a_pause_a_second_is_caught_up_with_and_no_more(clock):
     assert times[-1] - 100 == pytest.approx(59 / 10 - BURST_SECONDS)
 
 
-def test_a_pause_of_less_than_a_second_is_caught_up_with_in_full(clock):
+def test_it_catches_up_fully_after_less_than_a_second(clock):
     pacer = pacer_of(clock)
     admissions(pacer, clock, 1)
     clock.now += 0.55
@@ -109,7 +109,7 @@ def test_a_pause_of_less_than_a_second_is_caught_up_with_in_full(clock):
     assert admissions(pacer, clock, 30)[-1] == pytest.approx(3)
 
 
-def test_catching_up_is_no_burst_either(clock):
+def test_catching_up_makes_no_burst(clock):
     pacer = pacer_of(clock)
     admissions(pacer, clock, 1)
     clock.now += 100
@@ -151,7 +151,7 @@ def test_it_admits_nothing_before_the_reset_and_again_from_then_on(clock):
     assert [pacer.admits(seconds) for seconds in (1, 39, 40, 41)] == [0, 0, 1, 11]
 
 
-def test_telling_takes_no_moment(clock):
+def test_asking_how_many_it_will_admit_takes_no_turn(clock):
     pacer = pacer_of(clock)
 
     assert [pacer.wait, pacer.admits(0), pacer.wait, pacer.admits(0)] == [0, 1, 0, 1]
@@ -162,7 +162,7 @@ def test_telling_takes_no_moment(clock):
 
 
 @pytest.mark.parametrize("reset", [50, NOON + 50], ids=["seconds left", "unix time"])
-def test_what_others_use_slows_this_one_down(clock, reset):
+def test_use_by_others_slows_this_one_down(clock, reset):
     pacer = pacer_of(clock)
     pacer.reserve()
 
@@ -180,18 +180,18 @@ def test_a_share_is_a_share_of_what_is_left(clock):
     assert second - first == pytest.approx(50 / 49)
 
 
-def test_what_is_under_way_is_not_counted_by_the_answer_yet(clock):
+def test_requests_under_way_are_not_counted_in_the_answer_yet(clock):
     pacer = pacer_of(clock)
     admissions(pacer, clock, 3)
 
     pacer.observe(RateLimitState(remaining=12, reset=20))
 
-    # Two of the twelve are those on their way.
+    # Two of the twelve are under way already.
     first, second = admissions(pacer, clock, 2)
     assert second - first == pytest.approx(2, abs=0.3)
 
 
-def test_no_more_than_what_is_left_goes_on_its_way(clock):
+def test_no_more_requests_go_than_are_left(clock):
     pacer = pacer_of(clock)
     admissions(pacer, clock, 3)
 
@@ -200,7 +200,7 @@ def test_no_more_than_what_is_left_goes_on_its_way(clock):
     assert pacer.reserve() == pacer.closed_for == 5
 
 
-def test_a_request_without_an_answer_is_under_way_no_more(clock):
+def test_a_request_without_an_answer_is_not_under_way_any_more(clock):
     pacer = pacer_of(clock)
     admissions(pacer, clock, 3)
     pacer.observe(RateLimitState())
@@ -211,14 +211,14 @@ def test_a_request_without_an_answer_is_under_way_no_more(clock):
     assert pacer.reserve() == pytest.approx(25)
 
 
-def test_much_being_left_makes_nobody_faster_than_the_limit(clock):
+def test_the_pace_stays_within_the_limit_even_if_much_is_left(clock):
     pacer = pacer_of(clock)
     pacer.observe(RateLimitState(remaining=1_000_000, reset=10))
 
     assert admissions(pacer, clock, 3) == pytest.approx([0, 0.1, 0.2])
 
 
-def test_following_the_answers_uses_what_is_left_up_to_the_reset_and_no_more(clock):
+def test_it_uses_what_is_left_up_to_the_reset_and_no_more(clock):
     pacer = pacer_of(clock, 3_600, 3_600)
     left = 100
     while clock.now < 1_000:
@@ -237,7 +237,7 @@ def test_following_the_answers_uses_what_is_left_up_to_the_reset_and_no_more(clo
     [RateLimitState(), RateLimitState(remaining=5), RateLimitState(reset=50), RateLimitState(limit=3)],
     ids=["nothing", "no reset", "no remaining", "the limit alone"],
 )
-def test_an_answer_that_does_not_say_what_is_left_until_when_changes_nothing(clock, state):
+def test_an_answer_without_remaining_or_reset_changes_nothing(clock, state):
     pacer = pacer_of(clock)
     pacer.observe(RateLimitState(remaining=100, reset=50))
 
@@ -260,7 +260,7 @@ def test_nothing_left_closes_until_the_reset(clock, reset):
     assert pacer.reserve() == 0
 
 
-def test_nothing_left_of_a_window_that_is_over_closes_nothing(clock):
+def test_an_empty_window_that_is_over_closes_nothing(clock):
     pacer = pacer_of(clock)
 
     pacer.observe(RateLimitState(remaining=0, reset=NOON - 5))
@@ -269,7 +269,7 @@ def test_nothing_left_of_a_window_that_is_over_closes_nothing(clock):
 
 
 @pytest.mark.parametrize("share", [1, 0.01])
-def test_a_new_window_has_its_full_pace_whatever_was_left_of_the_last_one(clock, share):
+def test_a_new_window_has_its_full_pace(clock, share):
     pacer = pacer_of(clock, share=share)
     pacer.observe(RateLimitState(remaining=1, reset=60))
     pacer.reserve()
@@ -282,8 +282,8 @@ def test_a_new_window_has_its_full_pace_whatever_was_left_of_the_last_one(clock,
 
 
 @pytest.mark.parametrize("share", [1, 0.5])
-def test_the_pace_is_the_same_all_the_window_while_others_use_a_steady_part(clock, share):
-    """They use 4 of 10 requests a second, and whoever has the rest of the share does as this task does."""
+def test_the_pace_is_even_while_others_use_a_steady_part(clock, share):
+    """Others use 4 of 10 requests a second. The task with the rest of the share is as busy as this one."""
     pacer = pacer_of(clock, 600, 60, share=share)
     times: list[float] = []
     while clock.now < 60:
@@ -299,7 +299,7 @@ def test_the_pace_is_the_same_all_the_window_while_others_use_a_steady_part(cloc
         assert sum(begin <= time < begin + 10 for time in times) == pytest.approx(60 * share, abs=3)
 
 
-def test_what_others_used_once_is_forgotten(clock):
+def test_past_use_by_others_is_forgotten(clock):
     pacer = pacer_of(clock, 36_000, 3_600)
     for remaining in (36_000, 30_000):
         pacer.observe(RateLimitState(remaining=remaining, reset=NOON + 3_600))
@@ -313,7 +313,7 @@ def test_what_others_used_once_is_forgotten(clock):
     assert pacer.rate == pytest.approx(30_000 / 3_600, rel=0.05)
 
 
-def test_what_others_are_expected_to_use_stops_nobody(clock):
+def test_expected_use_by_others_does_not_stop_requests(clock):
     pacer = pacer_of(clock, 36_000, 3_600)
     for remaining in (36_000, 30_000):
         pacer.observe(RateLimitState(remaining=remaining, reset=NOON + 3_600))
@@ -323,7 +323,7 @@ def test_what_others_are_expected_to_use_stops_nobody(clock):
 
 
 @pytest.mark.parametrize("window", [1, 5, 60])
-def test_a_small_share_comes_to_its_turn_in_every_window(clock, window):
+def test_a_small_share_gets_requests_in_every_window(clock, window):
     pacer = pacer_of(clock, 70 * window, window, share=0.01)
     count = 0
     while clock.now < 300:
@@ -359,7 +359,7 @@ def test_a_429_closes_until_the_reset(clock, state):
     assert admissions(pacer, clock, 1) == [40]
 
 
-def test_a_429_that_tells_no_time_closes_for_a_while(clock):
+def test_a_429_without_a_time_closes_for_a_while(clock):
     pacer = pacer_of(clock)
 
     pacer.observe(RateLimitState(), refused=True)
@@ -376,7 +376,7 @@ def test_a_429_always_closes_for_a_moment(clock, state):
     assert 0 < pacer.reserve() < 1
 
 
-def test_answers_that_were_on_their_way_do_not_open_again_what_a_429_closed(clock):
+def test_late_answers_do_not_reopen_what_a_429_closed(clock):
     pacer = pacer_of(clock)
     pacer.observe(RateLimitState(remaining=0, reset=40), refused=True)
 
@@ -414,7 +414,7 @@ def test_a_429_of_another_limit_slows_down_for_good(clock, limit, refused, pace)
 
 
 @pytest.mark.parametrize("skew", [-600, 0, 600])
-def test_a_wrong_clock_here_does_not_matter_where_the_answer_has_a_date(clock, skew):
+def test_a_wrong_local_clock_does_not_matter_if_answers_have_dates(clock, skew):
     here = NOON + skew
     pacer = Pacer(10, 1, clock=clock, wall_clock=lambda: here)
 
@@ -425,7 +425,7 @@ def test_a_wrong_clock_here_does_not_matter_where_the_answer_has_a_date(clock, s
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
-def test_without_a_date_that_can_be_read_the_clock_here_has_to_do(clock, date):
+def test_the_local_clock_is_used_if_no_date_can_be_read(clock, date):
     pacer = pacer_of(clock)
     clock.now = 10
 
@@ -435,7 +435,7 @@ def test_without_a_date_that_can_be_read_the_clock_here_has_to_do(clock, date):
 
 
 def test_the_exact_time_is_read_from_many_dates_of_whole_seconds(clock):
-    """The window ends in 30.4 s, and Braze's clock is ahead by some minutes."""
+    """The window ends in 30.4 s, and Braze's clock is some minutes ahead."""
     pacer = pacer_of(clock, 1_000)
     for _ in range(70):
         clock.now += 0.03
@@ -457,7 +457,7 @@ def test_a_single_date_far_ahead_is_not_believed_for_long(clock):
     assert clock.now == 900
 
 
-def test_an_answer_of_the_last_window_that_comes_late_does_not_close_the_new_one(clock):
+def test_a_late_answer_of_the_last_window_does_not_close_the_new_one(clock):
     pacer = pacer_of(clock)
     date = formatdate(NOON, usegmt=True)
     pacer.observe(RateLimitState(remaining=0, reset=NOON + 30, date=date))

@@ -1,9 +1,9 @@
 """
-The promise as an invariant, over random outcomes and kills at any step.
+The promise is an invariant, for random outcomes and kills at any step.
 
-A delivery is tried again and again, with Braze answering as it likes and the process being killed before or
-after any write to the ledger or request. Then nobody was sent to twice unless that was asked for, nobody was
-dropped in silence, and every dispatch id that came back is on record.
+A delivery is tried again and again. Braze gives random answers, and the process is killed before or after any
+write to the ledger or any request. At the end, no recipient was sent to twice unless the user asked for it,
+no recipient was dropped silently, and every dispatch id that came back is on record.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from braze_provider.delivery import engine as engine_module
 from braze_provider.delivery import window
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.opening import Attempt
+from braze_provider.delivery.opening import Try
 from braze_provider.delivery.sender import Sender
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
@@ -38,21 +38,21 @@ hypothesis = pytest.importorskip("hypothesis")
 sqlalchemy = pytest.importorskip("sqlalchemy")
 from hypothesis import strategies as st  # noqa: E402
 
-PEOPLE = 320  # seven batches
+RECIPIENTS = 320  # seven batches
 KEY = DeliveryKey("d", "r", "t")
 LOG = logging.getLogger("test.promise")
 
-# What Braze does with a request, and what the client hears of it.
+# What Braze does with a request, and what the client gets as an answer.
 FATES = ("answered", "answered", "answered", "failed", "rejected", "lost", "lost unprocessed")
 
 
 class Killed(BaseException):
-    """SIGKILL, as far as one process can play it: from then on it changes nothing in the world."""
+    """SIGKILL, as far as one process can imitate it: from then on it changes nothing in the world."""
 
 
 @dataclass
 class World:
-    """Braze and the ledger's database: what outlives a process."""
+    """Braze and the ledger's database, which outlive a process."""
 
     database: Path
     received: Counter[str] = field(default_factory=Counter)
@@ -62,7 +62,7 @@ class World:
 
 @dataclass
 class Process:
-    """One try: what befalls its requests, and the step at which it is killed."""
+    """One try: the fate of each of its requests, and the step at which it is killed."""
 
     world: World
     fates: Iterator[str]
@@ -76,7 +76,7 @@ class Process:
 
 
 class Braze:
-    """In the place of the hook."""
+    """Takes the place of the hook."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -111,7 +111,7 @@ class Braze:
 
 
 class KillableLedger:
-    """The real SQL ledger, with a step before and after everything that it writes."""
+    """The real SQL ledger, with a step before and after each write."""
 
     durable = True
 
@@ -160,7 +160,7 @@ tries = st.lists(
 
 @pytest.fixture(scope="module", autouse=True)
 def impatience() -> Iterator[None]:
-    """Let no try wait longer than it must."""
+    """Remove the waits."""
     patch = pytest.MonkeyPatch()
     patch.setattr(engine_module, "LOOK_SECONDS", 0.0005)
     patch.setattr(window, "PAUSE", 0.0)
@@ -184,11 +184,11 @@ class Unlimited:
     def observe(self, *args: Any, **kwargs: Any) -> None: ...
 
 
-def everybody() -> InlineRecipients:
-    return InlineRecipients([f"p{number}" for number in range(PEOPLE)], key="external_user_id")
+def all_recipients() -> InlineRecipients:
+    return InlineRecipients([f"p{number}" for number in range(RECIPIENTS)], key="external_user_id")
 
 
-def attempt(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespace:
+def new_try(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespace:
     fates = iter([*plan["fates"], *["answered"] * 1_000])
     process = Process(world, fates, plan["kill_at"])
     ledger = KillableLedger(process, f"try-{number}")
@@ -198,11 +198,11 @@ def attempt(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespa
         options=DeliveryOptions(concurrency=plan["concurrency"], on_uncertain=plan["on_uncertain"]),
         log=LOG,
         ledger=ledger,  # type: ignore[arg-type]
-        attempt=Attempt(try_number=number + 1),
+        this_try=Try(try_number=number + 1),
     )
     killed = False
     try:
-        delivery.run({"campaign_id": "c"}, everybody())
+        delivery.run({"campaign_id": "c"}, all_recipients())
     except DeliveryError as error:
         killed = isinstance(error.__cause__, Killed)
     except Killed:
@@ -218,38 +218,38 @@ def attempt(world: World, number: int, plan: Mapping[str, Any]) -> SimpleNamespa
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
 )
-def test_the_promise_holds_whatever_braze_answers_and_whenever_the_process_is_killed(tmp_path_factory, tries):
+def test_the_promise_holds_with_any_answers_and_kills(tmp_path_factory, tries):
     world = World(tmp_path_factory.mktemp("promise") / "ledger.db")
     resends = 0
     for number, plan in enumerate(tries):
-        result = attempt(world, number, plan)
+        result = new_try(world, number, plan)
         resends += plan["on_uncertain"] == "resend"
         by_index = {receipt.index: receipt for receipt in result.receipts}
 
-        # Nobody twice, unless it was asked for.
+        # No recipient was sent to twice, unless the user asked for it.
         if not resends:
             assert max(world.received.values(), default=0) <= 1
 
-        # Nobody dropped in silence: who got nothing is in a batch that is open, in doubt or rejected, or that
-        # the user has taken for sent.
+        # No recipient was dropped silently: one that got nothing is in a batch that is open, in doubt or
+        # rejected, or that the user has counted as sent.
         accepted_by_hand = {
             receipt.index
             for receipt in result.receipts
             if receipt.state is State.SENT and receipt.dispatch_id is None
         }
-        for person in range(PEOPLE):
-            receipt = by_index.get(person // 50)
-            if not world.received[f"p{person}"] and receipt is not None and receipt.state is State.SENT:
+        for recipient in range(RECIPIENTS):
+            receipt = by_index.get(recipient // 50)
+            if not world.received[f"p{recipient}"] and receipt is not None and receipt.state is State.SENT:
                 assert receipt.index in accepted_by_hand
 
-        # Nobody is open who got something: what Braze has is sent, or in doubt, never taken for unsent.
-        for person in range(PEOPLE):
-            receipt = by_index.get(person // 50)
-            if world.received[f"p{person}"]:
+        # A recipient that got a message is in a batch that is sent or in doubt, and never in an open one.
+        for recipient in range(RECIPIENTS):
+            receipt = by_index.get(recipient // 50)
+            if world.received[f"p{recipient}"]:
                 assert receipt is not None
                 assert receipt.state in (State.SENT, State.CLAIMED, State.UNCERTAIN)
 
-        # Every dispatch id is on record, but for those of a killed process: their batches are in doubt.
+        # Every dispatch id is on record, except those of a killed process: their batches are in doubt.
         on_record = {receipt.dispatch_id for receipt in result.receipts}
         in_doubt = {
             receipt.index for receipt in result.receipts if receipt.state in (State.CLAIMED, State.UNCERTAIN)
@@ -257,21 +257,21 @@ def test_the_promise_holds_whatever_braze_answers_and_whenever_the_process_is_ki
         if not result.killed and not resends and not any(earlier["kill_at"] for earlier in tries[:number]):
             assert set(world.answered) <= on_record
 
-        # The report says what is so.
+        # The report is true.
         if not result.killed:
             report = result.report
-            assert report.recipients == PEOPLE
+            assert report.recipients == RECIPIENTS
             outcomes = (report.sent, report.rejected, report.uncertain, report.failed, report.already_sent)
-            assert sum(outcomes) == PEOPLE
+            assert sum(outcomes) == RECIPIENTS
             people_in_doubt = sum(by_index[index].recipients for index in in_doubt)
             assert report.uncertain == people_in_doubt
 
 
-def test_at_last_everybody_is_sent_to(tmp_path):
+def test_in_the_end_all_recipients_are_sent_to(tmp_path):
     world = World(tmp_path / "ledger.db")
     quiet = {"on_uncertain": "hold", "fates": [], "kill_at": None, "concurrency": 3}
-    attempt(world, 0, {**quiet, "fates": ["failed"] * 30})
-    attempt(world, 1, {**quiet, "kill_at": 9})
-    attempt(world, 2, {**quiet, "on_uncertain": "resend"})
+    new_try(world, 0, {**quiet, "fates": ["failed"] * 30})
+    new_try(world, 1, {**quiet, "kill_at": 9})
+    new_try(world, 2, {**quiet, "on_uncertain": "resend"})
 
-    assert set(world.received) == {f"p{number}" for number in range(PEOPLE)}
+    assert set(world.received) == {f"p{number}" for number in range(RECIPIENTS)}

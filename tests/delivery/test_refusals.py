@@ -1,4 +1,4 @@
-"""When a delivery is given up, and how reasons are told."""
+"""When a delivery is given up, and how its reasons are told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def refused(reason: str, batch: int = 1) -> BrazeRejectedError:
 
 
 @pytest.mark.parametrize(("concurrency", "needed"), [(1, 3), (3, 3), (8, 8)])
-def test_it_is_given_up_once_the_first_batches_are_refused_alike(concurrency, needed):
+def test_it_is_given_up_if_the_first_batches_meet_the_same_refusal(concurrency, needed):
     refusals = Refusals(concurrency)
 
     for batch in range(1, needed):
@@ -24,10 +24,10 @@ def test_it_is_given_up_once_the_first_batches_are_refused_alike(concurrency, ne
     assert refusals.verdict is None
     refusals.note(refused("no such campaign", needed))
 
-    assert refusals.verdict == f"The first {needed} batches were all refused, for one and the same reason"
+    assert refusals.verdict == f"The first {needed} batches were all refused for the same reason"
 
 
-def test_two_reasons_are_no_refusal_of_the_whole():
+def test_two_reasons_do_not_refuse_the_whole_delivery():
     refusals = Refusals(1)
     for batch in range(10):
         refusals.note(refused(f"reason {batch % 2}"))
@@ -35,7 +35,7 @@ def test_two_reasons_are_no_refusal_of_the_whole():
     assert refusals.verdict is None
 
 
-def test_what_was_accepted_is_no_refusal_of_the_whole():
+def test_after_an_accepted_batch_it_is_not_given_up():
     refusals = Refusals(1)
     refusals.accepted()
     for _ in range(10):
@@ -45,7 +45,7 @@ def test_what_was_accepted_is_no_refusal_of_the_whole():
 
 
 @pytest.mark.parametrize(("limit", "stops"), [(99, True), (100, False), (0, True), (None, False)])
-def test_a_limit_of_rejected_people_stops_it_whatever_was_accepted(limit, stops):
+def test_more_rejected_recipients_than_allowed_stop_it(limit, stops):
     refusals = Refusals(1, limit)
     refusals.accepted()
     refusals.rejected(50)
@@ -54,7 +54,7 @@ def test_a_limit_of_rejected_people_stops_it_whatever_was_accepted(limit, stops)
     assert (refusals.verdict is not None) is stops
 
 
-def test_each_reason_is_told_once_with_its_first_batch_and_its_number():
+def test_each_reason_is_told_once_with_first_batch_and_count():
     refusals = Refusals(1)
     new = [refusals.note(refused(reason, batch)) for batch, reason in enumerate("aabac", start=1)]
 
@@ -69,4 +69,4 @@ def test_no_more_than_five_reasons_are_told():
 
     *told, last = refusals.told()
     assert len(told) == 5
-    assert last == "2 more reasons: the ledger has them all"
+    assert last == "2 more reasons: the ledger has all of them"

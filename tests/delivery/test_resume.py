@@ -1,4 +1,4 @@
-"""What a later try does with what an earlier one left."""
+"""What a later try does with the receipts of an earlier one."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def planned(on_uncertain: str, *states: State | None) -> list[tuple[int, bool, b
     return [(item.batch.index, item.again, item.in_doubt, item.accept) for item in found]
 
 
-def test_without_an_earlier_try_everything_is_to_be_sent():
+def test_without_an_earlier_try_all_batches_are_planned():
     assert verify(batches(3), receipts()) == Past(0, 0)
     assert planned("hold", None, None) == [(0, False, False, False), (1, False, False, False)]
 
 
-def test_what_was_sent_is_counted_and_never_planned_again():
+def test_sent_batches_are_counted_and_never_planned_again():
     assert verify(batches(3), receipts(State.SENT, None, State.SENT)) == Past(sent=100, in_doubt=0)
     for on_uncertain in ("hold", "resend", "accept"):
         assert [item[0] for item in planned(on_uncertain, State.SENT, None, State.SENT)] == [1]
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.REJECTED])
-def test_what_was_not_sent_is_tried_again(state):
+def test_batches_that_were_not_sent_are_planned_again(state):
     assert planned("hold", state) == [(0, True, False, False)]
 
 
 @pytest.mark.parametrize("state", [State.CLAIMED, State.UNCERTAIN])
-def test_what_is_in_doubt_waits_for_the_users_decision(state):
+def test_batches_in_doubt_wait_for_the_users_decision(state):
     assert verify(batches(1), receipts(state)) == Past(sent=0, in_doubt=50)
     assert planned("hold", state) == []
     assert planned("resend", state) == [(0, True, True, False)]
@@ -54,7 +54,7 @@ def test_what_is_in_doubt_waits_for_the_users_decision(state):
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.CLAIMED, State.UNCERTAIN])
-def test_other_people_in_a_batch_that_was_sent_or_is_in_doubt_stop_everything(state):
+def test_a_changed_batch_that_was_sent_or_in_doubt_stops_everything(state):
     others = [*receipts(State.SENT), *receipts(None, state, fingerprint="other")]
 
     with pytest.raises(SourceChangedError, match="Batch 2 is not the one of an earlier try"):
@@ -62,13 +62,13 @@ def test_other_people_in_a_batch_that_was_sent_or_is_in_doubt_stop_everything(st
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.REJECTED])
-def test_other_people_in_a_batch_that_reached_nobody_stop_nothing(state):
+def test_a_changed_batch_that_was_not_sent_stops_nothing(state):
     assert verify(batches(3), receipts(state, state, fingerprint="other")) == Past()
     assert verify(batches(1), receipts(State.SENT, state)) == Past(sent=50)
 
 
-def test_fewer_people_than_were_sent_to_stop_everything():
-    with pytest.raises(SourceChangedError, match="Batch 3 of an earlier try is no more"):
+def test_fewer_recipients_than_were_sent_to_stop_everything():
+    with pytest.raises(SourceChangedError, match="Batch 3 of an earlier try does not exist any more"):
         verify(batches(2), receipts(State.SENT, State.SENT, State.SENT))
 
 
@@ -81,13 +81,13 @@ def test_a_changed_source_is_told_in_figures():
     assert "300 were sent to and 50 in doubt." in str(error)
 
 
-def test_what_is_on_record_is_counted_whatever_the_source_names():
+def test_receipts_are_counted_without_regard_to_the_source():
     states = (State.SENT, State.UNCERTAIN, State.CLAIMED, State.FAILED, None, State.REJECTED)
 
     assert tally(receipts(*states)) == (Past(sent=50, in_doubt=100), 6)
     assert tally(receipts()) == (Past(), 0)
 
 
-def test_more_people_than_at_an_earlier_try_are_sent_to():
+def test_recipients_added_since_an_earlier_try_are_sent_to():
     assert verify(batches(3), receipts(State.SENT)) == Past(sent=50, in_doubt=0)
     assert [item[0] for item in planned("hold", State.SENT, None, None)] == [1, 2]

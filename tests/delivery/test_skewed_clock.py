@@ -17,7 +17,7 @@ from braze_provider.sandbox import Limit, Sandbox
 def test_a_clock_that_is_minutes_off_does_no_harm(monkeypatch, minutes):
     with Sandbox(clock_offset=60 * minutes, limits={"default": Limit(10, 1)}) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", sandbox.airflow_connection)
-        # Its limit is reached before the configured one: the answers alone tell when to go on.
+        # Braze's limit is reached before the configured one: only the answers tell when to go on.
         delivery = Delivery(
             hook=BrazeHook(),
             endpoint=CAMPAIGNS_TRIGGER_SEND,
@@ -25,10 +25,10 @@ def test_a_clock_that_is_minutes_off_does_no_harm(monkeypatch, minutes):
             log=logging.getLogger("test"),
         )
 
-        people = InlineRecipients([f"p{number}" for number in range(1_250)], key="external_user_id")
-        report = delivery.run({"campaign_id": "c"}, people)
+        recipients = InlineRecipients([f"p{number}" for number in range(1_250)], key="external_user_id")
+        report = delivery.run({"campaign_id": "c"}, recipients)
 
-        # With its clock taken for this machine's, the delivery would wait for minutes, or not at all.
+        # If the two clocks were taken for the same, the delivery would wait for minutes, or not at all.
         assert report.sent == 1_250
         assert sandbox.summary()["duplicates"] == 0
         assert delivery.rate_limited <= 8

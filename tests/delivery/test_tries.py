@@ -1,4 +1,4 @@
-"""One task instance's tries, clears and copies, with a real SQL ledger between them."""
+"""Tries, clears and copies of one task instance, with a real SQL ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from delivery.attempts import (
+from delivery.tries import (
     CLEARED,
     CLEARED_TWICE,
     CLEARED_WITHOUT_THE_RUN,
@@ -27,7 +27,7 @@ from braze_provider.api.errors import BrazeError
 from braze_provider.delivery import lease
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.opening import Attempt, LedgerGoneError
+from braze_provider.delivery.opening import LedgerGoneError, Try
 from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger.base import Claim, DeliveryKey, LedgerLostError
@@ -40,7 +40,7 @@ KEY = DeliveryKey("d", "r", "t")
 
 
 class Mark:
-    """What Airflow's task state store would keep of an opening."""
+    """A mark as Airflow's task state store would keep it."""
 
     outlasts_clears = True
     ledger: str | None = None
@@ -57,10 +57,10 @@ def ledger_of(tmp_path):
     """Open the ledger as some copy of the task."""
     opened: list[SqlLedger] = []
 
-    def open_as(owner: str, map_index: int = -1, keeps_people: bool = False) -> SqlLedger:
+    def open_as(owner: str, map_index: int = -1, keeps_recipients: bool = False) -> SqlLedger:
         engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
         key = replace(KEY, map_index=map_index)
-        opened.append(SqlLedger(engine, key, owner, keeps_people=keeps_people))
+        opened.append(SqlLedger(engine, key, owner, keeps_recipients=keeps_recipients))
         return opened[-1]
 
     yield open_as
@@ -69,13 +69,13 @@ def ledger_of(tmp_path):
 
 
 @pytest.fixture
-def attempt(sandbox, ledger_of):
-    """Make a delivery to 120 people, or to those who are named, one request at a time."""
+def new_try(sandbox, ledger_of):
+    """Make a delivery to 120 recipients, or to those that are named, with one request at a time."""
     names = (f"owner-{number}" for number in count())
 
     def make(
-        which: Attempt = FIRST,
-        people: int | Sequence[str] = 120,
+        which: Try = FIRST,
+        recipients: int | Sequence[str] = 120,
         *,
         hook: BrazeHook | None = None,
         mark: Mark | None = None,
@@ -83,17 +83,17 @@ def attempt(sandbox, ledger_of):
         campaign_id: str = "c",
         **options: Any,
     ):
-        keeps_people = options.get("on_source_change") == "send_rest"
+        keeps_recipients = options.get("on_source_change") == "send_rest"
         delivery = Delivery(
             hook=hook or BrazeHook(),
             endpoint=CAMPAIGNS_TRIGGER_SEND,
             options=DeliveryOptions(concurrency=1, **options),
             log=logging.getLogger("test.tries"),
-            ledger=ledger_of(next(names), map_index, keeps_people),
-            attempt=replace(which, mapped=map_index >= 0),
+            ledger=ledger_of(next(names), map_index, keeps_recipients),
+            this_try=replace(which, mapped=map_index >= 0),
             mark=mark,  # type: ignore[arg-type]
         )
-        who = [f"p{number}" for number in range(people)] if isinstance(people, int) else people
+        who = [f"p{number}" for number in range(recipients)] if isinstance(recipients, int) else recipients
         source = InlineRecipients(who, key="external_user_id")
         delivery.run = partial(delivery.run, {"campaign_id": campaign_id}, source)  # type: ignore[method-assign]
         return delivery
@@ -106,34 +106,34 @@ def attempt(sandbox, ledger_of):
 
 @pytest.mark.parametrize("which", [RETRY, CLEARED, CLEARED_WITHOUT_THE_RUN, CREATED_AGAIN])
 @pytest.mark.parametrize("map_index", [-1, 0])
-def test_a_finished_delivery_to_the_same_people_sends_nothing_again(sandbox, attempt, which, map_index):
-    attempt(map_index=map_index).run()
+def test_a_finished_delivery_to_the_same_recipients_sends_nothing_again(sandbox, new_try, which, map_index):
+    new_try(map_index=map_index).run()
 
-    report = attempt(which, map_index=map_index).run()
+    report = new_try(which, map_index=map_index).run()
 
     assert (report.recipients, report.already_sent, report.sent, report.requests) == (120, 120, 0, 0)
     assert sandbox.summary()["requests"] == 3
 
 
 @pytest.mark.parametrize("which", [CLEARED, CLEARED_WITHOUT_THE_RUN, CREATED_AGAIN])
-@pytest.mark.parametrize("people", [20, 100, 119, 170])
-def test_other_people_or_more_after_the_end_are_no_success(sandbox, attempt, which, people):
-    attempt().run()
+@pytest.mark.parametrize("recipients", [20, 100, 119, 170])
+def test_other_or_more_recipients_after_the_end_fail(sandbox, new_try, which, recipients):
+    new_try().run()
 
-    with pytest.raises(SourceChangedError, match=f"names {people} recipients now; 120 were sent to"):
-        attempt(which, people).run()
+    with pytest.raises(SourceChangedError, match=f"names {recipients} recipients now; 120 were sent to"):
+        new_try(which, recipients).run()
 
     assert sandbox.summary()["requests"] == 3
 
 
-def test_a_delivery_that_ended_with_nobody_starts_over_once_there_is_somebody(sandbox, attempt):
-    assert attempt(people=0).run().recipients == 0
+def test_a_delivery_that_ended_empty_starts_over_with_recipients(sandbox, new_try):
+    assert new_try(recipients=0).run().recipients == 0
 
-    assert attempt(CLEARED).run().sent == 120
+    assert new_try(CLEARED).run().sent == 120
 
 
-def test_its_ids_are_still_known(attempt):
-    first, second = attempt(), attempt(CLEARED)
+def test_its_ids_are_still_known(new_try):
+    first, second = new_try(), new_try(CLEARED)
     first.run()
     second.run()
 
@@ -145,134 +145,132 @@ def test_its_ids_are_still_known(attempt):
 
 @pytest.mark.parametrize("resend", [True, "after the outage"])
 @pytest.mark.parametrize("which", [CLEARED, CLEARED_WITHOUT_THE_RUN, CREATED_AGAIN])
-def test_resend_sends_to_everybody_once_more(sandbox, attempt, resend, which):
-    attempt().run()
+def test_resend_sends_to_all_recipients_once_more(sandbox, new_try, resend, which):
+    new_try().run()
 
-    assert attempt(which, resend=resend).run().sent == 120
-    assert attempt(replace(which, try_number=which.try_number + 1), resend=resend).run().already_sent == 120
+    assert new_try(which, resend=resend).run().sent == 120
+    assert new_try(replace(which, try_number=which.try_number + 1), resend=resend).run().already_sent == 120
 
 
-def test_resend_starts_over_once_for_each_clear(sandbox, attempt):
-    attempt().run()
+def test_resend_starts_over_once_for_each_clear(sandbox, new_try):
+    new_try().run()
     sandbox.fault("disconnect", processed=True, after=1, times=1)
 
     with pytest.raises(DeliveryError):
-        attempt(CLEARED, resend=True).run()
+        new_try(CLEARED, resend=True).run()
     with pytest.raises(DeliveryError):
-        attempt(RETRY_AFTER_CLEAR, resend=True).run()
+        new_try(RETRY_AFTER_CLEAR, resend=True).run()
 
-    # Three requests of the first try, three of the second; the retry had nothing left but what is held.
+    # The first try made three requests, and the second one three. For the retry only held batches were left.
     assert sandbox.summary()["requests"] == 6
-    assert attempt(CLEARED_TWICE, resend=True).run().sent == 120
+    assert new_try(CLEARED_TWICE, resend=True).run().sent == 120
 
 
 @pytest.mark.parametrize("resend", [True, "from the start"])
-def test_resend_without_a_clear_changes_nothing(attempt, resend):
-    attempt(resend=resend).run()
+def test_resend_without_a_clear_changes_nothing(new_try, resend):
+    new_try(resend=resend).run()
 
-    assert attempt(RETRY, resend=resend).run().already_sent == 120
+    assert new_try(RETRY, resend=resend).run().already_sent == 120
 
 
-# What is in doubt -------------------------------------------------------------------------------------------
+# Batches in doubt -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("on_uncertain", "requests", "sent"), [("accept", 0, 50), ("resend", 1, 50)])
-def test_what_is_held_is_settled_by_another_value_of_on_uncertain(
-    sandbox, attempt, on_uncertain, requests, sent
-):
+def test_another_value_of_on_uncertain_settles_held_batches(sandbox, new_try, on_uncertain, requests, sent):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
     with pytest.raises(DeliveryError):
-        attempt().run()
+        new_try().run()
 
-    report = attempt(CLEARED, on_uncertain=on_uncertain).run()
+    report = new_try(CLEARED, on_uncertain=on_uncertain).run()
 
     assert (report.requests, report.sent, report.already_sent, report.uncertain) == (requests, sent, 70, 0)
 
 
-def test_what_is_held_stays_held_until_then(sandbox, attempt):
+def test_held_batches_stay_held_until_then(sandbox, new_try):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
     with pytest.raises(DeliveryError):
-        attempt().run()
+        new_try().run()
 
-    second = attempt(RETRY)
+    second = new_try(RETRY)
     with pytest.raises(DeliveryError, match="50 recipients in doubt"):
         second.run()
     assert second.report.requests == 0
     assert not second.may_be_retried
 
 
-# A record that should be there ------------------------------------------------------------------------------
+# A lost record ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [RETRY, CLEARED, CLEARED_WITHOUT_THE_RUN, RESUMED])
-def test_a_record_that_may_be_lost_stops_everything_at_each_try(sandbox, attempt, which):
+def test_a_record_that_may_be_lost_stops_every_try(sandbox, new_try, which):
     later = which
     for _ in range(3):
         with pytest.raises(LedgerGoneError, match="resend=True"):
-            attempt(later).run()
+            new_try(later).run()
         later = replace(later, try_number=later.try_number + 1, max_tries=later.max_tries + 1)
     assert sandbox.requests() == []
 
 
-def test_a_lost_record_is_started_over_by_resend_alone(sandbox, attempt):
+def test_only_resend_starts_over_without_a_record(sandbox, new_try):
     with pytest.raises(LedgerGoneError):
-        attempt(CLEARED).run()
+        new_try(CLEARED).run()
 
-    assert attempt(CLEARED_TWICE, resend=True).run().sent == 120
+    assert new_try(CLEARED_TWICE, resend=True).run().sent == 120
 
 
-def test_a_record_that_is_lost_is_noticed_by_the_mark(sandbox, attempt):
+def test_the_mark_shows_that_a_record_is_lost(sandbox, new_try):
     mark = Mark()
-    attempt(mark=mark).begin()
+    new_try(mark=mark).begin()
     assert mark.ledger is not None
     mark.ledger = "sql:another"
 
     with pytest.raises(LedgerGoneError, match="another ledger"):
-        attempt(RETRY, mark=mark).run()
+        new_try(RETRY, mark=mark).run()
     assert sandbox.requests() == []
 
 
 @pytest.mark.parametrize("which", [RETRY, CLEARED, CLEARED_WITHOUT_THE_RUN])
-def test_a_first_try_that_opened_no_ledger_can_be_mended(attempt, which):
-    assert attempt(which, mark=Mark()).run().sent == 120
+def test_a_first_try_that_opened_no_ledger_can_be_repeated(new_try, which):
+    assert new_try(which, mark=Mark()).run().sent == 120
 
 
-# A source that has changed ----------------------------------------------------------------------------------
+# A changed source -------------------------------------------------------------------------------------------
 
 
-def people(*numbers: int) -> list[str]:
+def recipients(*numbers: int) -> list[str]:
     return [f"p{number}" for number in numbers]
 
 
-def test_a_campaign_that_was_refused_can_be_mended(sandbox, attempt):
+def test_a_refused_campaign_can_be_corrected(sandbox, new_try):
     sandbox.fault("status", status=400, times=3)
     with pytest.raises(DeliveryError):
-        attempt(campaign_id="mistyped").run()
+        new_try(campaign_id="mistyped").run()
 
-    assert attempt(CLEARED).run().sent == 120
+    assert new_try(CLEARED).run().sent == 120
 
 
 @pytest.mark.parametrize("on_empty", ["succeed", "skip", "fail"])
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_source_that_was_not_empty_at_an_earlier_try_fails(sandbox, attempt, on_empty, status):
+def test_a_source_that_was_not_empty_at_an_earlier_try_fails(sandbox, new_try, on_empty, status):
     sandbox.fault("status", status=status, times=100)
     with pytest.raises(DeliveryError):
-        attempt(people=10).run()
+        new_try(recipients=10).run()
 
-    with pytest.raises(SourceChangedError, match="names nobody now"):
-        attempt(CLEARED, 0, on_empty=on_empty).run()
+    with pytest.raises(SourceChangedError, match="names no recipients now"):
+        new_try(CLEARED, 0, on_empty=on_empty).run()
 
 
 @pytest.mark.parametrize("held", ["hold", "accept"])
-def test_send_rest_sends_to_whoever_is_on_no_record(sandbox, attempt, held):
+def test_send_rest_sends_to_recipients_without_a_record(sandbox, new_try, held):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
     with pytest.raises(DeliveryError):
-        attempt(people=people(*range(100)), on_source_change="send_rest").run()
+        new_try(recipients=recipients(*range(100)), on_source_change="send_rest").run()
 
-    # One of those who were sent to has left, one in doubt as well, and twenty have come.
-    second = attempt(
+    # One recipient that was sent to has left the source, and one in doubt. Twenty are new.
+    second = new_try(
         RETRY,
-        people(*range(1, 99), *range(200, 220)),
+        recipients(*range(1, 99), *range(200, 220)),
         on_source_change="send_rest",
         on_uncertain=held,
     )
@@ -290,82 +288,82 @@ def test_send_rest_sends_to_whoever_is_on_no_record(sandbox, attempt, held):
     assert len(sandbox.recipients()) == 120
 
 
-def test_send_rest_goes_on_after_another_change(sandbox, attempt):
-    first = attempt(people=people(*range(100)), on_source_change="send_rest")
+def test_send_rest_goes_on_after_another_change(sandbox, new_try):
+    first = new_try(recipients=recipients(*range(100)), on_source_change="send_rest")
     first.run()
-    attempt(CLEARED, people(*range(50, 130)), on_source_change="send_rest").run()
-    report = attempt(CLEARED_TWICE, people(*range(140)), on_source_change="send_rest").run()
+    new_try(CLEARED, recipients(*range(50, 130)), on_source_change="send_rest").run()
+    report = new_try(CLEARED_TWICE, recipients(*range(140)), on_source_change="send_rest").run()
 
     assert (report.recipients, report.already_sent, report.sent) == (140, 130, 10)
     assert sandbox.summary()["duplicates"] == 0
     assert len(sandbox.recipients()) == 140
 
 
-def test_send_rest_leaves_the_unchanged_source_alone(sandbox, attempt):
-    attempt(on_source_change="send_rest").run()
+def test_send_rest_leaves_the_unchanged_source_alone(sandbox, new_try):
+    new_try(on_source_change="send_rest").run()
 
-    assert attempt(CLEARED, on_source_change="send_rest").run().requests == 0
+    assert new_try(CLEARED, on_source_change="send_rest").run().requests == 0
 
 
-def test_send_rest_refuses_another_campaign(sandbox, attempt):
-    attempt(on_source_change="send_rest").run()
+def test_send_rest_refuses_another_campaign(sandbox, new_try):
+    new_try(on_source_change="send_rest").run()
 
     with pytest.raises(SourceChangedError, match="The campaign, segment or audience is another one"):
-        attempt(CLEARED, on_source_change="send_rest", campaign_id="other").run()
+        new_try(CLEARED, on_source_change="send_rest", campaign_id="other").run()
     assert sandbox.summary()["requests"] == 3
 
 
-def test_send_rest_refuses_a_record_that_does_not_say_who(sandbox, attempt):
-    attempt().run()
+def test_send_rest_refuses_a_record_without_recipients(sandbox, new_try):
+    new_try().run()
 
-    with pytest.raises(BrazeError, match="does not say who was in batch 1"):
-        attempt(CLEARED, 100, on_source_change="send_rest").run()
+    with pytest.raises(BrazeError, match="has not kept the recipients of batch 1"):
+        new_try(CLEARED, 100, on_source_change="send_rest").run()
     assert sandbox.summary()["requests"] == 3
 
 
-def test_send_rest_refuses_to_resend_to_people_it_can_not_find(sandbox, attempt):
+def test_send_rest_refuses_to_resend_to_recipients_it_can_not_find(sandbox, new_try):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
     with pytest.raises(DeliveryError):
-        attempt(on_source_change="send_rest").run()
+        new_try(on_source_change="send_rest").run()
 
     with pytest.raises(SourceChangedError, match="can't find the 50 recipients in doubt"):
-        attempt(CLEARED, 110, on_source_change="send_rest", on_uncertain="resend").run()
+        new_try(CLEARED, 110, on_source_change="send_rest", on_uncertain="resend").run()
 
 
-# A mapped list that expands anew ----------------------------------------------------------------------------
+# A mapped list that expands again ---------------------------------------------------------------------------
 
 
-def test_a_place_that_has_moved_is_not_sent_again(sandbox, attempt):
-    attempt(people=people(*range(50)), map_index=0).run()
-    attempt(people=people(*range(50, 100)), map_index=1).run()
+def test_a_group_that_has_moved_is_not_sent_again(sandbox, new_try):
+    new_try(recipients=recipients(*range(50)), map_index=0).run()
+    new_try(recipients=recipients(*range(50, 100)), map_index=1).run()
     later = replace(FIRST, run_started_at="2999-01-01T00:00:00+00:00")
 
     for _ in range(2):
-        with pytest.raises(SourceChangedError, match="map index 1 of this task has sent"):
-            attempt(later, people(*range(50, 100)), map_index=2).run()
+        with pytest.raises(SourceChangedError, match="was sent by map index 1 of this task"):
+            new_try(later, recipients(*range(50, 100)), map_index=2).run()
     assert sandbox.summary()["duplicates"] == 0
-    assert attempt(later, people(*range(100, 150)), map_index=3).run().sent == 50
+    assert new_try(later, recipients(*range(100, 150)), map_index=3).run().sent == 50
 
 
-def test_a_place_that_has_moved_in_a_run_that_is_still_running_is_known_as_well(sandbox, attempt):
-    attempt(map_index=0).run()
+def test_a_group_that_has_moved_in_a_running_run_is_not_sent_again(sandbox, new_try):
+    new_try(map_index=0).run()
 
-    with pytest.raises(SourceChangedError, match="map index 0 of this task has sent"):
-        attempt(replace(FIRST, clear_number=1), map_index=1).run()
+    with pytest.raises(SourceChangedError, match="was sent by map index 0 of this task"):
+        new_try(replace(FIRST, clear_number=1), map_index=1).run()
     assert sandbox.summary()["duplicates"] == 0
 
 
-def test_places_of_one_expansion_may_send_to_the_same_people(attempt):
-    attempt(map_index=0).run()
+def test_groups_of_one_expansion_may_send_to_the_same_recipients(new_try):
+    new_try(map_index=0).run()
 
-    assert attempt(map_index=1).run().sent == 120
+    assert new_try(map_index=1).run().sent == 120
 
 
 # Copies -----------------------------------------------------------------------------------------------------
 
 
 class Overtaken(BrazeHook):
-    """A hook whose first request takes so long that another copy of the task starts meanwhile."""
+    """A hook whose first request takes so long that another copy of the task starts."""
 
     def __init__(self, start_other: Any) -> None:
         super().__init__()
@@ -379,8 +377,8 @@ class Overtaken(BrazeHook):
         return answer
 
 
-def test_of_two_live_copies_the_older_one_stops_and_nobody_is_sent_to_twice(sandbox, attempt):
-    younger = attempt(RETRY)
+def test_the_older_of_two_live_copies_stops_and_nothing_is_sent_twice(sandbox, new_try):
+    younger = new_try(RETRY)
     errors: list[DeliveryError] = []
 
     def start_younger() -> None:
@@ -389,39 +387,39 @@ def test_of_two_live_copies_the_older_one_stops_and_nobody_is_sent_to_twice(sand
         except DeliveryError as error:
             errors.append(error)
 
-    older = attempt(hook=Overtaken(start_younger))
+    older = new_try(hook=Overtaken(start_younger))
 
     with pytest.raises(LedgerLostError):
         older.run()
 
     assert sandbox.summary()["duplicates"] == 0
-    # What the older one had claimed, the younger one could not know the end of.
+    # The younger copy could not know the outcomes of the older copy's claims.
     assert [error.report.uncertain for error in errors] == [50]
     assert younger.report.sent == 70
 
 
-def test_a_copy_that_slept_while_another_one_took_over_sends_nothing_more(sandbox, attempt, monkeypatch):
+def test_a_copy_that_slept_during_a_takeover_sends_nothing_more(sandbox, new_try, monkeypatch):
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.2)
 
     def sleep_while_the_younger_runs() -> None:
         with pytest.raises(DeliveryError):
-            attempt(RETRY).run()
+            new_try(RETRY).run()
         time.sleep(0.2)
 
     with pytest.raises(LedgerLostError):
-        attempt(hook=Overtaken(sleep_while_the_younger_runs)).run()
+        new_try(hook=Overtaken(sleep_while_the_younger_runs)).run()
 
     assert sandbox.summary()["duplicates"] == 0
     assert len(sandbox.recipients()) == 120
 
 
-def test_a_zombie_that_wakes_up_after_its_successor_has_finished_sends_nothing(sandbox, attempt):
-    zombie = attempt()
+def test_a_copy_that_wakes_up_after_the_end_sends_nothing(sandbox, new_try):
+    zombie = new_try()
     zombie.begin()
-    attempt(RETRY).run()
+    new_try(RETRY).run()
 
     with pytest.raises(LedgerLostError):
         zombie.ledger.write([], [Claim(0, 50, "f")])
     with pytest.raises(LedgerLostError):
-        attempt().run()
+        new_try().run()
     assert sandbox.summary()["requests"] == 3

@@ -1,4 +1,4 @@
-"""Who was not sent to, as lines that the next task can take up."""
+"""The file of recipients that were not sent to, which the next task can read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
-from delivery.attempts import CLEARED, FIRST, RETRY
+from delivery.tries import CLEARED, FIRST, RETRY
 from fsspec.implementations.memory import MemoryFileSystem
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
@@ -22,9 +22,9 @@ from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.opening import Attempt
+from braze_provider.delivery.opening import Try
 from braze_provider.delivery.resume import SourceChangedError
-from braze_provider.delivery.unsent import NO_OUTCOME, NOT_REACHED, Left, UnsentFile, left
+from braze_provider.delivery.unsent import NO_OUTCOME, NOT_REACHED, UnsentBatch, UnsentFile, unsent_batches
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger.base import DeliveryKey, LedgerLostError, Receipt, State
 from braze_provider.ledger.sql import SqlLedger
@@ -43,13 +43,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def attempt(sandbox, tmp_path, path):
-    """Make a try of one delivery, which writes who was not sent to."""
+def new_try(sandbox, tmp_path, path):
+    """Make a try of one delivery, which writes the recipients that were not sent to."""
     ledgers: list[SqlLedger] = []
 
     def make(
-        people: Any = 120,
-        which: Attempt = FIRST,
+        recipients: Any = 120,
+        which: Try = FIRST,
         *,
         key: DeliveryKey = KEY,
         unsent: str | None = "",
@@ -57,8 +57,8 @@ def attempt(sandbox, tmp_path, path):
         **options: Any,
     ) -> Delivery:
         engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-        keeps_people = options.get("on_source_change") == "send_rest"
-        ledgers.append(SqlLedger(engine, key, f"owner-{len(ledgers)}", keeps_people=keeps_people))
+        keeps_recipients = options.get("on_source_change") == "send_rest"
+        ledgers.append(SqlLedger(engine, key, f"owner-{len(ledgers)}", keeps_recipients=keeps_recipients))
         to = None if unsent is None else UnsentFile(ObjectStoragePath(unsent or str(path)), key)
         delivery = Delivery(
             hook=BrazeHook(),
@@ -66,10 +66,10 @@ def attempt(sandbox, tmp_path, path):
             options=DeliveryOptions(**{"concurrency": 1, **options}),
             log=logging.getLogger("test.unsent"),
             ledger=ledgers[-1],
-            attempt=which,
+            this_try=which,
             unsent=to,
         )
-        source = people if isinstance(people, RecipientSource) else InlineRecipients(rows(people))
+        source = recipients if isinstance(recipients, RecipientSource) else InlineRecipients(rows(recipients))
         delivery.run = partial(delivery.run, {"campaign_id": campaign_id}, source)  # type: ignore[method-assign]
         return delivery
 
@@ -78,8 +78,8 @@ def attempt(sandbox, tmp_path, path):
         ledger.close()
 
 
-def rows(people: int | list[Any]) -> list[Any]:
-    return [{"external_user_id": f"p{n}"} for n in range(people)] if isinstance(people, int) else people
+def rows(given: int | list[Any]) -> list[Any]:
+    return [{"external_user_id": f"p{n}"} for n in range(given)] if isinstance(given, int) else given
 
 
 def fails(delivery: Delivery) -> str:
@@ -97,13 +97,13 @@ def states(path: Any) -> list[tuple[int, int | None, str]]:
     return [(note["row"], note["batch"], note["state"]) for note in notes]
 
 
-# What it says -----------------------------------------------------------------------------------------------
+# Its lines --------------------------------------------------------------------------------------------------
 
 
-def test_each_person_of_a_held_batch_is_a_line_with_row_batch_and_reason(sandbox, attempt, path):
+def test_each_held_recipient_is_a_line_with_row_batch_and_reason(sandbox, new_try, path):
     sandbox.fault("disconnect", after=1, times=1)
 
-    fails(attempt())
+    fails(new_try())
 
     assert states(path) == [(row, 2, "uncertain") for row in range(51, 101)]
     first = lines(path)[0]
@@ -115,49 +115,49 @@ def test_each_person_of_a_held_batch_is_a_line_with_row_batch_and_reason(sandbox
     }
 
 
-def test_rejected_people_have_braze_s_reason(sandbox, attempt, path):
+def test_rejected_recipients_have_braze_s_reason(sandbox, new_try, path):
     sandbox.fault("status", status=400, message="Draft", times=1)
 
-    fails(attempt(60))
+    fails(new_try(60))
 
     assert states(path) == [(row, 1, "rejected") for row in range(1, 51)]
     assert "400 (Draft)" in lines(path)[0]["_unsent"]["reason"]
 
 
-def test_people_whose_batch_was_never_tried_are_in_it_as_failed(sandbox, attempt, path):
+def test_recipients_of_a_batch_without_an_attempt_are_failed(sandbox, new_try, path):
     sandbox.fault("status", status=401, after=1)
 
-    fails(attempt())
+    fails(new_try())
 
     assert states(path)[49:51] == [(100, 2, "rejected"), (101, 3, "failed")]
     assert lines(path)[-1]["_unsent"]["reason"] == NOT_REACHED
 
 
-def test_a_batch_that_a_killed_try_had_claimed_is_in_doubt():
+def test_a_batch_claimed_by_a_killed_try_is_in_doubt():
     batch = Batch(0, (b"{}",), "print", numbers=(1,))
     claim = Receipt(0, 1, "print", State.CLAIMED, "2026-01-01T00:00:00.000+00:00")
 
-    assert list(left([batch], iter([claim]))) == [Left(batch, State.UNCERTAIN, NO_OUTCOME)]
+    assert list(unsent_batches([batch], iter([claim]))) == [UnsentBatch(batch, State.UNCERTAIN, NO_OUTCOME)]
 
 
-def test_what_became_of_other_people_in_the_same_place_is_not_said_of_these():
+def test_a_receipt_about_other_recipients_is_ignored():
     batch = Batch(0, (b"{}",), "print", numbers=(1,))
     others = Receipt(0, 1, "another", State.REJECTED, "2026-01-01T00:00:00.000+00:00", reason="no")
 
-    assert list(left([batch], iter([others]))) == [Left(batch, State.FAILED, NOT_REACHED)]
+    assert list(unsent_batches([batch], iter([others]))) == [UnsentBatch(batch, State.FAILED, NOT_REACHED)]
 
 
-def test_rows_are_those_of_the_source_with_what_was_dropped_counted(sandbox, attempt, path):
+def test_row_numbers_are_those_of_the_source(sandbox, new_try, path):
     sandbox.fault("disconnect")
     ada, bob = {"external_user_id": "ada"}, {"external_user_id": "bob"}
 
-    fails(attempt([ada, {"zip": 1}, ada, bob], on_invalid="skip"))
+    fails(new_try([ada, {"zip": 1}, ada, bob], on_invalid="skip"))
 
     assert states(path) == [(1, 1, "uncertain"), (4, 1, "uncertain"), (2, None, "invalid")]
 
 
-def test_invalid_rows_are_in_it_although_the_rest_was_sent(attempt, path):
-    attempt([*rows(2), {"zip": 1}, "no object"], on_invalid="skip").run()
+def test_invalid_rows_are_in_it_if_the_rest_was_sent(new_try, path):
+    new_try([*rows(2), {"zip": 1}, "no object"], on_invalid="skip").run()
 
     assert states(path) == [(3, None, "invalid"), (4, None, "invalid")]
     parsed, other = lines(path)
@@ -166,98 +166,98 @@ def test_invalid_rows_are_in_it_although_the_rest_was_sent(attempt, path):
     assert other["_unsent"]["reason"] == "must be an object, such as a dict, not str"
 
 
-def test_invalid_rows_are_in_it_if_the_task_fails_for_them(sandbox, attempt, path):
+def test_invalid_rows_are_in_it_if_the_task_fails_for_them(sandbox, new_try, path):
     with pytest.raises(BrazeValidationError):
-        attempt([*rows(2), *[{"zip": 1}] * 60]).run()
+        new_try([*rows(2), *[{"zip": 1}] * 60]).run()
 
     assert states(path) == [(row, None, "invalid") for row in range(3, 63)]
     assert sandbox.requests() == []
 
 
-def test_an_invalid_row_may_hold_what_is_no_json(attempt, path):
+def test_an_invalid_row_may_hold_values_that_are_not_json(new_try, path):
     odd = {"external_user_id": "a", "email": object(), "x": {("a", 1): 1}}
-    attempt([odd], on_invalid="skip").run()
+    new_try([odd], on_invalid="skip").run()
 
     assert [set(line) for line in lines(path)] == [{"_unsent"}]
 
 
-# How long it is there ---------------------------------------------------------------------------------------
+# When it is written and removed -----------------------------------------------------------------------------
 
 
-def test_it_is_removed_by_the_try_that_settles_everybody(sandbox, attempt, path):
+def test_the_try_that_settles_all_recipients_removes_it(sandbox, new_try, path):
     sandbox.fault("disconnect", after=1, times=1)
-    fails(attempt())
+    fails(new_try())
     assert path.exists()
 
-    attempt(which=CLEARED, on_uncertain="accept").run()
+    new_try(which=CLEARED, on_uncertain="accept").run()
 
     assert list(path.parent.iterdir()) == []
 
 
-def test_it_is_written_anew_by_a_try_that_settles_some(sandbox, attempt, path):
+def test_a_try_that_settles_some_recipients_rewrites_it(sandbox, new_try, path):
     sandbox.fault("disconnect", times=1)
     sandbox.fault("status", status=400, after=1, times=1)
-    fails(attempt())
+    fails(new_try())
     assert {batch for _, batch, _ in states(path)} == {1, 2}
 
-    fails(attempt(which=CLEARED))
+    fails(new_try(which=CLEARED))
 
     assert states(path) == [(row, 1, "uncertain") for row in range(1, 51)]
 
 
-def test_nobody_left_makes_no_file(attempt, path):
-    attempt().run()
+def test_there_is_no_file_if_all_were_sent_to(new_try, path):
+    new_try().run()
 
     assert not path.parent.exists()
 
 
-@pytest.mark.parametrize("people", [100, [*rows(120), {"zip": 1}]], ids=["fewer people", "an invalid row"])
-def test_a_try_that_sends_nothing_leaves_the_file_of_an_earlier_one(sandbox, attempt, path, people):
+@pytest.mark.parametrize("recipients", [100, [*rows(120), {"zip": 1}]], ids=["fewer", "an invalid row"])
+def test_a_try_that_sends_nothing_leaves_the_file_of_an_earlier_one(sandbox, new_try, path, recipients):
     sandbox.fault("disconnect", after=1, times=1)
-    fails(attempt())
+    fails(new_try())
     before = path.read_text()
 
     with pytest.raises((SourceChangedError, BrazeValidationError)):
-        attempt(people, CLEARED).run()
+        new_try(recipients, CLEARED).run()
 
     assert path.read_text() == before
 
 
-def test_a_dry_run_leaves_it_alone(sandbox, attempt, path):
+def test_a_dry_run_leaves_it_alone(sandbox, new_try, path):
     sandbox.fault("disconnect", times=1)
-    fails(attempt())
+    fails(new_try())
     before = path.read_text()
 
-    attempt(which=CLEARED, dry_run=True).run()
+    new_try(which=CLEARED, dry_run=True).run()
 
     assert path.read_text() == before
 
 
-def test_the_file_of_another_task_instance_is_left_alone(sandbox, attempt, path, caplog):
+def test_the_file_of_another_task_instance_is_left_alone(sandbox, new_try, path, caplog):
     sandbox.fault("disconnect", times=1)
-    fails(attempt())
+    fails(new_try())
     before = path.read_text()
 
-    attempt(key=DeliveryKey("d", "r", "t", 7)).run()
+    new_try(key=DeliveryKey("d", "r", "t", 7)).run()
 
     assert path.read_text() == before
-    assert "not of this task instance" in caplog.text
+    assert "a file of another task instance is there" in caplog.text
 
 
-def test_people_in_doubt_stay_in_it_when_the_rest_of_another_source_is_sent_to(sandbox, attempt, path):
+def test_recipients_in_doubt_stay_in_it_after_send_rest(sandbox, new_try, path):
     sandbox.fault("disconnect", processed=True, after=1, times=1)
-    fails(attempt(100, on_source_change="send_rest"))
+    fails(new_try(100, on_source_change="send_rest"))
     sandbox.fault("status", status=400, times=1)
 
     others = [*rows(100)[60:], {"external_user_id": "new"}]
-    fails(attempt(others, RETRY, on_source_change="send_rest"))
+    fails(new_try(others, RETRY, on_source_change="send_rest"))
 
     assert states(path) == [*((row, 2, "uncertain") for row in range(51, 101)), (41, 3, "rejected")]
     assert lines(path)[-1]["external_user_id"] == "new"
 
 
-def test_who_was_stopped_in_the_middle_says_who_is_left(sandbox, attempt, path, monkeypatch):
-    delivery = attempt()
+def test_a_stopped_try_writes_the_recipients_that_are_left(sandbox, new_try, path, monkeypatch):
+    delivery = new_try()
     monkeypatch.setattr(
         "braze_provider.delivery.engine.Engine._log_progress", lambda engine: interrupt(engine.report)
     )
@@ -272,8 +272,8 @@ def test_who_was_stopped_in_the_middle_says_who_is_left(sandbox, attempt, path, 
     assert len(lines(path)) == delivery.report.failed > 0
 
 
-def test_a_copy_that_has_lost_the_ledger_writes_nothing(attempt, path, monkeypatch):
-    delivery = attempt()
+def test_a_copy_that_has_lost_the_ledger_writes_nothing(new_try, path, monkeypatch):
+    delivery = new_try()
 
     def lost(*_: object) -> None:
         raise LedgerLostError("another copy")
@@ -285,8 +285,8 @@ def test_a_copy_that_has_lost_the_ledger_writes_nothing(attempt, path, monkeypat
     assert not path.exists()
 
 
-def test_a_ledger_that_can_not_be_used_is_not_asked_again(attempt, path, monkeypatch):
-    delivery = attempt()
+def test_a_ledger_that_can_not_be_used_is_not_asked_again(new_try, path, monkeypatch):
+    delivery = new_try()
     asked: list[int] = []
 
     def broken(*_: object) -> None:
@@ -301,37 +301,37 @@ def test_a_ledger_that_can_not_be_used_is_not_asked_again(attempt, path, monkeyp
     assert not path.exists()
 
 
-# Taken up again ---------------------------------------------------------------------------------------------
+# As the source of the next task -----------------------------------------------------------------------------
 
 
-def test_the_next_task_sends_to_exactly_those_who_are_in_it(sandbox, attempt, path):
-    people = [
+def test_the_next_task_sends_to_exactly_the_recipients_in_it(sandbox, new_try, path):
+    recipients = [
         {"external_user_id": "p1", "trigger_properties": {"a.b": None, "n": 1.5}, "attributes": {"x": None}},
         {"user_alias": {"alias_name": "ada", "alias_label": "shop"}},
         {"email": "a@b.c", "prioritization": ["identified"], "attributes": {"city": "Zürich"}},
     ]
     sandbox.fault("status", status=400, times=1)
-    fails(attempt(people))
+    fails(new_try(recipients))
     (refused,) = sandbox.requests()
 
-    report = attempt(FileRecipients(str(path)), key=DeliveryKey("d", "r", "next"), unsent=None).run()
+    report = new_try(FileRecipients(str(path)), key=DeliveryKey("d", "r", "next"), unsent=None).run()
 
     assert (report.sent, report.invalid) == (3, 0)
     assert sandbox.requests()[-1]["body"] == refused["body"]
 
 
-def test_invalid_people_are_invalid_to_the_next_task_as_well(attempt, path):
-    attempt([{"zip": 1}, "no object", *rows(1)], on_invalid="skip").run()
+def test_invalid_rows_are_invalid_to_the_next_task_as_well(new_try, path):
+    new_try([{"zip": 1}, "no object", *rows(1)], on_invalid="skip").run()
 
-    report = attempt(
+    report = new_try(
         FileRecipients(str(path)), key=DeliveryKey("d", "r", "next"), unsent=None, on_invalid="skip"
     ).run()
 
     assert (report.invalid, report.sent) == (2, 0)
 
 
-def test_a_row_mapper_does_not_see_the_note(attempt, path):
-    attempt([{"zip": 1}], on_invalid="skip").run()
+def test_a_row_mapper_does_not_see_the_note(new_try, path):
+    new_try([{"zip": 1}], on_invalid="skip").run()
     seen: list[Any] = []
 
     list(FileRecipients(str(path), row_mapper=lambda row: seen.append(dict(row)) or row).recipients(()))
@@ -339,16 +339,16 @@ def test_a_row_mapper_does_not_see_the_note(attempt, path):
     assert seen == [{"zip": 1}]
 
 
-# Where it is ------------------------------------------------------------------------------------------------
+# Its place --------------------------------------------------------------------------------------------------
 
 
-def test_a_local_file_is_private_also_in_place_of_one_that_was_not(sandbox, attempt, path):
+def test_a_local_file_is_private_even_if_the_old_one_was_not(sandbox, new_try, path):
     sandbox.fault("disconnect", times=1)
-    fails(attempt())
+    fails(new_try())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o644)
 
-    fails(attempt(which=CLEARED))
+    fails(new_try(which=CLEARED))
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -361,23 +361,23 @@ def bucket() -> Iterator[ObjectStoragePath]:
     storage.store.clear()
 
 
-def test_it_may_be_on_object_storage(sandbox, attempt, bucket):
+def test_it_may_be_on_object_storage(sandbox, new_try, bucket):
     sandbox.fault("disconnect", times=1)
     target = bucket / "unsent.jsonl"
-    text = fails(attempt(unsent=str(target)))
+    text = fails(new_try(unsent=str(target)))
     assert [line["external_user_id"] for line in lines(target)] == [f"p{n}" for n in range(50)]
     assert str(target) in text
 
-    attempt(which=CLEARED, on_uncertain="accept", unsent=str(target)).run()
+    new_try(which=CLEARED, on_uncertain="accept", unsent=str(target)).run()
 
     assert not target.exists()
 
 
-def test_a_file_that_can_not_be_written_is_one_warning_and_changes_nothing(sandbox, attempt, path, caplog):
+def test_a_file_that_can_not_be_written_is_only_a_warning(sandbox, new_try, path, caplog):
     path.parent.parent.write_text("no folder")
     sandbox.fault("disconnect", after=1, times=1)
 
-    text = fails(attempt())
+    text = fails(new_try())
 
     warnings = [one for one in caplog.records if one.name.endswith("unsent") and "can't be" in one.message]
     assert [one.levelname for one in warnings] == ["WARNING"]
@@ -385,12 +385,12 @@ def test_a_file_that_can_not_be_written_is_one_warning_and_changes_nothing(sandb
     assert "In doubt: batch 2 of 3 (rows 51–100)" in text
 
 
-def test_a_write_that_fails_half_way_leaves_the_earlier_file_and_nothing_else(path):
+def test_a_write_that_fails_half_way_leaves_only_the_old_file(path):
     file = UnsentFile(ObjectStoragePath(str(path)), KEY)
     assert file.rewrite((), [(1, "bad", None)])
 
-    def broken() -> Iterator[Left]:
-        yield Left(Batch(0, (b'{"external_user_id":"a"}',), numbers=(1,)), State.FAILED, "because")
+    def broken() -> Iterator[UnsentBatch]:
+        yield UnsentBatch(Batch(0, (b'{"external_user_id":"a"}',), numbers=(1,)), State.FAILED, "because")
         raise OSError("no space left")
 
     assert not file.rewrite(broken(), ())
@@ -399,14 +399,14 @@ def test_a_write_that_fails_half_way_leaves_the_earlier_file_and_nothing_else(pa
     assert states(path) == [(1, None, "invalid")]
 
 
-def test_memory_does_not_grow_with_the_people_in_it(path):
+def test_memory_does_not_grow_with_its_recipients(path):
     file = UnsentFile(ObjectStoragePath(str(path)), KEY)
     body = b'{"external_user_id":"%s"}' % (b"x" * 100)
 
-    def batches_of_fifty(batches: int) -> Iterator[Left]:
+    def batches_of_fifty(batches: int) -> Iterator[UnsentBatch]:
         for index in range(batches):
             numbers = tuple(range(50 * index + 1, 50 * index + 51))
-            yield Left(Batch(index, (body,) * 50, numbers=numbers), State.FAILED, "because")
+            yield UnsentBatch(Batch(index, (body,) * 50, numbers=numbers), State.FAILED, "because")
 
     tracemalloc.start()
     try:
@@ -419,28 +419,28 @@ def test_memory_does_not_grow_with_the_people_in_it(path):
     assert peak < 2_000_000
 
 
-# What the failure says --------------------------------------------------------------------------------------
+# The failure's text -----------------------------------------------------------------------------------------
 
 
-def test_the_failure_names_the_file(sandbox, attempt, path):
+def test_the_failure_names_the_file(sandbox, new_try, path):
     sandbox.fault("disconnect", times=1)
-    assert f"row, state and reason: {path}" in " ".join(fails(attempt(60)).split())
+    assert f"row, state and reason, are in {path}" in " ".join(fails(new_try(60)).split())
 
 
-def test_without_a_file_the_failure_names_the_first_rows_that_are_held(sandbox, attempt):
+def test_without_a_file_the_failure_names_the_first_held_rows(sandbox, new_try):
     sandbox.fault("disconnect", after=1, times=1)
-    assert "In doubt: batch 2 of 3 (rows 51–100)" in fails(attempt(unsent=None))
+    assert "In doubt: batch 2 of 3 (rows 51–100)" in fails(new_try(unsent=None))
 
-    # Also when it was an earlier try that left them in doubt.
-    assert "In doubt: batch 2 of 3 (rows 51–100)" in fails(attempt(which=CLEARED, unsent=None))
+    # The same if an earlier try has left them in doubt.
+    assert "In doubt: batch 2 of 3 (rows 51–100)" in fails(new_try(which=CLEARED, unsent=None))
 
 
-def test_a_row_that_braze_can_not_read_is_a_bad_row_in_every_sense(attempt, path):
+def test_a_row_that_braze_can_not_read_is_an_invalid_row(new_try, path):
     class Source(RecipientSource):
         def rows(self) -> Iterator[Any]:
             yield BadRow("the line is no JSON")
             yield {"external_user_id": "ada"}
 
-    attempt(Source(), on_invalid="skip").run()
+    new_try(Source(), on_invalid="skip").run()
 
     assert [line["_unsent"]["reason"] for line in lines(path)] == ["the line is no JSON"]

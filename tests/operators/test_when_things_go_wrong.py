@@ -269,7 +269,7 @@ def test_a_dry_run_counts_and_shows_a_request_but_sends_nothing(run_dag, sandbox
     assert result.state == "success"
     assert result.xcom("t")["recipients"] == 120
     assert result.xcom("t")["sent"] == 0
-    assert '"recipients": "<50 people>"' in log
+    assert '"recipients": "<50 recipients>"' in log
     assert "u49" not in log
     assert "120 recipients in 3 requests" in log
     assert "knows the API key" in log

@@ -1,4 +1,4 @@
-"""Airflow's REST API as a person with the web UI uses it; the same in all supported versions."""
+"""Airflow's REST API, used as by a person with the web UI. It is the same in all supported versions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class TaskInstance:
-    """One task of a Dag run, as Airflow sees it."""
+    """One task instance of a Dag run, as Airflow sees it."""
 
     id: str
-    """Airflow's id of this try: the next one gets another."""
+    """Airflow's id of this try. The next try gets another id."""
     dag_id: str
     run_id: str
     task_id: str
@@ -42,7 +42,7 @@ class DagRun:
     tasks: tuple[TaskInstance, ...]
 
     def task(self, task_id: str, map_index: int = -1) -> TaskInstance:
-        """Return one task instance; ``KeyError`` when the run has none such."""
+        """Return one task instance; ``KeyError`` if the run does not have it."""
         for task in self.tasks:
             if (task.task_id, task.map_index) == (task_id, map_index):
                 return task
@@ -71,16 +71,18 @@ class AirflowApi:
 
     @property
     def _session(self) -> requests.Session:
-        """The thread's own: they are not to be shared."""
+        """Each thread has its own session, because sessions must not be shared."""
         if not hasattr(self._sessions, "own"):
             self._sessions.own = requests.Session()
-            self._sessions.own.trust_env = False  # It is on loopback, whatever proxy the rest goes through.
+            self._sessions.own.trust_env = (
+                False  # It is on loopback: a proxy for other requests must not be used.
+            )
         session: requests.Session = self._sessions.own
         session.headers["Authorization"] = f"Bearer {self._token}"
         return session
 
     def log_in(self) -> None:
-        """Get a token, which the simple auth manager gives to anybody when told to."""
+        """Get a token. The simple auth manager gives one to every client if its settings say so."""
         answer = self._session.get(f"{self._url}/auth/token", timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
         self._token = answer.json()["access_token"]
@@ -89,11 +91,11 @@ class AirflowApi:
         """
         Make a request, and return the answer.
 
-        :param method: HTTP's.
+        :param method: The HTTP method.
         :param path: The parts of the path.
         :param body: Sent as JSON.
-        :param parameters: The query's.
-        :raises requests.HTTPError: With what Airflow said.
+        :param parameters: Parameters of the query.
+        :raises requests.HTTPError: With Airflow's message.
         """
         url = "/".join([self._url, "api", "v2", *(quote(part, safe="~") for part in path)])
         answer = self._session.request(method, url, json=body, params=parameters, timeout=TIMEOUT_SECONDS)
@@ -114,7 +116,7 @@ class AirflowApi:
         return {dag["dag_id"] for dag in self.call("GET", "dags", limit=PAGE)["dags"]}
 
     def import_errors(self) -> list[str]:
-        """What went wrong with Dag files."""
+        """The errors of Dag files."""
         return [e["stack_trace"] for e in self.call("GET", "importErrors")["import_errors"]]
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
@@ -152,7 +154,7 @@ class AirflowApi:
         ]
 
     def xcom(self, task: TaskInstance, key: str) -> Any:
-        """A value that a task pushed; ``KeyError`` when there is none."""
+        """A value that a task pushed; ``KeyError`` if there is none."""
         try:
             entry = self.call(
                 *("GET", "dags", task.dag_id, "dagRuns", task.run_id),
@@ -188,7 +190,7 @@ class AirflowApi:
             self.call("POST", "dags", dag_id, "clearTaskInstances", body=body)
 
     def set_variable(self, key: str, value: str) -> None:
-        """Set a variable, whether it is there or not."""
+        """Create or change a variable."""
         try:
             self.call("PATCH", "variables", key, body={"key": key, "value": value})
         except requests.HTTPError as error:
@@ -200,7 +202,7 @@ class AirflowApi:
         """
         Add a connection.
 
-        :param fields: Those of the request: ``conn_type``, ``host``, ``password``, ``extra`` as JSON text …
+        :param fields: Fields of the request: ``conn_type``, ``host``, ``password``, ``extra`` as JSON text …
         """
         self.call("POST", "connections", body={"connection_id": conn_id, **fields})
 
@@ -209,7 +211,7 @@ class AirflowApi:
         self.call("POST", "pools", body={"name": name, "slots": slots})
 
     def delete_dag_run(self, dag_id: str, run_id: str) -> None:
-        """Delete a Dag run, with all that Airflow knows of it."""
+        """Delete a Dag run, with everything that Airflow knows of it."""
         self.call("DELETE", "dags", dag_id, "dagRuns", run_id)
 
     def backfill(self, dag_id: str, begin: str, end: str, reprocess: str) -> int:
@@ -218,7 +220,7 @@ class AirflowApi:
 
         :param begin: First day.
         :param end: Last day.
-        :param reprocess: What becomes of runs that are there already: ``none``, ``failed`` or ``completed``.
+        :param reprocess: Which runs that exist already run again: ``none``, ``failed`` or ``completed``.
         """
         body = {
             "dag_id": dag_id,
@@ -229,7 +231,7 @@ class AirflowApi:
         return int(self.call("POST", "backfills", body=body)["id"])
 
     def is_backfill_over(self, backfill_id: int) -> bool:
-        """Whether all runs of a backfill have ended, as Airflow notes every half a minute."""
+        """Whether all runs of a backfill have ended. Airflow checks this every half a minute."""
         return self.call("GET", "backfills", str(backfill_id))["completed_at"] is not None
 
     def dag_run_ids(self, dag_id: str) -> list[str]:

@@ -33,22 +33,22 @@ from process.reaper import Reaper
 _T = TypeVar("_T")
 
 POLL_SECONDS = 0.2
-# No test measures time: these only say when to stop waiting, on a machine that is busy with other things.
+# No test measures time: these only say when to stop waiting on a busy machine.
 START_SECONDS = 180.0
 PATIENCE_SECONDS = 180.0
 
 HEARTBEAT_TIMEOUT_SECONDS = 10
-"""A task that has not been heard of for so long is taken for dead."""
+"""Airflow takes a task for dead if it has had no heartbeat for so many seconds."""
 
 CELERY_WORKERS = 2
 
-# What makes Airflow quick to start and quick to notice; the rest is as a user gets it.
+# These settings make Airflow start and notice faster. All other settings are Airflow's defaults.
 _SETTINGS = {
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "CORE__FERNET_KEY": "",
     "CORE__LOAD_EXAMPLES": "False",
     "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-    # The files don't change. (And a Dag that callbacks run, but nobody parses, is not thereby a stale one.)
+    # The files don't change. (The threshold: else a Dag that only callbacks load would become stale.)
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     "DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "7200",
@@ -65,18 +65,18 @@ _SETTINGS = {
 }
 
 _ACCESS = ("INFO:     127.0.0.1", "[http.access]")
-"""What the API server's log of requests looks like."""
+"""The pattern of the API server's log of requests."""
 
 
 @dataclass(frozen=True)
 class TaskProcess:
-    """The processes of a running task: the one that runs its code, and its parent, which talks to Airflow."""
+    """A running task has two processes: one runs its code; its parent, the supervisor, talks to Airflow."""
 
     task: psutil.Process
     supervisor: psutil.Process
 
     def kill(self) -> None:
-        """Kill the task's own process, as the kernel does when memory runs out. The supervisor reports it."""
+        """Kill the task's own process, as the kernel does if memory runs out. The supervisor reports it."""
         self.task.kill()
 
     def terminate(self) -> None:
@@ -84,38 +84,38 @@ class TaskProcess:
         self.task.terminate()
 
     def vanish(self) -> None:
-        """Kill both, as the loss of a machine does. Airflow misses their heartbeats after a while."""
-        self.supervisor.suspend()  # Else it could report the other's death before its own.
+        """Kill both, as if the machine were lost. Airflow notices the missing heartbeats after a while."""
+        self.supervisor.suspend()  # Else it could report the death of the other process before its own.
         self.task.kill()
         self.supervisor.kill()
 
     def freeze(self) -> None:
-        """Stop both, as a machine without network, or in a long sleep, seems to Airflow."""
+        """Stop both. To Airflow this looks like a machine that has no network or sleeps."""
         self.supervisor.suspend()
         self.task.suspend()
 
     def thaw(self) -> None:
-        """Let both go on."""
+        """Continue both."""
         self.task.resume()
         self.supervisor.resume()
 
     @property
     def is_running(self) -> bool:
-        """Whether the task's own process lives."""
+        """Whether the task's own process is alive."""
         return self.task.is_running() and self.task.status() != psutil.STATUS_ZOMBIE
 
 
 class AirflowCluster:
     """
-    An Airflow of its own: home, database, port, processes. A context manager.
+    A separate Airflow with its own home, database, port and processes. A context manager.
 
-    The metadata database is a new one on PostgreSQL where a server answers, else SQLite.
+    The metadata database is a new one on PostgreSQL if a server answers, else SQLite.
 
-    :param dags_folder: Its Dags, unpaused.
+    :param dags_folder: The folder with its Dags. They are not paused.
     :param env: Environment variables of all its processes, such as connections.
     :param executor: ``LocalExecutor``, or ``CeleryExecutor`` with two workers, on Redis and PostgreSQL.
     :param parallelism: How many tasks run at the same time.
-    :raises ServiceMissingError: When there is no server that the executor needs.
+    :raises ServiceMissingError: If a server that the executor needs does not answer.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class AirflowCluster:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._environment: dict[str, str] = {}
         self.runs_at_a_time = 5
-        """How many Dag runs a test should have under way: SQLite has its writers wait for each other."""
+        """How many Dag runs a test should have at the same time. On SQLite, writers wait for each other."""
         self.api = AirflowApi(f"http://127.0.0.1:{self._port}")
 
     # Beginning and end ------------------------------------------------------------------------------------
@@ -162,13 +162,13 @@ class AirflowCluster:
         self.home.mkdir(mode=0o700)
         reaper.folder(self.home)
         self._environment = {
-            # The suite's own Airflow is another one.
+            # The Airflow of the test suite itself is another one.
             **{name: v for name, v in os.environ.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))},
             **self._settings(reaper),
             **self._own_env,
         }
         self._run("db", "migrate")
-        # On loopback alone: whoever reaches it may do everything.
+        # On loopback only: every client that reaches it may do everything.
         self._launch("api-server", "--host", "127.0.0.1", "--port", str(self._port))
         self._launch("scheduler", "--skip-serve-logs")
         self._launch("dag-processor")
@@ -263,12 +263,12 @@ class AirflowCluster:
             for name in ("metadatabase", "scheduler", "dag_processor", "triggerer")
         )
 
-    # What a user does -------------------------------------------------------------------------------------
+    # Actions of a user ------------------------------------------------------------------------------------
 
     def trigger(
         self, dag_id: str, *, conf: Mapping[str, Any] | None = None, run_id: str | None = None
     ) -> str:
-        """Start a Dag run as soon as its Dag is known, and return the run's id."""
+        """Start a Dag run as soon as Airflow knows its Dag, and return the run's id."""
         self._wait_for_dag(dag_id)
         run_id = run_id or f"run-{secrets.token_hex(4)}"
         self.api.trigger(dag_id, run_id, conf or {})
@@ -279,7 +279,7 @@ class AirflowCluster:
         self._run("pools", "set", name, str(slots), "for a test")
 
     def clear(self, dag_id: str, run_id: str, task_id: str | None = None, **options: Any) -> None:
-        """Clear a task with those downstream of it, or by default the whole run, as the UI does."""
+        """Clear a task and its downstream tasks, or by default the whole run, as the UI does."""
         self.api.clear(dag_id, run_id, task_id, **options)
 
     def mark_failed(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
@@ -293,7 +293,7 @@ class AirflowCluster:
     def backfill(
         self, dag_ids: Sequence[str], begin: str, end: str, *, reprocess: str = "none"
     ) -> list[DagRun]:
-        """Run Dags for a past, from its first to its last day, and return all of their runs at the end."""
+        """Run a backfill from the first to the last day, and return all of its runs at the end."""
         for dag_id in dag_ids:
             self._wait_for_dag(dag_id)
         for backfill_id in [self.api.backfill(dag_id, begin, end, reprocess) for dag_id in dag_ids]:
@@ -303,7 +303,7 @@ class AirflowCluster:
             )
         return [self.run(dag_id, run_id) for dag_id in dag_ids for run_id in self.api.dag_run_ids(dag_id)]
 
-    # What there is to see ---------------------------------------------------------------------------------
+    # What a user sees -------------------------------------------------------------------------------------
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         """Return a Dag run as it is now."""
@@ -358,11 +358,11 @@ class AirflowCluster:
     def xcom(
         self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
     ) -> Any:
-        """Return what a task pushed; ``KeyError`` when it pushed nothing."""
+        """Return the XCom that a task pushed; ``KeyError`` if it pushed none."""
         return self.api.xcom(self.run(dag_id, run_id).task(task_id, map_index), key)
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return what all tries of a task logged."""
+        """Return the logs of all tries of a task."""
         mapped = "" if map_index < 0 else f"map_index={map_index}/"
         pattern = f"dag_id={dag_id}/run_id={run_id}/task_id={task_id}/{mapped}attempt=*.log*"
         return "".join(
@@ -378,7 +378,7 @@ class AirflowCluster:
         )
 
     def describe(self, dag_id: str, run_id: str) -> str:
-        """Say all there is to say about a Dag run."""
+        """Describe a Dag run in full."""
         run = self.run(dag_id, run_id)
         logs = {
             task.task_id: self.task_log(dag_id, run_id, task.task_id, task.map_index) for task in run.tasks
@@ -401,7 +401,7 @@ class AirflowCluster:
         on_wait: Callable[[], None] | None = None,
     ) -> _T:
         """
-        Look again and again, until there is something to see.
+        Look again and again, until there is a result.
 
         :raises AssertionError: If it takes too long, or one of Airflow's processes has died.
         """

@@ -1,4 +1,4 @@
-"""The test's side of the Dags in ``dags/attacks.py``: what they send to, and what came of it."""
+"""The tests' side of the Dags in ``dags/attacks.py``: their recipients and their results."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ LEDGERS = ["sql", "task_state"] if AIRFLOW_VERSION >= (3, 3) else ["sql"]
 """The tasks of ``attacked``, named after their ledgers."""
 
 KEEPING: dict[str, Any] = {"keep_task_state": True} if AIRFLOW_VERSION >= (3, 4) else {}
-"""On Airflow 3.4, a clear empties the task state store unless it is told not to."""
+"""On Airflow 3.4, a clear empties the task state store unless an option says no."""
 
 
 HELD_OPEN = ("attacked_while_open", "attacked_mapped")
-"""The Dags whose runs never end."""
+"""Dags with runs that never end."""
 
 
 def names(count: int, group: str = "person") -> list[str]:
-    """Give so many people names."""
+    """Make names for so many recipients."""
     return [f"{group}-{number:05}" for number in range(count)]
 
 
 class SqlLedgerDatabase:
     """
-    The ledger's database, as somebody who may do anything to it.
+    The ledger's database, for a user with all rights.
 
     :param connection: Airflow's connection to it: a PostgreSQL URL, or JSON with the path of a SQLite file.
     """
@@ -59,7 +59,7 @@ class SqlLedgerDatabase:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one task of an attacked run."""
+    """The result of one task of an attacked run."""
 
     state: str
     log: str
@@ -73,7 +73,7 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """What the last try ended with, and what that came from; empty if it ended well."""
+        """The error of the last try, with its cause; empty if the try succeeded."""
         last_try = self.log.rpartition("--- attempt=")[2].splitlines()
         entries = [json.loads(line) for line in last_try if line.startswith("{")]
         details = [detail for entry in entries for detail in entry.get("error_detail") or ()]
@@ -81,21 +81,21 @@ class Outcome:
 
     @property
     def uncertain(self) -> int:
-        """How many people the report calls in doubt."""
+        """How many recipients are in doubt by the report."""
         return self.report.get("uncertain", 0)
 
     def more_than(self, times: int) -> int:
-        """How many people got more messages than that."""
+        """How many recipients got more messages than that."""
         return sum(count > times for count in self.received.messages.values())
 
 
 class AttackedRun:
     """
-    One run of a Dag, and what a person, or the machine, may do to it.
+    One run of a Dag, and everything that a user or the machine may do to it.
 
     :param cluster: The Airflow.
-    :param inbox: What the sandbox received.
-    :param people: The database with the people.
+    :param inbox: The requests that the sandbox received.
+    :param people: The database with the recipients, in the table ``people``.
     :param dag_id: The Dag.
     :param tasks: Ids of the tasks that send.
     """
@@ -111,14 +111,14 @@ class AttackedRun:
         self._people = people
 
     def begin(self) -> None:
-        """Start it, or a new one of the same id."""
+        """Start it, or a new run with the same id."""
         self._cluster.trigger(self.dag_id, run_id=self.run_id)
 
-    def send_to(self, people: Iterable[str]) -> None:
-        """Put these people in the place of those who are in its source."""
+    def send_to(self, recipients: Iterable[str]) -> None:
+        """Replace the recipients in its source by these."""
         with sqlite3.connect(self._people, timeout=60) as db:
             db.execute("DELETE FROM people WHERE run_id = ?", (self.run_id,))
-            db.executemany("INSERT INTO people VALUES (?, ?)", ((self.run_id, name) for name in people))
+            db.executemany("INSERT INTO people VALUES (?, ?)", ((self.run_id, name) for name in recipients))
 
     def tell(self, **variables: str) -> None:
         """Set variables of this run: ``resend``, ``ledger``, ``groups``, ``campaign``."""
@@ -126,7 +126,7 @@ class AttackedRun:
             self._cluster.set_variable(f"{name}_{self.run_id}", value)
 
     def clear(self, *tasks: str, **options: Any) -> None:
-        """Clear tasks, by default those that send, and no others."""
+        """Clear tasks and no others. Default: the tasks that send."""
         chosen = {"task_ids": list(tasks or self.tasks), "include_downstream": False}
         self._cluster.clear(self.dag_id, self.run_id, "chosen", **{**KEEPING, **chosen, **options})
 
@@ -145,15 +145,15 @@ class AttackedRun:
             self._cluster.wait_for_task(self.dag_id, self.run_id, task, state)
 
     def wait_for_requests(self, count: int, task: str) -> None:
-        """Wait until Braze has accepted so many requests of a task's."""
+        """Wait until Braze has accepted so many requests of a task."""
         self._cluster.eventually(lambda: self.received(task).requests >= count, f"{task} has sent {count}")
 
     def received(self, task: str) -> Received:
-        """What has been received of a task up to now."""
+        """The messages that were received from a task up to now."""
         return self._inbox.of(f"{self.run_id}/{task}")
 
     def wait(self) -> dict[str, Outcome]:
-        """Wait until all tasks that send have ended, and see what came of them."""
+        """Wait until all tasks that send have ended, and return their outcomes."""
         return {one.task_id: self.outcome(one) for one in self.instances()}
 
     def instances(self) -> list[TaskInstance]:
@@ -169,12 +169,14 @@ class AttackedRun:
             f"the tasks of {self.dag_id} have ended",
             describe=lambda: self._cluster.describe(self.dag_id, self.run_id),
         )
-        if self.dag_id not in HELD_OPEN:  # What is cleared just before its run ends is not run by Airflow.
+        if (
+            self.dag_id not in HELD_OPEN
+        ):  # Airflow does not run a task that is cleared just before its run ends.
             self._cluster.wait(self.dag_id, self.run_id)
         return found
 
     def outcome(self, task: TaskInstance) -> Outcome:
-        """See what came of a task that has ended."""
+        """Return the outcome of a task that has ended."""
         try:
             report = self._cluster.api.xcom(task, "return_value")
         except KeyError:

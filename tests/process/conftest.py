@@ -1,4 +1,4 @@
-"""One cluster for all process tests, with what it logged in the report of a test that fails."""
+"""One cluster for all process tests. If a test fails, its report has the cluster's logs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def braze() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def limited_braze() -> Iterator[Sandbox]:
-    """Another one, with a low rate limit in windows of ten seconds."""
+    """Another local Braze, with a low rate limit in windows of ten seconds."""
     with Sandbox(limits={"shared": LIMIT}) as sandbox:
         yield sandbox
 
@@ -57,7 +57,7 @@ def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ledger_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An Airflow connection to an empty database for ledgers: on PostgreSQL where it answers, else SQLite."""
+    """An Airflow connection to an empty database for ledgers: on PostgreSQL if it answers, else SQLite."""
     try:
         name = services.create_database()
     except services.ServiceMissingError:
@@ -88,7 +88,7 @@ def connections(braze: Sandbox, limited_braze: Sandbox, customers: Path, ledger_
 
 @pytest.fixture(scope="session")
 def new_cluster(journals: Journals, connections: dict[str, str]) -> Callable[..., AirflowCluster]:
-    """Give a cluster with the Dags and the connections; it is to be started, as a context manager."""
+    """Make a cluster with the Dags and the connections. It starts as a context manager."""
     env = {"TEST_JOURNALS": str(journals.folder), "TEST_CONCURRENCY": str(CONCURRENCY), **connections}
     return functools.partial(AirflowCluster, DAGS, env=env)
 

@@ -1,7 +1,7 @@
 """
-The test's side of the Dags in ``dags/deliveries.py``: what the sandbox received for each of their runs.
+The tests' side of the Dags in ``dags/deliveries.py``: the messages that the sandbox received for each run.
 
-It is the test's own count, to hold the operator's against.
+Tests compare this count with the operator's report.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ PER_REQUEST = 50
 REQUESTS = CUSTOMERS // PER_REQUEST
 CONCURRENCY = 2
 LATENCY = 0.25
-"""Seconds that the sandbox takes to answer: there is to be a while in which to be killed."""
+"""Seconds that the sandbox takes to answer: a task must have time to be killed."""
 LIMIT = Limit(200, 10)
 """Requests that the limited sandbox admits in ten seconds."""
 
 
 @dataclass
 class Received:
-    """What came of one Dag run, whose customers are named ``<run id>/<number>``."""
+    """The messages of one Dag run, whose customers are named ``<run id>/<number>``."""
 
     requests: int = 0
-    """Those that Braze accepted."""
+    """The requests that Braze accepted."""
     messages: Counter[str] = field(default_factory=Counter)
-    """How many each customer got."""
+    """How many messages each customer got."""
     customers_by_dispatch_id: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -62,7 +62,7 @@ class Inbox:
         self._by_run: dict[str, Received] = {}
 
     def of(self, run_id: str) -> Received:
-        """What has been received for a Dag run up to now."""
+        """The messages that were received for a Dag run up to now."""
         with self._lock:
             pages = [self._sandbox.requests(offset=index, limit=1) for index in self._unsettled]
             pages.append(self._sandbox.requests(offset=self._next))
@@ -79,5 +79,5 @@ class Inbox:
             received.requests += 1
             received.messages.update(customers)
             received.customers_by_dispatch_id[request["dispatch_id"]] = customers
-        elif request["status"] is None:  # Not read to its end; or its sender died, and it never will be.
+        elif request["status"] is None:  # The request was not read to its end yet, or its sender died.
             self._unsettled.append(request["index"])

@@ -1,4 +1,4 @@
-"""The test's side of the Dags in ``dags/lifecycle.py``: what happened to a run, and the word to go on."""
+"""The tests' side of the Dags in ``dags/lifecycle.py``: the events of a run, and the signal to go on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 class Journals:
     """
-    What the tasks of each Dag run told.
+    The events that the tasks of each Dag run have noted.
 
-    :param folder: Where they tell it: the tasks' ``TEST_JOURNALS``.
+    :param folder: Where they note them: the tasks' ``TEST_JOURNALS``.
     """
 
     def __init__(self, folder: Path) -> None:

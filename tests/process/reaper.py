@@ -1,9 +1,9 @@
 """
-Ends what a test session started, however the session itself ends.
+Ends everything that a test session has started, however the session itself ends.
 
-The reaper is a process of its own that is told over a pipe what there is to end, and ends it when the pipe
-closes: because ``stop`` was called, or because the test session was interrupted, terminated or killed. It
-is the only way in which a cluster stops, so every test tests it.
+The reaper is a separate process. Over a pipe it learns what it must end, and it does so when the pipe closes:
+because ``stop`` was called, or because the test session was interrupted, terminated or killed. A cluster
+stops in no other way, so every test tests it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import psutil
 
 
 class Reaper:
-    """A context manager; whatever was entrusted to it is gone when it ends."""
+    """A context manager. Everything that was given to it is gone when it ends."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # What interrupts the tests must not interrupt the cleaning up.
+            start_new_session=True,  # A signal that interrupts the tests must not interrupt the reaper.
         )
 
     def __enter__(self) -> Reaper:
@@ -43,7 +43,7 @@ class Reaper:
         self.stop()
 
     def session(self, session_id: int) -> None:
-        """Kill all processes of a POSIX session, also those that left its group or lost their parent."""
+        """Kill all processes of a POSIX session, even if they have left its group or lost their parent."""
         self._tell("session", session_id)
 
     def folder(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class Reaper:
         self._tell("redis_keys", url, prefix)
 
     def stop(self) -> None:
-        """End it all, and come back when it has ended."""
+        """End everything, and return when it has ended."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
@@ -72,7 +72,7 @@ class Reaper:
 
 
 def kill_sessions(session_ids: set[int]) -> None:
-    """Kill the processes of sessions, until a look around finds none: they may fork meanwhile."""
+    """Kill the processes of sessions until none is left: they may fork meanwhile."""
     while members := [pid for pid in psutil.pids() if _session_of(pid) in session_ids]:
         for pid in members:
             with contextlib.suppress(ProcessLookupError):
@@ -83,7 +83,7 @@ def kill_sessions(session_ids: set[int]) -> None:
 def _session_of(pid: int) -> int | None:
     try:
         if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return None  # Dead already; its parent, if it is not one of them, may take its time to notice.
+            return None  # It is dead already. Its parent may notice later.
         return os.getsid(pid)
     except (psutil.Error, OSError):
         return None

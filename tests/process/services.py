@@ -1,4 +1,4 @@
-"""The servers that a cluster can use where they answer, and the reason why not where they don't."""
+"""The servers that a cluster can use, or the reason why it can't."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ServiceMissingError(Exception):
 
 def check_postgres() -> None:
     """
-    See whether PostgreSQL answers.
+    Check that PostgreSQL answers.
 
     :raises ServiceMissingError: If it doesn't.
     """
@@ -58,7 +58,7 @@ def database_url(name: str, scheme: str = "postgresql") -> str:
 
 def check_redis() -> None:
     """
-    See whether Redis answers.
+    Check that Redis answers.
 
     :raises ServiceMissingError: If it doesn't.
     """

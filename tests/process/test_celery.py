@@ -1,4 +1,4 @@
-"""The same Airflow with CeleryExecutor: two workers, as on two machines."""
+"""Airflow with CeleryExecutor and two workers, as on two machines."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_mapped_tasks_share_one_limit_by_the_slots_of_their_pool(celery_cluster,
             by_part.setdefault(request["body"]["trigger_properties"]["part"], []).append(
                 request["received_at"]
             )
-    # While all of them send: a share that nobody holds any more is not handed on to the others.
+    # This counts only while all of them send: the other tasks do not get the share of a task that has ended.
     begins = max(moments[0] for moments in by_part.values())
     ends = min(moments[-1] for moments in by_part.values())
     sent = sum(begins <= moment <= ends for moments in by_part.values() for moment in moments)
@@ -68,7 +68,7 @@ def test_mapped_tasks_share_one_limit_by_the_slots_of_their_pool(celery_cluster,
     assert share >= 0.9
 
 
-def test_a_task_that_is_killed_on_a_worker_is_retried(celery_cluster, journals):
+def test_a_task_killed_on_a_worker_is_retried(celery_cluster, journals):
     run_id = celery_cluster.trigger("waits_with_retries")
     process = celery_cluster.task_process("waits_with_retries", run_id, "wait")
     celery_cluster.eventually(lambda: "try 1: begins" in journals.of(run_id), "the task has begun")

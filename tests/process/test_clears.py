@@ -1,7 +1,7 @@
 """
-Attacks on a whole Airflow: tasks cleared, deferred, killed, deleted and made anew, and ledgers taken away.
+Attacks on a whole Airflow: tasks are cleared, deferred, killed, deleted and created again, and ledgers lost.
 
-Each attack runs with all ledgers at the same time, in one Dag run that has a task for each of them.
+Each attack runs with all ledgers at the same time: its Dag run has one task for each ledger.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from braze_provider.sandbox import Sandbox
 pytestmark = pytest.mark.process
 
 RATE_LIMIT_SECONDS = 8
-"""How long the rate limit is closed for: long enough to clear something meanwhile."""
+"""Seconds for which the rate limit is closed: long enough to clear a task meanwhile."""
 
-# Airflow 3.0 has no retry for a task that dies of a signal.
+# Airflow 3.0 does not retry a task that dies of a signal.
 retried_after_a_kill = pytest.mark.skipif(
     AIRFLOW_VERSION < (3, 1), reason="Airflow 3.0 retries no killed task"
 )
@@ -46,7 +46,7 @@ def people(tmp_path_factory) -> Any:
 
 @pytest.fixture(scope="module")
 def attacked_cluster(cluster, people, tmp_path_factory) -> Any:
-    """The cluster, with what the attacked Dags need."""
+    """The cluster, with the connections and pools that the attacked Dags need."""
     cluster.api.add_pool("closed", 0)
     cluster.api.add_connection("attacked_people", conn_type="sqlite", host=str(people))
     other = tmp_path_factory.mktemp("other") / "ledger.db"
@@ -56,13 +56,13 @@ def attacked_cluster(cluster, people, tmp_path_factory) -> Any:
 
 @pytest.fixture
 def start(attacked_cluster, inbox, people) -> Callable[..., AttackedRun]:
-    """Start an attacked run: ``start(people_count=400, resend="True")``."""
+    """Start an attacked run: ``start(recipient_count=400, resend="True")``."""
 
     def start(
-        dag_id: str = "attacked", *, people_count: int = 100, tasks: Any = LEDGERS, **variables: str
+        dag_id: str = "attacked", *, recipient_count: int = 100, tasks: Any = LEDGERS, **variables: str
     ) -> AttackedRun:
         run = AttackedRun(attacked_cluster, inbox, people, dag_id, tasks)
-        run.send_to(names(people_count))
+        run.send_to(names(recipient_count))
         run.tell(**variables)
         run.begin()
         return run
@@ -81,7 +81,7 @@ def ledger_database(ledger_uri) -> SqlLedgerDatabase:
     return SqlLedgerDatabase(ledger_uri)
 
 
-# Starting over: for a clear of this task, and for nothing else ----------------------------------------------
+# Starting over: only after a clear of this task -------------------------------------------------------------
 
 
 @pytest.mark.attack(
@@ -90,7 +90,7 @@ def ledger_database(ledger_uri) -> SqlLedgerDatabase:
     before="250 twice with each ledger",
 )
 def test_a_deferred_task_does_not_start_over_when_a_sibling_is_cleared(start, braze, attack):
-    run = start(people_count=400, resend="True")
+    run = start(recipient_count=400, resend="True")
     for ledger in LEDGERS:
         someone = f"{run.run_id}/{ledger}/{names(400)[250]}"
         braze.fault("rate_limited", reset_after=RATE_LIMIT_SECONDS, recipient_id=someone)
@@ -101,7 +101,9 @@ def test_a_deferred_task_does_not_start_over_when_a_sibling_is_cleared(start, br
 
     for ledger, outcome in outcomes.items():
         twice = outcome.more_than(1)
-        attack.record(people=400, duplicates=twice, lost=400 - len(outcome.received.messages), note=ledger)
+        attack.record(
+            recipients=400, duplicates=twice, lost=400 - len(outcome.received.messages), note=ledger
+        )
     assert {ledger: (one.state, one.messages) for ledger, one in outcomes.items()} == dict.fromkeys(
         LEDGERS, ("success", 400)
     )
@@ -115,7 +117,7 @@ def test_a_deferred_task_does_not_start_over_when_a_sibling_is_cleared(start, br
 )
 @pytest.mark.parametrize("moment", ["before the kill", "after the retry has begun"])
 def test_a_retry_does_not_start_over_when_a_sibling_is_cleared(start, attack, moment):
-    run = start(people_count=800, resend="True")
+    run = start(recipient_count=800, resend="True")
     processes = {ledger: run.process(ledger) for ledger in LEDGERS}
     for ledger in LEDGERS:
         run.wait_for_requests(4, ledger)
@@ -139,7 +141,7 @@ def test_a_retry_does_not_start_over_when_a_sibling_is_cleared(start, attack, mo
     "resend=True; this task is cleared, then a sibling, with reset_dag_runs=false",
     before="asked to send to 100 again: nothing",
 )
-def test_a_clear_of_this_task_starts_over_once_also_without_a_reset_of_the_run(start, attack):
+def test_a_clear_of_this_task_starts_over_once_in_any_case(start, attack):
     run = start("attacked_while_open", resend="True")
     run.wait()
 
@@ -149,7 +151,7 @@ def test_a_clear_of_this_task_starts_over_once_also_without_a_reset_of_the_run(s
 
     for ledger, outcome in outcomes.items():
         once_only = 100 - outcome.more_than(1)
-        attack.record(people=100, duplicates=outcome.more_than(2), lost=once_only, note=ledger)
+        attack.record(recipients=100, duplicates=outcome.more_than(2), lost=once_only, note=ledger)
     assert {ledger: (one.state, one.messages) for ledger, one in outcomes.items()} == dict.fromkeys(
         LEDGERS, ("success", 200)
     )
@@ -159,8 +161,8 @@ def test_a_clear_of_this_task_starts_over_once_also_without_a_reset_of_the_run(s
 @pytest.mark.attack(
     "1", "resend=True; this task is cleared; SIGKILL in the middle, and Airflow's own retry", before="none"
 )
-def test_a_retry_after_a_clear_goes_on_with_what_the_clear_began(start, attack):
-    run = start(people_count=400, resend="True")
+def test_a_retry_after_a_clear_continues_the_new_delivery(start, attack):
+    run = start(recipient_count=400, resend="True")
     run.wait()
     run.clear()
     processes = {ledger: run.process(ledger, try_number=2) for ledger in LEDGERS}
@@ -173,7 +175,7 @@ def test_a_retry_after_a_clear_goes_on_with_what_the_clear_began(start, attack):
     for ledger, outcome in outcomes.items():
         once_only = 400 - outcome.more_than(1)
         attack.record(
-            people=400,
+            recipients=400,
             duplicates=outcome.more_than(2),
             lost=max(once_only - outcome.uncertain, 0),
             held=outcome.uncertain,
@@ -200,11 +202,11 @@ def test_each_text_starts_over_once(start, attack):
 
     for ledger, outcome in outcomes.items():
         expected = 100 - outcome.more_than(2)
-        attack.record(people=100, duplicates=outcome.more_than(3), lost=expected, note=ledger)
+        attack.record(recipients=100, duplicates=outcome.more_than(3), lost=expected, note=ledger)
     assert messages == [dict.fromkeys(LEDGERS, count) for count in (200, 200, 300)]
 
 
-# Records that are gone --------------------------------------------------------------------------------------
+# Lost records -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.attack(
@@ -224,7 +226,9 @@ def test_without_its_record_a_finished_delivery_is_not_repeated(start, ledger_da
         run.clear(**options)
         clears.append(run.wait()["sql"])
 
-    attack.record(people=100, duplicates=clears[-1].more_than(1), note="reset_dag_runs=false" * bool(options))
+    attack.record(
+        recipients=100, duplicates=clears[-1].more_than(1), note="reset_dag_runs=false" * bool(options)
+    )
     assert [(one.state, one.messages) for one in clears] == [("failed", 100)] * 3, clears[0].error
     _assert_that_resend_sends_once_more(run, **options)
 
@@ -244,7 +248,7 @@ def test_with_another_ledger_a_finished_delivery_is_not_repeated(start, attack):
         run.clear()
         clears.append(run.wait()["sql"])
 
-    attack.record(people=100, duplicates=clears[-1].more_than(1))
+    attack.record(recipients=100, duplicates=clears[-1].more_than(1))
     assert [(one.state, one.messages) for one in clears] == [("failed", 100)] * 3, clears[0].error
     _assert_that_resend_sends_once_more(run)
 
@@ -254,8 +258,8 @@ def test_with_another_ledger_a_finished_delivery_is_not_repeated(start, attack):
     "2", "the SQL ledger is lost in the middle; SIGKILL; Airflow's own retry", before="200 twice"
 )
 @pytest.mark.parametrize("loss", ["its rows are deleted", "another one is named"])
-def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_database, attack, loss):
-    run = start(people_count=600, tasks=["sql"])
+def test_a_retry_without_its_record_sends_nothing(start, ledger_database, attack, loss):
+    run = start(recipient_count=600, tasks=["sql"])
     process = run.process("sql")
     run.wait_for_requests(4, "sql")
     process.task.suspend()
@@ -268,9 +272,9 @@ def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_datab
 
     outcome = run.wait()["sql"]
 
-    attack.record(people=600, duplicates=outcome.more_than(1), note=loss)
+    attack.record(recipients=600, duplicates=outcome.more_than(1), note=loss)
     assert outcome.state == "failed"
-    assert outcome.messages <= before.total() + 50  # What was under way has arrived.
+    assert outcome.messages <= before.total() + 50  # The requests under way have arrived.
     assert outcome.more_than(1) == 0
 
 
@@ -278,7 +282,7 @@ def test_a_retry_that_does_not_find_its_record_sends_nothing(start, ledger_datab
 @pytest.mark.attack(
     "2", "[state_store] clear_on_success=True: a finished task is cleared three times", before="all 100 twice"
 )
-def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(new_cluster, inbox, people, attack):
+def test_a_record_discarded_at_success_is_not_taken_for_never_sent(new_cluster, inbox, people, attack):
     env = {
         **new_cluster.keywords["env"],
         "AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS": "True",
@@ -295,21 +299,21 @@ def test_what_airflow_discards_at_success_is_not_taken_for_never_sent(new_cluste
             run.clear()
             clears.append(run.wait()["task_state"])
 
-        attack.record(people=100, duplicates=clears[-1].more_than(1))
+        attack.record(recipients=100, duplicates=clears[-1].more_than(1))
         assert [(one.state, one.messages) for one in clears] == [("failed", 100)] * 3, clears[0].error
         _assert_that_resend_sends_once_more(run)
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="before 3.3 nothing says whether a ledger was opened")
 @pytest.mark.attack(
-    "2", "a first try failed before it had opened a ledger; it is mended and cleared", before="100 refused"
+    "2", "a first try failed before it had opened a ledger; it is fixed and cleared", before="100 refused"
 )
-def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(start, attacked_cluster, braze, attack):
+def test_a_task_that_never_opened_a_ledger_can_be_fixed_and_cleared(start, attacked_cluster, braze, attack):
     tasks = [f"{ledger}_{fault}" for ledger in LEDGERS for fault in ("template", "connection")]
-    run = start("attacked_and_mended", tasks=tasks)
+    run = start("attacked_and_fixed", tasks=tasks)
     assert {task: one.state for task, one in run.wait().items()} == dict.fromkeys(tasks, "failed")
 
-    run.tell(mended="1")
+    run.tell(fixed="1")
     attacked_cluster.api.add_connection(run.run_id, **json.loads(braze.airflow_connection))
     run.clear()
     outcomes = run.wait()
@@ -317,7 +321,7 @@ def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(start, atta
     for task, outcome in outcomes.items():
         unsent = 100 - len(outcome.received.messages)
         note = f"{task}: {unsent} refused" if unsent else task
-        attack.record(people=100, duplicates=outcome.more_than(1), note=note)
+        attack.record(recipients=100, duplicates=outcome.more_than(1), note=note)
     assert {task: (one.state, one.messages) for task, one in outcomes.items()} == dict.fromkeys(
         tasks, ("success", 100)
     )
@@ -329,28 +333,28 @@ def test_a_task_that_never_opened_a_ledger_can_be_mended_and_cleared(start, atta
     "4", "no durable ledger, SIGKILL in the middle, and Airflow's own retry", before="200 twice"
 )
 def test_without_a_durable_ledger_a_retry_sends_nothing_and_says_why(start, attack):
-    run = start("attacked_without_ledger", people_count=600, tasks=["memory"])
+    run = start("attacked_without_ledger", recipient_count=600, tasks=["memory"])
     process = run.process("memory")
     run.wait_for_requests(4, "memory")
     process.kill()
 
     outcome = run.wait()["memory"]
 
-    attack.record(people=600, duplicates=outcome.more_than(1))
+    attack.record(recipients=600, duplicates=outcome.more_than(1))
     assert (outcome.state, outcome.more_than(1)) == ("failed", 0)
     assert "ledger_conn_id" in outcome.error
 
 
-# Sources that are others now --------------------------------------------------------------------------------
+# Changed sources --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.attack(
     "8",
-    "the Dag run is deleted and made anew with the same run_id and other people (SQL)",
-    before="150 passed over, green",
+    "the Dag run is deleted and created again with the same run_id and other recipients (SQL)",
+    before="150 skipped, green",
 )
-def test_a_run_that_was_deleted_and_made_anew_does_not_pass_over_its_people(start, attack):
-    run = start(people_count=100, tasks=["sql"])
+def test_a_run_deleted_and_created_again_skips_no_recipients(start, attack):
+    run = start(recipient_count=100, tasks=["sql"])
     run.wait()
     run.delete()
     run.send_to(names(150, "somebody-else"))
@@ -359,7 +363,7 @@ def test_a_run_that_was_deleted_and_made_anew_does_not_pass_over_its_people(star
     again = run.wait()["sql"]
 
     passed_over = 150 if again.state == "success" and again.messages == 100 else 0
-    attack.record(people=150, duplicates=again.more_than(1), lost=passed_over)
+    attack.record(recipients=150, duplicates=again.more_than(1), lost=passed_over)
     assert (again.state, again.messages) == ("failed", 100)
     assert re.search(r"\b150\b", again.error)
     run.tell(resend="True")
@@ -370,14 +374,14 @@ def test_a_run_that_was_deleted_and_made_anew_does_not_pass_over_its_people(star
 
 @pytest.mark.attack(
     "8",
-    "a finished delivery is cleared after its source was mended",
-    before="1,000 and 700 passed over, green",
+    "a finished delivery is cleared after its source was fixed",
+    before="1,000 and 700 skipped, green",
 )
 @pytest.mark.parametrize(
     ("before", "after"), [(0, 1_000), (300, 1_000), (300, 300)], ids=lambda count: f"{count:,}"
 )
-def test_a_finished_delivery_compares_its_people_when_it_is_cleared(start, attack, before, after):
-    run = start(people_count=before)
+def test_a_cleared_finished_delivery_compares_its_recipients(start, attack, before, after):
+    run = start(recipient_count=before)
     run.wait()
     run.send_to(names(after))
 
@@ -388,7 +392,7 @@ def test_a_finished_delivery_compares_its_people_when_it_is_cleared(start, attac
         missing = after - len(outcome.received.messages)
         lost = missing if outcome.state == "success" else 0
         note = f"{ledger}, {before:,} → {after:,}"
-        attack.record(people=after, duplicates=outcome.more_than(1), lost=lost, note=note)
+        attack.record(recipients=after, duplicates=outcome.more_than(1), lost=lost, note=note)
     expected = {0: ("success", 1_000), 300: ("failed" if after > 300 else "success", 300)}[before]
     assert {ledger: (one.state, one.messages) for ledger, one in outcomes.items()} == dict.fromkeys(
         LEDGERS, expected
@@ -401,9 +405,9 @@ def test_a_finished_delivery_compares_its_people_when_it_is_cleared(start, attac
 @pytest.mark.attack(
     "9",
     "mapped, cleared with reset_dag_runs=false after its list has changed",
-    before="100 passed over, green",
+    before="100 skipped, green",
 )
-def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start, attack):
+def test_a_changed_mapped_list_is_noticed_without_a_reset_of_the_run(start, attack):
     run = start("attacked_mapped", groups="a,b")
     run.wait()
 
@@ -415,7 +419,7 @@ def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start,
         state = _states(instances, ledger)[1]
         messages = run.received(ledger).messages
         attack.record(
-            people=200,
+            recipients=200,
             duplicates=sum(count > 1 for count in messages.values()),
             lost=100 if state == "success" and len(messages) == 200 else 0,
             note=ledger,
@@ -428,7 +432,7 @@ def test_a_mapped_list_that_changed_is_noticed_without_a_reset_of_the_run(start,
 @pytest.mark.attack(
     "6", "a mapped list grows at its front: [a, b] → [c, a, b], and is cleared (SQL)", before="100 twice"
 )
-def test_a_group_that_moved_in_a_mapped_list_is_known_again(start, attack):
+def test_a_group_that_moved_in_a_mapped_list_is_recognised(start, attack):
     run = start("attacked_mapped", tasks=["sql"], groups="a,b")
     run.wait()
 
@@ -438,7 +442,7 @@ def test_a_group_that_moved_in_a_mapped_list_is_known_again(start, attack):
 
     messages = run.received("sql").messages
     passed_over = 100 if states[0] == "success" and not any("/c-" in name for name in messages) else 0
-    attack.record(people=300, duplicates=sum(count > 1 for count in messages.values()), lost=passed_over)
+    attack.record(recipients=300, duplicates=sum(count > 1 for count in messages.values()), lost=passed_over)
     assert states == ["failed", "failed", "failed"]
     assert messages.total() == 200
 
@@ -446,9 +450,9 @@ def test_a_group_that_moved_in_a_mapped_list_is_known_again(start, attack):
 # Many kills -------------------------------------------------------------------------------------------------
 
 KILLS = int(os.environ.get("ATTACK_KILLS", 20))
-KILLED_PEOPLE = 20_000
+PER_KILL = 20_000
 LIMITS = {"sql": 1_000, "task_state": 1_500}
-"""How many people may be in doubt after a kill."""
+"""How many recipients may be in doubt after a kill."""
 
 
 @pytest.fixture(scope="module")
@@ -467,15 +471,15 @@ def fast_braze(attacked_cluster) -> Iterator[Sandbox]:
     f"{KILLS} SIGKILLs at random moments, concurrency 8, 100 ms, default limits",
     before="SQL: 2,060 a kill, 2,950 at most",
 )
-def test_few_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, attack, ledger):
+def test_few_recipients_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, attack, ledger):
     inbox = Inbox(fast_braze)
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    plans = [(chance.randrange(10, KILLED_PEOPLE // PER_REQUEST - 20), chance.random()) for _ in range(KILLS)]
+    plans = [(chance.randrange(10, PER_KILL // PER_REQUEST - 20), chance.random()) for _ in range(KILLS)]
 
     def kill(plan: tuple[int, float]) -> Outcome:
         run = AttackedRun(attacked_cluster, inbox, people, f"attacked_at_full_speed_with_{ledger}", [ledger])
-        run.send_to(names(KILLED_PEOPLE))
+        run.send_to(names(PER_KILL))
         run.begin()
         process = run.process(ledger)
         while process.is_running and run.received(ledger).requests < plan[0]:
@@ -485,20 +489,20 @@ def test_few_are_in_doubt_after_a_kill(attacked_cluster, fast_braze, people, att
             process.kill()
         return run.wait()[ledger]
 
-    # One at a time: a machine that is busy with another run's processes writes its ledger more slowly.
+    # One run at a time: a machine that is busy with another run writes its ledger more slowly.
     outcomes = [kill(plan) for plan in plans]
 
     held = [outcome.uncertain for outcome in outcomes]
     print(f"seed {seed}; in doubt after each kill: {held}")  # noqa: T201 - shown when the test fails
     attack.record(
-        people=KILLS * KILLED_PEOPLE,
+        recipients=KILLS * PER_KILL,
         duplicates=sum(outcome.more_than(1) for outcome in outcomes),
-        lost=sum(_lost(outcome, KILLED_PEOPLE) for outcome in outcomes),
+        lost=sum(_lost(outcome, PER_KILL) for outcome in outcomes),
         held=sum(held),
         note=f"{ledger}: {sum(held) // KILLS:,} a kill, {max(held):,} at most",
     )
     for outcome in outcomes:
-        assert _problems_after_a_kill({ledger: outcome}, KILLED_PEOPLE) == []
+        assert _problems_after_a_kill({ledger: outcome}, PER_KILL) == []
     assert max(held) <= LIMITS[ledger]
 
 
@@ -512,34 +516,36 @@ def _assert_that_resend_sends_once_more(run: AttackedRun, **options: Any) -> Non
         assert (outcome.state, outcome.messages, outcome.more_than(2)) == ("success", 200, 0)
 
 
-def _lost(outcome: Outcome, people: int) -> int:
-    """How many got nothing, and are not called in doubt either."""
-    return max(people - len(outcome.received.messages) - outcome.uncertain, 0)
+def _lost(outcome: Outcome, recipients: int) -> int:
+    """How many recipients got nothing and are not in doubt by the report."""
+    return max(recipients - len(outcome.received.messages) - outcome.uncertain, 0)
 
 
-def _record_kill(attack: Any, outcome: Outcome, people: int, note: str) -> None:
+def _record_kill(attack: Any, outcome: Outcome, recipients: int, note: str) -> None:
     attack.record(
-        people=people,
+        recipients=recipients,
         duplicates=outcome.more_than(1),
-        lost=_lost(outcome, people),
+        lost=_lost(outcome, recipients),
         held=outcome.uncertain,
         note=note,
     )
 
 
-def _problems_after_a_kill(outcomes: dict[str, Outcome], people: int) -> list[str]:
+def _problems_after_a_kill(outcomes: dict[str, Outcome], recipients: int) -> list[str]:
     problems = []
     for ledger, outcome in outcomes.items():
         if outcome.more_than(1):
-            problems.append(f"{ledger}: {outcome.more_than(1)} people were sent to twice")
-        if _lost(outcome, people):
-            problems.append(f"{ledger}: {_lost(outcome, people)} people got nothing, and nobody says so")
+            problems.append(f"{ledger}: {outcome.more_than(1)} recipients were sent to twice")
+        if _lost(outcome, recipients):
+            problems.append(
+                f"{ledger}: {_lost(outcome, recipients)} recipients got nothing, and no error says so"
+            )
         if outcome.state != ("failed" if outcome.uncertain else "success"):
-            problems.append(f"{ledger}: {outcome.state} with {outcome.uncertain} people in doubt")
+            problems.append(f"{ledger}: {outcome.state} with {outcome.uncertain} recipients in doubt")
     return problems
 
 
 def _states(instances: list[TaskInstance], task_id: str) -> list[str]:
-    """The states of a mapped task, by place."""
+    """The states of a mapped task, in the order of their map indexes."""
     found = {one.map_index: one.state for one in instances if one.task_id == task_id}
     return [found[place] for place in sorted(found)]

@@ -1,4 +1,4 @@
-"""A copy of a task that sleeps through its own death and wakes up beside, or after, its successor."""
+"""A copy of a task sleeps while Airflow takes it for dead. It wakes up beside or after its successor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if AIRFLOW_VERSION >= (3, 3):
     LEDGERS.append("sends_with_task_state")
 
 AWAKE_SECONDS = 5.0
-"""How long the copy is awake without its supervisor, which would tell it that its time is over."""
+"""Seconds for which the copy is awake without its supervisor, which would tell it to end."""
 
 
 @pytest.mark.parametrize("dag_id", LEDGERS)
@@ -32,7 +32,7 @@ def test_a_copy_that_wakes_up_sends_nothing_more(cluster, inbox, dag_id, success
     first = cluster.task_process(dag_id, run_id, "send")
     cluster.eventually(lambda: inbox.of(run_id).requests > REQUESTS // 4, "the first copy sends")
     first.freeze()
-    time.sleep(4 * LATENCY)  # What was under way arrives.
+    time.sleep(4 * LATENCY)  # The requests under way arrive.
     before = len(inbox.of(run_id).messages)
     cluster.task_process(dag_id, run_id, "send", try_number=2)
     if successor == "sends":
@@ -49,6 +49,6 @@ def test_a_copy_that_wakes_up_sends_nothing_more(cluster, inbox, dag_id, success
     received, report = inbox.of(run_id), cluster.xcom(dag_id, run_id, "send")
     assert run.task("send").try_number == 2
     assert received.duplicates == {}
-    # All the rest is the second copy's: what the first one had claimed and not sent yet, it leaves alone.
+    # The second copy sends everything else. The first one does not send the batches that it had only claimed.
     assert len(received.messages) == before + report["sent"]
     assert report["sent"] + report["already_sent"] + report["uncertain"] == CUSTOMERS

@@ -1,4 +1,4 @@
-"""Tasks that are killed at random moments while they send: nobody is sent to twice, nobody is lost."""
+"""Tasks are killed at random moments while they send: no recipient is sent to twice, and none is lost."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.process
 
 RUNS = 20
 MAX_KILLS = 2
-# What a sudden death leaves in doubt at most: a second's work, at up to twice the average pace.
+# A sudden death leaves at most one second's work in doubt, at up to twice the average pace.
 WINDOW = 2 * PER_REQUEST * CONCURRENCY / LATENCY
 
 HAS_NO_MARK = AIRFLOW_VERSION < (3, 3)
-"""Whether Airflow has no task state store, which tells that a task has never opened a ledger."""
+"""Whether Airflow has no task state store. Only the store can tell that a task has never opened a ledger."""
 
 SUDDEN = {"SIGKILL": TaskProcess.kill, "loss of the machine": TaskProcess.vanish}
 KILLS = {"SIGTERM": TaskProcess.terminate, **SUDDEN}
@@ -36,7 +36,7 @@ if AIRFLOW_VERSION >= (3, 3):
 
 @dataclass(frozen=True)
 class Kill:
-    """How a try is to end, after how many requests of its Dag run, and how many seconds later."""
+    """How a try should end, after how many requests of its Dag run, and how many seconds later."""
 
     how: str
     requests: int
@@ -45,10 +45,10 @@ class Kill:
 
 @dataclass
 class Story:
-    """What is to happen to one Dag run, and what did."""
+    """What should happen to one Dag run, and what did happen."""
 
     kills: list[Kill]
-    """Of its first tries."""
+    """The ends of its first tries."""
     happened: list[str] = field(default_factory=list)
     run: DagRun | None = None
     received: Received = field(default_factory=Received)
@@ -73,7 +73,7 @@ def _invent(chance: random.Random) -> Story:
 
 
 def _live(cluster: AirflowCluster, inbox: Inbox, dag_id: str, story: Story) -> Story:
-    """Let a story happen."""
+    """Play a story."""
     run_id = cluster.trigger(dag_id)
     for try_number, kill in enumerate(story.kills, start=1):
         story.happened.append(_execute(kill, cluster, inbox, dag_id, run_id, try_number))
@@ -90,7 +90,7 @@ def _live(cluster: AirflowCluster, inbox: Inbox, dag_id: str, story: Story) -> S
 def _execute(
     kill: Kill, cluster: AirflowCluster, inbox: Inbox, dag_id: str, run_id: str, try_number: int
 ) -> str:
-    """Kill a try when its time has come, and say what happened."""
+    """Kill a try at its time, and note what happened."""
     try:
         process = cluster.task_process(dag_id, run_id, "send", try_number=try_number)
         while process.is_running and inbox.of(run_id).requests < kill.requests:
@@ -105,7 +105,7 @@ def _execute(
 
 
 def _retry_by_hand(cluster: AirflowCluster, dag_id: str, run_id: str, try_number: int) -> None:
-    """Clear a try that has failed: Airflow 3.0 has no retry for a task that dies of a signal."""
+    """Clear a try that has failed: Airflow 3.0 does not retry a task that dies of a signal."""
 
     def settled() -> TaskInstance | None:
         task = cluster.run(dag_id, run_id).task("send")
@@ -118,15 +118,15 @@ def _retry_by_hand(cluster: AirflowCluster, dag_id: str, run_id: str, try_number
 
 
 def _problems(story: Story) -> Iterator[str]:
-    """What is wrong with a story's end."""
+    """The problems at the end of a story."""
     run, received, report = story.run, story.received, story.report
     if not report:
         yield "there is no report"
         return
     if HAS_NO_MARK and not report["recipients"] and not received.messages:
-        # Killed before it opened its ledger: without a mark, that looks like a record that was lost.
+        # It was killed before it opened its ledger. Without a mark, that looks like a lost record.
         if run is None or run.state != "failed":
-            yield "nobody was sent to, and the run does not say so"
+            yield "no recipient was sent to, and the run does not say so"
         return
     sent = report["sent"] + report["already_sent"]
     missing = CUSTOMERS - len(received.messages)
@@ -146,7 +146,7 @@ def _problems(story: Story) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("dag_id", LEDGERS)
-def test_nobody_is_sent_to_twice_and_nobody_is_lost_when_tasks_are_killed(cluster, inbox, dag_id):
+def test_killed_tasks_send_to_each_recipient_once(cluster, inbox, dag_id):
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     with ThreadPoolExecutor(cluster.runs_at_a_time) as threads:

@@ -1,4 +1,4 @@
-"""What Airflow does to tasks when they are killed, lost, cleared or marked: what resuming is built on."""
+"""What Airflow does to tasks that are killed, lost, cleared or marked. Resuming relies on this."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_killed_task_is_retried(cluster, journals):
 
     run = cluster.wait("waits_with_retries", run_id)
 
-    if AIRFLOW_VERSION < (3, 1):  # There, the supervisor reports a failure that is never retried.
+    if AIRFLOW_VERSION < (3, 1):  # On that version, the supervisor reports a failure that is never retried.
         assert (run.state, run.task("wait").try_number) == ("failed", 1)
         cluster.clear("waits_with_retries", run_id)
         run = cluster.wait("waits_with_retries", run_id)
@@ -73,7 +73,7 @@ def test_a_task_lost_with_its_supervisor_is_retried(cluster, journals):
 
 
 @heartbeats_lost
-def test_a_task_whose_heartbeats_stop_gets_a_second_copy_and_may_wake_up_beside_it(cluster, journals):
+def test_a_task_without_heartbeats_gets_a_second_copy_and_may_wake_up(cluster, journals):
     run_id = cluster.trigger("waits_with_retries")
     first = cluster.task_process("waits_with_retries", run_id, "wait")
     _until(cluster, journals, run_id, "try 1: begins")
@@ -81,7 +81,7 @@ def test_a_task_whose_heartbeats_stop_gets_a_second_copy_and_may_wake_up_beside_
     second = cluster.task_process("waits_with_retries", run_id, "wait", try_number=2)
     _until(cluster, journals, run_id, "try 2: begins")
 
-    first.task.resume()  # Its supervisor sleeps on, and can't tell it that its time is over.
+    first.task.resume()  # Its supervisor still sleeps, and can't tell it to end.
     journals.let_go_on(run_id)
     _until(cluster, journals, run_id, "try 1: ends")
     run = cluster.wait("waits_with_retries", run_id)
@@ -91,7 +91,7 @@ def test_a_task_whose_heartbeats_stop_gets_a_second_copy_and_may_wake_up_beside_
     assert (run.state, run.task("wait").try_number) == ("success", 2)
     events = [event for event in journals.of(run_id) if not event.endswith("on_kill")]
     assert sorted(events) == ["try 1: begins", "try 1: ends", "try 2: begins", "try 2: ends"]
-    # Which copy's XComs remain, Airflow doesn't say: the first one's replace the second's if they come later.
+    # Either copy's XComs may remain: the first one's replace the second's if they are written later.
     assert cluster.xcom("waits_with_retries", run_id, "wait")["pid"] in (first.task.pid, second.task.pid)
 
 
@@ -132,7 +132,7 @@ def test_a_failed_and_a_finished_task_run_again_when_cleared(cluster, journals, 
     AIRFLOW_VERSION < (3, 1),
     reason="Airflow 3.0 stops the task and leaves it in the state 'restarting' for good",
 )
-def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_runs_again(cluster, journals):
+def test_a_running_task_that_is_cleared_is_stopped_and_runs_again(cluster, journals):
     run_id = cluster.trigger("waits_with_retries")
     first = cluster.task_process("waits_with_retries", run_id, "wait")
     _until(cluster, journals, run_id, "try 1: begins")
@@ -147,7 +147,7 @@ def test_a_task_that_is_cleared_while_it_runs_is_stopped_and_runs_again(cluster,
     assert not first.is_running
 
 
-def test_a_task_that_is_marked_failed_while_it_runs_is_stopped(cluster, journals):
+def test_a_running_task_that_is_marked_failed_is_stopped(cluster, journals):
     run_id = cluster.trigger("waits_with_retries")
     process = cluster.task_process("waits_with_retries", run_id, "wait")
     _until(cluster, journals, run_id, "try 1: begins")

@@ -1,4 +1,4 @@
-"""Whatever a cluster leaves is removed, also when the tests are killed."""
+"""Everything that a cluster leaves is removed, even if the tests are killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.process
 
-# Starts a process that leaves its group, as a task of Airflow's does, and says which.
+# Starts a process that leaves its group, as a task of Airflow does, and prints its id.
 PARENT = """
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], preexec_fn=os.setpgrp)
@@ -22,7 +22,7 @@ print(child.pid, flush=True)
 time.sleep(600)
 """
 
-# A test session that entrusts such a process, and a folder, to a reaper.
+# A test session that gives such a process, and a folder, to a reaper.
 SESSION = """
 import subprocess, sys, time
 from pathlib import Path
@@ -41,7 +41,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda end: end.name)
-def test_what_the_tests_started_ends_with_them(tmp_path, end):
+def test_processes_and_folders_of_the_tests_end_with_them(tmp_path, end):
     folder = tmp_path / "folder"
     session = subprocess.Popen(
         [sys.executable, "-c", SESSION, str(folder), PARENT],
@@ -62,7 +62,7 @@ def test_what_the_tests_started_ends_with_them(tmp_path, end):
 
 
 def _is_gone(folder: Path) -> bool:
-    """Wait a little: the folder goes after the processes."""
+    """Wait a little: the folder is removed after the processes."""
     for _ in range(600):
         if not folder.exists():
             return True

@@ -1,4 +1,4 @@
-"""What a person does later, on a whole Airflow: settle a doubt, run a past again, clear a mapped list."""
+"""Later actions of a user, on a whole Airflow: settle a doubt, repeat past runs, clear a mapped list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_harness import AIRFLOW_VERSION
 
 pytestmark = pytest.mark.process
 
-PEOPLE = 120
+RECIPIENTS = 120
 
 LEDGERS = ["sql", "task_state"] if AIRFLOW_VERSION >= (3, 3) else ["sql"]
 
@@ -26,7 +26,7 @@ def no_faults(braze):
 
 @pytest.mark.parametrize("ledger", LEDGERS)
 @pytest.mark.parametrize(("answer", "sent_again"), [("accept", 0), ("resend", 50)])
-def test_what_is_in_doubt_is_settled_by_a_clear_with_another_on_uncertain(
+def test_a_clear_with_another_on_uncertain_settles_the_doubt(
     cluster, braze, inbox, ledger, answer, sent_again
 ):
     dag_id = f"settles_with_{ledger}"
@@ -38,21 +38,21 @@ def test_what_is_in_doubt_is_settled_by_a_clear_with_another_on_uncertain(
     cluster.clear(dag_id, run_id, "send", **KEEPING)
     assert (
         cluster.wait(dag_id, run_id).state == "failed"
-    )  # Nobody has decided, and time alone settles nothing.
+    )  # The user has not decided, and time alone settles nothing.
     cluster.set_variable(f"on_uncertain_{run_id}", answer)
     cluster.clear(dag_id, run_id, "send", **KEEPING)
     run = cluster.wait(dag_id, run_id)
 
     report = cluster.xcom(dag_id, run_id, "send")
     assert run.state == "success"
-    assert (report["sent"], report["already_sent"], report["uncertain"]) == (50, PEOPLE - 50, 0)
+    assert (report["sent"], report["already_sent"], report["uncertain"]) == (50, RECIPIENTS - 50, 0)
     messages = inbox.of(f"{dag_id}/{run_id}").messages
-    assert len(messages) == PEOPLE
-    assert messages.total() == PEOPLE + sent_again
+    assert len(messages) == RECIPIENTS
+    assert messages.total() == RECIPIENTS + sent_again
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 4), reason="Airflow keeps the state of cleared tasks before 3.4")
-def test_a_finished_task_whose_state_a_clear_has_discarded_sends_nothing(cluster, inbox):
+def test_a_finished_task_without_its_state_sends_nothing(cluster, inbox):
     dag_id = "settles_with_task_state"
     run_id = cluster.trigger(dag_id)
     assert cluster.wait(dag_id, run_id).state == "success"
@@ -61,15 +61,15 @@ def test_a_finished_task_whose_state_a_clear_has_discarded_sends_nothing(cluster
     run = cluster.wait(dag_id, run_id)
 
     assert run.state == "failed"
-    assert "There is no record of what earlier tries of this task have sent" in cluster.task_log(
+    assert "there is no record of what earlier tries of this task have sent" in cluster.task_log(
         dag_id, run_id, "send"
     )
-    assert inbox.of(f"{dag_id}/{run_id}").messages.total() == PEOPLE
+    assert inbox.of(f"{dag_id}/{run_id}").messages.total() == RECIPIENTS
 
 
-def test_a_backfill_that_reprocesses_completed_runs_sends_nothing_again(cluster, braze, inbox):
+def test_a_reprocessing_backfill_sends_nothing_again(cluster, braze, inbox):
     dag_ids = [f"backfills_with_{ledger}" for ledger in LEDGERS]
-    # Of all the runs, one has something in doubt.
+    # One of the runs has a batch in doubt.
     braze.fault("disconnect", processed=True, after=1, times=1)
 
     first = cluster.backfill(dag_ids, "2026-01-01", "2026-01-02")
@@ -83,11 +83,11 @@ def test_a_backfill_that_reprocesses_completed_runs_sends_nothing_again(cluster,
         assert run.task("send").try_number == 2
         assert cluster.xcom(run.dag_id, run.run_id, "send")["requests"] == 0
         messages = inbox.of(f"{run.dag_id}/{run.run_id}").messages
-        assert (len(messages), messages.total()) == (PEOPLE, PEOPLE)
+        assert (len(messages), messages.total()) == (RECIPIENTS, RECIPIENTS)
 
 
 @pytest.mark.parametrize("ledger", LEDGERS)
-def test_a_mapped_list_that_expands_differently_after_a_clear_stops_where_it_differs(cluster, inbox, ledger):
+def test_a_changed_mapped_list_stops_where_it_differs_after_a_clear(cluster, inbox, ledger):
     dag_id = f"maps_with_{ledger}"
     run_id = cluster.trigger(dag_id)
     assert cluster.wait(dag_id, run_id).state == "success"
@@ -96,13 +96,13 @@ def test_a_mapped_list_that_expands_differently_after_a_clear_stops_where_it_dif
     cluster.clear(dag_id, run_id, "people_by_region", **KEEPING)
     run = cluster.wait(dag_id, run_id)
 
-    # South has moved from place 1 to place 2. Only a ledger in SQL can look into other places.
-    knows_places = ledger == "sql"
+    # South has moved from map index 1 to 2. Only a SQL ledger can look at other map indexes.
+    knows_map_indexes = ledger == "sql"
     states = [run.task("send", place).state for place in range(3)]
-    assert states == ["success", "failed", "failed" if knows_places else "success"]
+    assert states == ["success", "failed", "failed" if knows_map_indexes else "success"]
     assert "mapped list has expanded differently" in cluster.task_log(dag_id, run_id, "send", 1)
     messages = inbox.of(f"{dag_id}/{run_id}").messages
     regions = Counter[str]()
     for name, count in messages.items():
         regions[name.rpartition("/")[2].partition("-")[0]] += count
-    assert regions == {"north": PEOPLE, "south": PEOPLE if knows_places else 2 * PEOPLE}
+    assert regions == {"north": RECIPIENTS, "south": RECIPIENTS if knows_map_indexes else 2 * RECIPIENTS}

@@ -1,7 +1,7 @@
 """
-Dags that are attacked: killed, cleared by task, deleted and made anew, with another source or another ledger.
+Dags that are attacked: killed, cleared by task, deleted and created again, with another source or ledger.
 
-Whom a run sends to is in a table, and what it is told is in variables, so that both can change between tries.
+A run's recipients are in a table, and its arguments are in variables, so that both can change between tries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BY_VARIABLE = "{{{{ var.value.get('{name}_' ~ run_id, '{default}') }}}}"
 SQL_LEDGER = {"ledger_conn_id": BY_VARIABLE.format(name="ledger", default="ledger")}
 LEDGERS: dict[str, dict[str, Any]] = {"sql": SQL_LEDGER, **({"task_state": {}} if HAS_TASK_STATE else {})}
 
-BROKEN_UNTIL_MENDED = f"{{{{ '{CAMPAIGN}' if 1 // (var.value.get('mended_' ~ run_id, '0') | int) }}}}"
+BROKEN_UNTIL_FIXED = f"{{{{ '{CAMPAIGN}' if 1 // (var.value.get('fixed_' ~ run_id, '0') | int) }}}}"
 """Divides by zero until a variable is set."""
 
 WITHOUT_LIMIT: dict[str, Any] = {"max_active_runs": 100, "max_active_tasks": 100}
@@ -54,7 +54,7 @@ def send(task_id: str, **changes: Any) -> CampaignTriggerOperator:
 
 @task(pool="closed")
 def hold_open() -> None:
-    """Nothing: its pool has no slots, so that the Dag run never ends."""
+    """It never runs, because its pool has no slots. So the Dag run never ends."""
 
 
 with DAG("attacked", **WITHOUT_LIMIT):
@@ -68,9 +68,9 @@ with DAG("attacked_while_open", **WITHOUT_LIMIT):
     for name, ledger in LEDGERS.items():
         send(name, **ledger)
 
-with DAG("attacked_and_mended", **WITHOUT_LIMIT):
+with DAG("attacked_and_fixed", **WITHOUT_LIMIT):
     for name, ledger in LEDGERS.items():
-        send(f"{name}_template", campaign_id=BROKEN_UNTIL_MENDED, retries=0, **ledger)
+        send(f"{name}_template", campaign_id=BROKEN_UNTIL_FIXED, retries=0, **ledger)
         send(f"{name}_connection", braze_conn_id="{{ run_id }}", retries=0, **ledger)
 
 if not HAS_TASK_STATE:

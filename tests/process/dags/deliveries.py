@@ -1,4 +1,4 @@
-"""Dags that send to the customers of a SQL table; each run has customers of its own, named after it."""
+"""Dags that send to the customers of a SQL table. Each run has its own customers, named after the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dags that tell what happens to them, and go on when they are told to."""
+"""Dags that note what happens to them, and wait for a signal to go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JOURNALS = Path(os.environ.get("TEST_JOURNALS", os.devnull))
 
 
 class Tells(BaseOperator):
-    """Keeps a journal of what happens to each Dag run, which survives its processes."""
+    """Keeps a journal of the events of each Dag run. It survives the run's processes."""
 
     def tell(self, context: Any, event: str) -> None:
         with (JOURNALS / f"{context['run_id']}.journal").open("a") as journal:
@@ -23,7 +23,7 @@ class Tells(BaseOperator):
 
 
 class Waits(Tells):
-    """Waits to be told to go on, or to be killed."""
+    """Waits for a signal to go on, or to be killed."""
 
     killed = False
 

@@ -1,4 +1,4 @@
-"""Dags that a person comes back to: to settle a doubt, to run a past again, to clear a mapped list."""
+"""Dags that a user returns to: to settle a doubt, to repeat past runs, to clear a mapped list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Variable, task
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.recipients import SqlRecipients
 
-PEOPLE = 120
+RECIPIENTS = 120
 
 LEDGERS: dict[str, dict[str, Any]] = {"sql": {"ledger_conn_id": "ledger"}, "task_state": {}}
 
@@ -25,7 +25,7 @@ def send(**kwargs: Any) -> CampaignTriggerOperator:
                 SELECT '{{{{ dag.dag_id }}}}/{{{{ run_id }}}}/' || customer_id AS external_user_id
                 FROM customers
                 ORDER BY customer_id
-                LIMIT {PEOPLE}
+                LIMIT {RECIPIENTS}
             """,
         ),
         concurrency=1,
@@ -43,7 +43,7 @@ def people_by_region() -> list[list[dict[str, str]]]:
     return [
         [
             {"external_user_id": f"{context['dag'].dag_id}/{run_id}/{region}-{number}"}
-            for number in range(PEOPLE)
+            for number in range(RECIPIENTS)
         ]
         for region in regions
     ]

@@ -1,4 +1,4 @@
-"""Receipts as JSON lines: in a local file, and on object storage, which can't append."""
+"""Receipts as JSON lines: in a local file, and in object storage, which can't append."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def receipts_file(folder: ObjectStoragePath, owner: str = "copy", **options: Any
 
 
 def write(folder: ObjectStoragePath, *receipts: Receipt, owner: str = "copy") -> None:
-    """What a try does that settles these batches."""
+    """Do the same as a try that settles these batches."""
     copy = receipts_file(folder, owner)
     copy.add(receipts)
     copy.complete(nothing)
@@ -63,7 +63,7 @@ def nothing(start: int) -> Iterator[Receipt]:
 
 
 def in_the_way(folder: ObjectStoragePath) -> ObjectStoragePath:
-    """Something that is no folder, where the folder should be."""
+    """A file where the folder should be."""
     folder.parent.mkdir(parents=True)
     folder.write_text("no folder")
     return folder
@@ -100,7 +100,7 @@ def test_each_settled_batch_is_a_line_with_the_task_instance_and_the_ids(folder)
     ]
 
 
-def test_no_write_takes_away_the_lines_of_another_one_or_of_an_earlier_try(folder, clock):
+def test_a_write_keeps_the_lines_of_earlier_writes_and_tries(folder, clock):
     first = receipts_file(folder, "first", clock=clock)
     for index in (0, 1):
         clock.now += OBJECT_SECONDS
@@ -145,7 +145,7 @@ def test_object_storage_gets_an_object_every_few_seconds(clock):
     assert indexes(folder) == list(range(100))
 
 
-def test_what_could_not_be_written_is_written_once_that_works(tmp_path, clock, caplog):
+def test_missing_lines_are_written_once_writing_works(tmp_path, clock, caplog):
     folder = ObjectStoragePath(f"file://{tmp_path}/receipts/of/today")
     blocked = in_the_way(folder)
     copy = receipts_file(folder, clock=clock)
@@ -165,7 +165,7 @@ def test_what_could_not_be_written_is_written_once_that_works(tmp_path, clock, c
     assert "NotADirectoryError" in caplog.text or "FileExistsError" in caplog.text
 
 
-def test_a_path_that_never_can_be_written_raises_nothing(tmp_path, caplog):
+def test_a_path_that_can_never_be_written_raises_no_error(tmp_path, caplog):
     folder = in_the_way(ObjectStoragePath(f"file://{tmp_path}/receipts/of/today"))
     copy = receipts_file(folder)
 
@@ -177,7 +177,7 @@ def test_a_path_that_never_can_be_written_raises_nothing(tmp_path, caplog):
     assert caplog.text.count("WARNING") == 1
 
 
-def test_after_a_failure_nothing_is_tried_for_a_while(tmp_path, clock):
+def test_after_a_failure_it_writes_nothing_for_a_while(tmp_path, clock):
     folder = ObjectStoragePath(f"file://{tmp_path}/receipts/of/today")
     blocked = in_the_way(folder)
     copy = receipts_file(folder, clock=clock)
@@ -193,7 +193,7 @@ def test_after_a_failure_nothing_is_tried_for_a_while(tmp_path, clock):
     assert indexes(folder) == [1, 2]
 
 
-def test_an_interrupted_write_is_made_good_at_the_end(tmp_path, monkeypatch):
+def test_an_interrupted_write_is_repeated_at_the_end(tmp_path, monkeypatch):
     folder = ObjectStoragePath(f"file://{tmp_path}/receipts")
     copy = receipts_file(folder)
     with monkeypatch.context() as patch:
@@ -213,7 +213,7 @@ def raises(error: BaseException) -> Any:
     return function
 
 
-def test_what_an_earlier_try_left_out_is_caught_up_with_but_not_what_is_only_claimed(folder):
+def test_receipts_missing_from_an_earlier_try_are_written_without_claims(folder):
     earlier = [receipt(0), receipt(1, State.CLAIMED), *(receipt(index) for index in range(2, 2_500))]
 
     receipts_file(folder).catch_up(earlier)
@@ -231,7 +231,7 @@ def test_a_ledger_that_cannot_be_read_is_a_warning(folder, caplog):
     assert "another copy has taken over" in caplog.text
 
 
-def test_a_line_that_a_kill_cut_off_takes_no_other_with_it(tmp_path):
+def test_a_line_cut_off_by_a_kill_damages_no_other_line(tmp_path):
     folder = ObjectStoragePath(f"file://{tmp_path}/receipts")
     write(folder, receipt(0), receipt(1))
     path = folder / "win_back.jsonl"

@@ -1,4 +1,4 @@
-"""Who was in a batch, and where else a batch was sent: what the SQL ledger can be asked."""
+"""Questions to the SQL ledger: the recipients of batches, and batches that were sent elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     KEY,
     Database,
     claims,
@@ -26,92 +26,92 @@ from braze_provider.ledger.sql import SqlLedger
 LATER = "2100-01-01T00:00:00+00:00"
 
 
-def person(number: int) -> bytes:
+def identity(number: int) -> bytes:
     return hashlib.sha256(str(number).encode()).digest()
 
 
 def of_people(index: int, *numbers: int) -> Claim:
-    return Claim(index, len(numbers), f"fingerprint-{index}", who=tuple(map(person, numbers)))
+    return Claim(index, len(numbers), f"fingerprint-{index}", who=tuple(map(identity, numbers)))
 
 
 @pytest.fixture
 def keeper(sql_database: Database) -> SqlLedger:
-    """A ledger that notes who is in each batch, opened for the first time."""
-    opened = sql_database.ledger(keeps_people=True)
+    """A ledger that keeps the recipients of each batch, opened for the first time."""
+    opened = sql_database.ledger(keeps_recipients=True)
     assert opened.open(goes_on) is None
     return opened
 
 
-# People -----------------------------------------------------------------------------------------------------
+# Recipients -------------------------------------------------------------------------------------------------
 
 
 def test_a_sql_ledger_can_be_asked(keeper: SqlLedger):
     assert isinstance(keeper, AuditLedger)
-    assert keeper.keeps_people
+    assert keeper.keeps_recipients
 
 
-def test_people_in_batches_that_braze_has_or_may_have_are_listed(keeper: SqlLedger):
+def test_recipients_that_are_sent_or_in_doubt_are_listed(keeper: SqlLedger):
     states = [State.SENT, State.CLAIMED, State.UNCERTAIN, State.REJECTED, State.FAILED]
     keeper.write([], [of_people(index, 2 * index, 2 * index + 1) for index in range(5)])
     keeper.write([settled(i, state) for i, state in enumerate(states) if state is not State.CLAIMED], [])
-    assert list(keeper.settled_people()) == [keeper.keyed(person(number)) for number in range(6)]
+    assert list(keeper.settled_recipients()) == [keeper.keyed(identity(number)) for number in range(6)]
 
 
-def test_people_are_listed_page_by_page(keeper: SqlLedger, monkeypatch: pytest.MonkeyPatch):
+def test_recipients_are_listed_page_by_page(keeper: SqlLedger, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sql, "ROWS_PER_PAGE", 3)
     keeper.write([], [of_people(index, index) for index in range(9)])
-    assert len(set(keeper.settled_people())) == 9
+    assert len(set(keeper.settled_recipients())) == 9
 
 
-def test_people_of_before_a_new_beginning_are_not_listed(keeper: SqlLedger):
+def test_recipients_from_before_a_start_over_are_not_listed(keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     keeper.open(starts_over)
     keeper.write([], [of_people(0, 2)])
-    assert list(keeper.settled_people()) == [keeper.keyed(person(2))]
+    assert list(keeper.settled_recipients()) == [keeper.keyed(identity(2))]
 
 
-def test_people_of_a_batch_that_is_claimed_again_are_the_new_ones(keeper: SqlLedger):
+def test_recipients_of_a_batch_claimed_again_are_the_new_ones(keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     keeper.write([], [dataclasses.replace(of_people(0, 2, 3), again=True)])
-    assert list(keeper.settled_people()) == [keeper.keyed(person(2)), keeper.keyed(person(3))]
+    assert list(keeper.settled_recipients()) == [keeper.keyed(identity(2)), keeper.keyed(identity(3))]
 
 
-def test_people_are_known_again_by_a_later_try(sql_database: Database, keeper: SqlLedger):
+def test_a_later_try_finds_the_recipients_again(sql_database: Database, keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
-    later = sql_database.ledger("later", keeps_people=True)
+    later = sql_database.ledger("later", keeps_recipients=True)
     later.open(goes_on)
-    assert list(later.settled_people()) == [later.keyed(person(1))]
+    assert list(later.settled_recipients()) == [later.keyed(identity(1))]
 
 
-def test_a_broadcast_has_nobody_in_it(keeper: SqlLedger):
+def test_a_broadcast_has_no_recipients(keeper: SqlLedger):
     keeper.write([], [Claim(0, 0, "fingerprint-0")])
-    assert list(keeper.settled_people()) == []
+    assert list(keeper.settled_recipients()) == []
 
 
-def test_a_batch_that_does_not_say_who_was_in_it_is_named(sql_database: Database, keeper: SqlLedger):
+def test_a_batch_without_its_recipients_is_named(sql_database: Database, keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     other = sql_database.ledger("other")
     other.open(goes_on)
     other.write([], [of_people(7, 1)])
-    with pytest.raises(BrazeError, match="does not say who was in batch 8"):
-        list(other.settled_people())
+    with pytest.raises(BrazeError, match="has not kept the recipients of batch 8"):
+        list(other.settled_recipients())
 
 
-def test_a_ledger_that_does_not_keep_people_holds_none(sql_database: Database, sql_ledger: SqlLedger):
+def test_a_ledger_keeps_no_recipients_by_default(sql_database: Database, sql_ledger: SqlLedger):
     sql_ledger.write([], [of_people(0, 1)])
     assert sql_database.query(select(sql_schema.receipt.c.who)) == [(None,)]
 
 
-def test_a_digest_is_of_no_use_without_the_ledger_s_secret(empty_sql_database: Database, keeper: SqlLedger):
+def test_a_digest_is_useless_without_the_ledger_s_secret(empty_sql_database: Database, keeper: SqlLedger):
     keeper.write([], [of_people(0, 1)])
     ((kept,),) = empty_sql_database.query(select(sql_schema.receipt.c.who))
-    assert bytes(kept) == keeper.keyed(person(1))
+    assert bytes(kept) == keeper.keyed(identity(1))
     assert len(bytes(kept)) == 16
-    assert bytes(kept) not in (person(1)[:16], hashlib.blake2b(person(1), digest_size=16).digest())
+    assert bytes(kept) not in (identity(1)[:16], hashlib.blake2b(identity(1), digest_size=16).digest())
     empty_sql_database.query(update(sql_schema.version).values(secret=b"s" * 32))
     another = empty_sql_database.ledger("another")
     another.open(goes_on)
-    assert another.keyed(person(1)) != keeper.keyed(person(1))
+    assert another.keyed(identity(1)) != keeper.keyed(identity(1))
 
 
 def test_a_digest_needs_an_opened_ledger(sql_database: Database):
@@ -132,7 +132,7 @@ def opened(database: Database, **changes: Any) -> SqlLedger:
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.CLAIMED, State.UNCERTAIN])
-def test_a_batch_is_found_at_another_place_of_the_mapped_task(sql_database: Database, state: State):
+def test_a_batch_is_found_at_another_map_index(sql_database: Database, state: State):
     in_state(state, opened(sql_database, map_index=3), 5)
     here = opened(sql_database)
     assert here.found_elsewhere("fingerprint-5", before=LATER, clear_number=0) == 3
@@ -170,7 +170,7 @@ def test_a_batch_is_found_within_the_same_deployment(sql_database: Database):
     assert here.found_elsewhere("fingerprint-5", before=LATER, clear_number=0) == 3
 
 
-def test_a_batch_of_before_a_new_beginning_is_not_found(sql_database: Database):
+def test_a_batch_from_before_a_start_over_is_not_found(sql_database: Database):
     there = opened(sql_database, map_index=3)
     there.write([], claims(5))
     there.open(starts_over)
@@ -195,7 +195,7 @@ def test_a_delivery_that_began_before_a_clear_of_the_run_is_found(sql_database: 
         ("2026-05-01T11:00:00.500000-02:00", 3),
     ],
 )
-def test_a_delivery_that_began_too_late_does_not_count(
+def test_a_delivery_that_began_too_late_is_not_searched(
     sql_database: Database, before: str, found: int | None
 ):
     opened(sql_database, map_index=3).write([], claims(5))

@@ -1,4 +1,4 @@
-"""The SQL ledger when its database fails or its tables are damaged, on each database that is there."""
+"""The SQL ledger when its database fails or its tables are damaged, on each database that is available."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     COUNTERS,
     KEY,
     Database,
@@ -31,7 +31,7 @@ from braze_provider.ledger.sql import LedgerUnavailableError, SqlLedger
 
 
 class Commits:
-    """Lets commits of an engine fail once, as they do when the connection goes just then."""
+    """Makes commits of an engine fail once, as if the connection were lost at that moment."""
 
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self._fail: str | None = None
@@ -82,7 +82,7 @@ def test_a_commit_without_answer_grants_each_claim_once(sql_ledger: SqlLedger, c
 
 
 @WHEN
-def test_a_commit_without_answer_grants_nothing_that_was_claimed_before(
+def test_a_commit_without_answer_grants_no_batch_claimed_before(
     sql_ledger: SqlLedger, sql_successor: SqlLedger, monkeypatch: pytest.MonkeyPatch, when: str
 ):
     commits = Commits(sql_successor._engine, monkeypatch)
@@ -101,7 +101,7 @@ def test_a_commit_without_answer_grants_a_claim_that_replaces_a_receipt(
 
 
 @WHEN
-def test_a_commit_without_answer_does_not_settle_what_was_claimed_again_by_it(
+def test_a_commit_without_answer_does_not_settle_its_own_new_claims(
     sql_ledger: SqlLedger, commits: Commits, when: str
 ):
     sql_ledger.write([], claims(0))
@@ -110,7 +110,7 @@ def test_a_commit_without_answer_does_not_settle_what_was_claimed_again_by_it(
     assert states(sql_ledger) == {0: State.CLAIMED}
 
 
-def test_claims_whose_commit_had_no_answer_are_not_granted_to_who_was_replaced_meanwhile(
+def test_claims_without_answer_are_not_granted_to_a_former_owner(
     sql_database: Database, sql_ledger: SqlLedger, commits: Commits, monkeypatch: pytest.MonkeyPatch
 ):
     other = sql_database.ledger("second")
@@ -142,7 +142,7 @@ def test_a_commit_without_answer_begins_one_delivery(
 
 
 @WHEN
-def test_a_commit_without_answer_finds_what_was_there_before_it(
+def test_an_opening_without_answer_finds_the_earlier_record(
     sql_database: Database, sql_ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, when: str
 ):
     sql_ledger.finish({"sent": 1})
@@ -167,9 +167,7 @@ def test_a_commit_without_answer_starts_over_once(
     assert [row.generation for row in sql_database.query(select(sql_schema.delivery.c.generation))] == [1]
 
 
-def test_an_opening_whose_commit_had_no_answer_is_not_taken_for_one_of_before(
-    sql_ledger: SqlLedger, commits: Commits
-):
+def test_an_opening_without_answer_is_not_mistaken_for_an_older_one(sql_ledger: SqlLedger, commits: Commits):
     later = dataclasses.replace(COUNTERS, try_number=2)
     commits.fail("before")
     assert sql_ledger.open(goes_on_as(later)) == Head(COUNTERS)
@@ -179,7 +177,7 @@ def test_an_opening_whose_commit_had_no_answer_is_not_taken_for_one_of_before(
 # A database that can't be used ------------------------------------------------------------------------------
 
 
-def test_a_connection_that_was_cut_is_replaced(sql_database: Database):
+def test_a_lost_connection_is_replaced(sql_database: Database):
     if sql_database.kind == "sqlite":
         pytest.skip("SQLite has no connection to cut")
     ledger = sql_database.ledger()
@@ -191,7 +189,7 @@ def test_a_connection_that_was_cut_is_replaced(sql_database: Database):
     assert len(list(ledger.receipts())) == 5
 
 
-def test_a_database_that_can_not_be_written_to_is_named(empty_sql_database: Database):
+def test_a_read_only_database_is_named(empty_sql_database: Database):
     ledger = empty_sql_database.ledger()
     ledger.open(goes_on)
     empty_sql_database.query(text("DROP TABLE braze_receipt"))
@@ -205,7 +203,7 @@ def test_a_database_that_can_not_be_written_to_is_named(empty_sql_database: Data
 # Tables that are damaged --------------------------------------------------------------
 
 
-def test_a_delivery_whose_record_was_removed_goes_no_further(sql_database: Database, sql_ledger: SqlLedger):
+def test_a_delivery_whose_record_was_removed_ends(sql_database: Database, sql_ledger: SqlLedger):
     sql_database.query(sql_schema.delivery.delete())
     with pytest.raises(LedgerLostError, match="gone"):
         sql_ledger.write([], claims(0))

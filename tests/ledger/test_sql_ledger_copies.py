@@ -1,4 +1,4 @@
-"""The SQL ledger when several copies of a task are alive, on each database that is there."""
+"""The SQL ledger when several copies of a task are alive, on each database that is available."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     COUNTERS,
     KEY,
     Database,
@@ -44,13 +44,13 @@ def test_only_the_owner_is_confirmed(sql_ledger: SqlLedger, sql_successor: SqlLe
         sql_ledger.confirm()
 
 
-def test_what_a_former_owner_had_claimed_it_still_settles(sql_ledger: SqlLedger, sql_successor: SqlLedger):
+def test_a_former_owner_still_settles_its_own_claims(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     with pytest.raises(LedgerLostError):
         sql_ledger.write([settled(0, ids={"dispatch_id": "abc"}), settled(1, State.UNCERTAIN)], claims(3))
     assert states(sql_successor) == {0: State.SENT, 1: State.UNCERTAIN, 2: State.CLAIMED}
 
 
-def test_what_was_claimed_again_its_former_owner_does_not_settle(
+def test_a_former_owner_does_not_settle_batches_claimed_again(
     sql_ledger: SqlLedger, sql_successor: SqlLedger
 ):
     sql_successor.write([], claims(0, again=True))
@@ -59,7 +59,7 @@ def test_what_was_claimed_again_its_former_owner_does_not_settle(
     assert states(sql_successor) == {0: State.CLAIMED, 1: State.SENT, 2: State.CLAIMED}
 
 
-def test_a_former_owner_does_not_settle_what_the_successor_claimed(
+def test_a_former_owner_does_not_settle_claims_of_its_successor(
     sql_ledger: SqlLedger, sql_successor: SqlLedger
 ):
     sql_successor.write([], claims(3))
@@ -76,7 +76,7 @@ def test_a_former_owner_can_not_finish(
     assert sql_database.ledger("third").open(goes_on) == Head(COUNTERS, finished=False)
 
 
-def test_a_copy_that_wakes_up_after_its_successor_has_finished_is_granted_nothing(
+def test_a_copy_that_wakes_up_after_the_end_is_granted_nothing(
     sql_ledger: SqlLedger, sql_successor: SqlLedger
 ):
     sql_successor.write([], claims(0, 1, 2, 3, again=True))
@@ -90,14 +90,14 @@ def test_a_copy_that_wakes_up_after_its_successor_has_finished_is_granted_nothin
     assert set(states(sql_ledger).values()) == {State.SENT}
 
 
-def test_ownership_comes_back_to_who_opens_again(sql_ledger: SqlLedger, sql_successor: SqlLedger):
+def test_a_copy_that_opens_again_is_the_owner_again(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     sql_ledger.open(goes_on)
     assert list(sql_ledger.write([settled(0)], claims(3))) == [3]
     with pytest.raises(LedgerLostError):
         sql_successor.write([], claims(4))
 
 
-def test_nobody_takes_over_in_the_middle_of_a_write(
+def test_no_copy_takes_over_in_the_middle_of_a_write(
     sql_database: Database, sql_ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
 ):
     taken_over = threading.Event()
@@ -110,7 +110,7 @@ def test_nobody_takes_over_in_the_middle_of_a_write(
     other = threading.Thread(target=take_over)
 
     def dawdle(*arguments: Any) -> Any:
-        # It is found to be the owner, and has not claimed yet.
+        # It has confirmed that it is the owner, but has not claimed yet.
         other.start()
         assert not taken_over.wait(0.5)
         return look_up(*arguments)
@@ -121,9 +121,7 @@ def test_nobody_takes_over_in_the_middle_of_a_write(
     other.join(10)
 
 
-def test_a_copy_from_before_settles_nothing_of_the_new_beginning(
-    sql_ledger: SqlLedger, sql_successor: SqlLedger
-):
+def test_an_old_copy_settles_nothing_after_a_start_over(sql_ledger: SqlLedger, sql_successor: SqlLedger):
     sql_successor.open(starts_over)
     sql_successor.write([], claims(0))
     with pytest.raises(LedgerLostError):
@@ -135,7 +133,7 @@ def test_a_copy_from_before_settles_nothing_of_the_new_beginning(
 
 
 def claim_all(owner: str, database: Database, windows: list[list[int]]) -> list[int]:
-    """Claim windows against others who do the same, opening the ledger again whenever it is lost."""
+    """Claim windows while other copies do the same. Open the ledger again whenever it is lost."""
     ledger = database.ledger(owner)
     ledger.open(goes_on)
     granted: list[int] = []
@@ -160,7 +158,7 @@ def test_copies_that_race_are_granted_each_batch_once(
 
 
 def deliver_own(owner: str, database: Database, windows: int) -> tuple[int, dict[int, State]]:
-    """Deliver as a mapped task of its own."""
+    """Deliver as one instance of a mapped task."""
     ledger = database.ledger(owner, dataclasses.replace(KEY, map_index=int(owner.rpartition("-")[2])))
     assert ledger.open(goes_on) is None
     granted: list[int] = []
@@ -170,7 +168,7 @@ def deliver_own(owner: str, database: Database, windows: int) -> tuple[int, dict
     return len(granted), states(ledger)
 
 
-def test_mapped_tasks_that_start_at_once_on_an_empty_database_do_not_disturb_each_other(
+def test_mapped_tasks_can_start_together_on_an_empty_database(
     empty_sql_database: Database,
 ):
     for granted, found in in_processes(8, deliver_own, empty_sql_database, 10):
@@ -183,7 +181,7 @@ def open_once(owner: str, database: Database) -> bool:
     return database.ledger(owner).open(goes_on) is None
 
 
-def test_copies_that_start_at_once_on_an_empty_database_agree_who_began(empty_sql_database: Database):
+def test_copies_that_start_together_agree_which_one_began(empty_sql_database: Database):
     assert sorted(in_processes(8, open_once, empty_sql_database)) == [False] * 7 + [True]
 
 
@@ -191,7 +189,7 @@ def test_copies_that_start_at_once_on_an_empty_database_agree_who_began(empty_sq
 
 
 def hold_the_lock(database: Database, held: threading.Event, let_go: threading.Event) -> None:
-    """Be a copy that hangs in the middle of a transaction."""
+    """Act as a copy that hangs in the middle of a transaction."""
     engine = sql_engine.set_up(database.engine())
     with engine.connect() as connection, connection.begin():
         sql_engine.begin_writing(connection)
@@ -202,13 +200,13 @@ def hold_the_lock(database: Database, held: threading.Event, let_go: threading.E
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the databases wait a second; comes before the first connection."""
+    """Make the databases wait for one second. It must come before the first connection."""
     monkeypatch.setattr(sql_engine, "BUSY_SECONDS", 1)
 
 
 @pytest.fixture
 def lock(sql_database: Database, sql_ledger: SqlLedger) -> Iterator[threading.Event]:
-    """Another transaction holds the delivery's lock until this event is set."""
+    """Hold the delivery's lock in another transaction until this event is set."""
     held, let_go = threading.Event(), threading.Event()
     thread = threading.Thread(target=hold_the_lock, args=(sql_database, held, let_go))
     thread.start()
@@ -218,19 +216,19 @@ def lock(sql_database: Database, sql_ledger: SqlLedger) -> Iterator[threading.Ev
     thread.join(10)
 
 
-def test_a_copy_that_holds_the_lock_for_a_moment_is_waited_for(sql_ledger: SqlLedger, lock: threading.Event):
+def test_a_short_lock_of_another_copy_is_waited_for(sql_ledger: SqlLedger, lock: threading.Event):
     threading.Timer(0.3, lock.set).start()
     assert list(sql_ledger.write([], claims(0))) == [0]
 
 
-def test_a_copy_that_holds_the_lock_is_waited_for_beyond_the_database_s_patience(
+def test_a_lock_is_waited_for_longer_than_the_database_waits(
     impatient: None, sql_ledger: SqlLedger, lock: threading.Event
 ):
     threading.Timer(1.5, lock.set).start()
     assert list(sql_ledger.write([], claims(0))) == [0]
 
 
-def test_a_copy_that_hangs_with_the_lock_is_not_waited_for_forever(
+def test_a_lock_of_a_copy_that_hangs_is_not_waited_for_forever(
     impatient: None, sql_ledger: SqlLedger, lock: threading.Event, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sql_transactions, "PATIENCE", 0.5)
@@ -241,7 +239,7 @@ def test_a_copy_that_hangs_with_the_lock_is_not_waited_for_forever(
 # The promise ------------------------------------------------------------------------------------------------
 
 
-def test_whatever_two_copies_do_no_batch_is_sent_twice_unless_asked_for(tmp_path: Path):
+def test_two_copies_never_send_a_batch_twice_unless_asked_to(tmp_path: Path):
     pytest.importorskip("hypothesis")
     from hypothesis import HealthCheck, settings
     from hypothesis import strategies as st
@@ -258,7 +256,7 @@ def test_whatever_two_copies_do_no_batch_is_sent_twice_unless_asked_for(tmp_path
     outcomes = st.sampled_from([state for state in State if state is not State.CLAIMED])
 
     class Copies(RuleBasedStateMachine):
-        """Copies of a task, any of which may stop or go on at any time, beside a model of what is right."""
+        """Copies of a task that may stop or go on at any time, compared with a model of the ledger."""
 
         @initialize()
         def begin(self) -> None:

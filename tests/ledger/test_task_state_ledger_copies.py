@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import pytest
-from delivery.task_state_ledger_helpers import (
+from ledger.task_state_ledger_helpers import (
     Killed,
     ServerError,
     Store,
@@ -27,11 +27,11 @@ from hypothesis import strategies as st  # noqa: E402
 # Owners -----------------------------------------------------------------------------------------------------
 
 
-def test_a_copy_that_was_taken_over_is_granted_nothing_and_told_by_whom(task_state_copy):
+def test_a_former_owner_is_granted_nothing_and_learns_the_new_owner(task_state_copy):
     zombie = task_state_copy("A")
     successor = task_state_copy("host-2")
 
-    with pytest.raises(LedgerLostError, match=r"another copy .* \(host-2\) has taken over"):
+    with pytest.raises(LedgerLostError, match=r"another copy \(host-2\) has taken over"):
         zombie.write([], claims(0))
 
     assert states(successor) == {}
@@ -47,7 +47,7 @@ def test_only_the_owner_is_confirmed(task_state_copy):
         zombie.confirm()
 
 
-def test_what_a_copy_had_claimed_it_may_still_settle_after_it_was_taken_over(task_state_copy):
+def test_a_former_owner_still_settles_its_own_claims(task_state_copy):
     zombie = task_state_copy("A")
     zombie.write([], claims(0, 1))
     successor = task_state_copy("B")
@@ -59,7 +59,7 @@ def test_what_a_copy_had_claimed_it_may_still_settle_after_it_was_taken_over(tas
     assert states(successor) == {0: State.SENT, 1: State.CLAIMED, 2: State.CLAIMED}
 
 
-def test_what_somebody_has_claimed_again_the_first_copy_does_not_overrule(task_state_copy):
+def test_a_former_owner_does_not_settle_batches_claimed_again(task_state_copy):
     zombie = task_state_copy("A")
     zombie.write([], claims(0))
     successor = task_state_copy("B")
@@ -79,7 +79,7 @@ def test_what_somebody_has_claimed_again_the_first_copy_does_not_overrule(task_s
         lambda ledger: ledger.write([], []),
     ],
 )
-def test_a_copy_that_was_taken_over_changes_nothing(task_state_store: Store, task_state_copy, call):
+def test_a_former_owner_changes_nothing(task_state_store: Store, task_state_copy, call):
     zombie = task_state_copy("A")
     zombie.write([], claims(0))
     task_state_copy("B")
@@ -91,9 +91,7 @@ def test_a_copy_that_was_taken_over_changes_nothing(task_state_store: Store, tas
     assert task_state_store.values == before
 
 
-def test_a_copy_taken_over_in_the_middle_of_a_claim_takes_the_claim_back(
-    task_state_store: Store, task_state_copy
-):
+def test_a_copy_that_loses_the_ledger_during_a_claim_takes_it_back(task_state_store: Store, task_state_copy):
     zombie = task_state_copy("A")
     zombie.write([], claims(0))
     late: list[TaskStateLedger] = []
@@ -111,8 +109,8 @@ def test_a_copy_taken_over_in_the_middle_of_a_claim_takes_the_claim_back(
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_copy_whose_try_airflow_has_ended_is_told_so(task_state_store: Store, task_state_copy, status):
-    # Each try has an id of its own, and to an earlier one reading finds nothing and writing is refused.
+def test_a_copy_learns_that_airflow_has_ended_its_try(task_state_store: Store, task_state_copy, status):
+    # Each try has its own id. For an earlier id, reads find nothing and writes are refused.
     zombie = task_state_copy("A")
     zombie.write([], claims(0))
     task_state_store.values.clear()
@@ -123,16 +121,16 @@ def test_a_copy_whose_try_airflow_has_ended_is_told_so(task_state_store: Store, 
 
     task_state_store.on_call = refuse
 
-    with pytest.raises(LedgerLostError, match="doesn't know this try"):
+    with pytest.raises(LedgerLostError, match="Airflow has ended its try"):
         zombie.write([], claims(1))
     zombie._pages.clear()  # as if they had made room for others
-    with pytest.raises(LedgerLostError, match="nothing any more"):
+    with pytest.raises(LedgerLostError, match="is empty for this copy"):
         list(zombie.receipts())
-    with pytest.raises(LedgerLostError, match="nothing any more"):
+    with pytest.raises(LedgerLostError, match="is empty for this copy"):
         zombie.confirm()
 
 
-def test_who_took_over_in_the_middle_of_starting_over_keeps_all_the_receipts(
+def test_a_copy_that_takes_over_during_a_start_over_keeps_all_receipts(
     task_state_store: Store, task_state_copy
 ):
     task_state_copy("A").write([], claims(0))
@@ -156,7 +154,7 @@ SMALL = {"max_examples": 150, "deadline": None}
 
 
 class Turns:
-    """Threads that take turns at the store, one call at a time, in an order that is given."""
+    """Threads that take turns at the store, one call at a time, in a given order."""
 
     def __init__(self, programs: Sequence[Callable[[], None]], store: Store) -> None:
         self._store = store
@@ -220,7 +218,7 @@ class Turns:
     order=st.lists(st.integers(0, 2), max_size=120),
     victim=st.none() | st.tuples(st.integers(0, 2), st.integers(0, 100)),
 )
-def test_copies_alive_at_the_same_time_never_get_the_same_batch_whoever_is_stalled_where(order, victim):
+def test_copies_stalled_anywhere_never_get_the_same_batch(order, victim):
     store = Store()
     batches = 6
     sent: list[list[int]] = [[], [], []]
@@ -232,7 +230,7 @@ def test_copies_alive_at_the_same_time_never_get_the_same_batch_whoever_is_stall
         known = set(states(ledger))
         done: list[Receipt] = []
         for start in range(0, batches, 2):
-            # Wide apart, so that they lie on different pages.
+            # They are far apart, so that they lie on different pages.
             wanted = [index * 100 for index in range(start, start + 2)]
             granted = ledger.write(done, claims(*(index for index in wanted if index not in known)))
             noted[number] += [receipt.index for receipt in done]

@@ -1,4 +1,4 @@
-"""How the SQL ledger's tables are made, and brought on from older versions, on each kind of database."""
+"""How the SQL ledger's tables are created, and upgraded from older versions, on each kind of database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     AT,
     KEY,
     Database,
@@ -29,22 +29,25 @@ DONE = dataclasses.replace(KEY, task_id="done", map_index=3)
 @dataclasses.dataclass(frozen=True)
 class Older:
     """
-    What is known of the delivery ``KEY`` in a ledger that an older version made.
+    The delivery ``KEY`` in a ledger of an older version.
 
-    It was started over once and is not finished, ``DONE`` is. What differs is what a version kept.
+    It was started over once and is not finished; ``DONE`` is finished. The versions differ in what they keep.
     """
 
     version: int
     counters: Counters | None = None
     resends: tuple[str, ...] = ()
-    people: tuple[bytes, ...] = ()
-    """Who is in batches that were sent or are in doubt; nobody where that was not kept."""
+    recipients: tuple[bytes, ...] = ()
+    """The recipients of batches that were sent or are in doubt; empty if they were not kept."""
 
 
 OLDER = [
     Older(1),
     Older(
-        2, Counters(2, 3, AT), ("new vouchers",), people=(b"purpose", b"person-0", b"person-1", b"person-3")
+        2,
+        Counters(2, 3, AT),
+        ("new vouchers",),
+        recipients=(b"purpose", b"person-0", b"person-1", b"person-3"),
     ),
 ]
 
@@ -98,8 +101,8 @@ def assert_is_taken_up(database: Database, older: Older) -> None:
     assert ledger.open(goes_on_as(LATER)) == Head(older.counters, older.resends, finished=False)
     found = list(ledger.receipts())
     assert found == receipts_of_before(found)
-    if older.people:
-        assert set(ledger.settled_people()) == set(map(ledger.keyed, older.people))
+    if older.recipients:
+        assert set(ledger.settled_recipients()) == set(map(ledger.keyed, older.recipients))
     assert list(ledger.write([], claims(*range(6)))) == [4, 5]
     ids = {"dispatch_id": "d", "schedule_id": "s"}
     ledger.write([settled(5, ids=ids)], [])
@@ -116,9 +119,7 @@ def assert_is_taken_up(database: Database, older: Older) -> None:
 # Older ledgers ----------------------------------------------------------------------------------------------
 
 
-def test_a_ledger_of_an_older_version_is_taken_up_with_all_that_it_knows(
-    old_sql_database: Database, older: Older
-):
+def test_a_ledger_of_an_older_version_keeps_all_that_it_knows(old_sql_database: Database, older: Older):
     assert_is_taken_up(old_sql_database, older)
 
 
@@ -130,7 +131,7 @@ def test_a_ledger_that_has_an_identity_keeps_it(empty_sql_database: Database):
     assert ledger.identity == before
 
 
-def test_a_migrated_ledger_is_like_one_that_was_just_made(old_sql_database: Database):
+def test_a_migrated_ledger_is_like_a_new_one(old_sql_database: Database):
     old_sql_database.ledger().open(goes_on_as(LATER))
     migrated = columns_and_indexes(old_sql_database)
     old_sql_database.close_ledgers()
@@ -144,7 +145,7 @@ def open_other(owner: str, database: Database) -> tuple[bool, str]:
     return ledger.open(goes_on) is None, ledger.identity
 
 
-def test_tasks_that_open_an_old_ledger_at_once_migrate_it_once(old_sql_database: Database, older: Older):
+def test_tasks_that_open_an_old_ledger_together_migrate_it_once(old_sql_database: Database, older: Older):
     found = in_processes(6, open_other, old_sql_database)
     assert {new for new, _ in found} == {True}
     assert len({identity for _, identity in found}) == 1
@@ -156,7 +157,7 @@ class KilledError(BaseException):
 
 
 def killed_at(database: Database, number: int) -> bool:
-    """Migrate until that statement; whether it came to that."""
+    """Migrate until that statement; tell whether the migration reached it."""
     engine = sql_engine.set_up(database.engine())
     left = number
 
@@ -180,9 +181,7 @@ def killed_at(database: Database, number: int) -> bool:
     return False
 
 
-def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(
-    old_sql_database: Database, older: Older
-):
+def test_a_killed_migration_is_finished_by_the_next_one(old_sql_database: Database, older: Older):
     number = 0
     while killed_at(old_sql_database, number):
         number += 1
@@ -190,7 +189,7 @@ def test_a_migration_that_is_killed_anywhere_is_finished_by_the_next(
     assert_is_taken_up(old_sql_database, older)
 
 
-def test_a_ledger_that_is_killed_while_it_is_made_is_made_by_the_next(empty_sql_database: Database):
+def test_a_kill_during_creation_is_repaired_by_the_next_task(empty_sql_database: Database):
     number = 0
     while killed_at(empty_sql_database, number):
         number += 1
@@ -200,7 +199,7 @@ def test_a_ledger_that_is_killed_while_it_is_made_is_made_by_the_next(empty_sql_
     assert list(ledger.write([], claims(0))) == [0]
 
 
-def test_tables_of_an_older_version_that_were_made_in_part_are_completed(old_sql_database: Database):
+def test_incomplete_tables_of_an_older_version_are_completed(old_sql_database: Database):
     old_sql_database.query(text("DROP TABLE braze_receipt"))
     old_sql_database.query(sql_schema.version.delete())
     ledger = old_sql_database.ledger()
@@ -238,13 +237,13 @@ def test_a_ledger_has_an_identity_before_anything_is_decided(sql_database: Datab
     assert int(ledger.identity.removeprefix("sql:"), 16)
 
 
-def test_all_who_open_a_ledger_know_it_by_the_same_identity(sql_database: Database, sql_ledger: Any):
+def test_all_tasks_see_the_same_identity_of_a_ledger(sql_database: Database, sql_ledger: Any):
     second = sql_database.ledger("second")
     second.open(goes_on)
     assert second.identity == sql_ledger.identity
 
 
-def test_a_ledger_that_was_dropped_and_made_again_is_another(empty_sql_database: Database):
+def test_a_ledger_that_was_dropped_and_created_again_is_another(empty_sql_database: Database):
     first = empty_sql_database.ledger()
     first.open(goes_on)
     empty_sql_database.close_ledgers()

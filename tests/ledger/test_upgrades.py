@@ -1,9 +1,9 @@
 """
-A delivery that an older release left unfinished, gone on with by this one: whoever has been sent to is not
-sent to again, and nobody is left out.
+This release continues a delivery that an older release left unfinished: no recipient is sent to twice, and
+none is left out.
 
-Its task was killed while the fifth of nine batches of 50 was the last with an outcome. The releases are those
-of commit 73eac76 (version 1) and a6e80a5 (version 2).
+The task was killed when the fifth of nine batches of 50 was the last one with an outcome. The releases are
+those of commit 73eac76 (version 1) and a6e80a5 (version 2).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import AT, KEY, Database, goes_on
-from delivery.task_state_ledger_helpers import Store, opening
+from ledger.sql_ledger_helpers import AT, KEY, Database, goes_on
+from ledger.task_state_ledger_helpers import Store, opening
 from sqlalchemy import update
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.delivery import Delivery, DeliveryOptions
 from braze_provider.delivery.failure import DeliveryError
-from braze_provider.delivery.opening import Attempt
+from braze_provider.delivery.opening import Try
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger import sql_schema, task_state
 from braze_provider.ledger.base import Ledger
@@ -60,16 +60,16 @@ def delivery(ledger: Ledger, try_number: int, **options: Any) -> Delivery:
         DeliveryOptions(**options),
         logging.getLogger("test.upgrades"),
         ledger,
-        Attempt(try_number, max_tries=2, retries=2, run_started_at=AT),
+        Try(try_number, max_tries=2, retries=2, run_started_at=AT),
     )
 
 
-def people(*batches: int) -> list[str]:
+def recipients(*batches: int) -> list[str]:
     return [f"p{number}" for batch in batches for number in range(50 * batch, 50 * batch + 50)]
 
 
-def assert_is_gone_on_with_and_nobody_sent_to_twice(sandbox: Any, ledgers: Ledgers) -> None:
-    source = InlineRecipients(people(*range(9)), key="external_user_id")
+def assert_is_continued_and_sends_nothing_twice(sandbox: Any, ledgers: Ledgers) -> None:
+    source = InlineRecipients(recipients(*range(9)), key="external_user_id")
     second = delivery(ledgers("second"), 2)
     with pytest.raises(DeliveryError):
         second.run({"campaign_id": "c"}, source)
@@ -77,7 +77,7 @@ def assert_is_gone_on_with_and_nobody_sent_to_twice(sandbox: Any, ledgers: Ledge
 
     received = [name for one in sandbox.requests() for name in one["body"]["recipients"]]
     assert sorted(one["external_user_id"] for one in received) == sorted(
-        people(*FAILED, *REJECTED, *NEVER_CLAIMED)
+        recipients(*FAILED, *REJECTED, *NEVER_CLAIMED)
     )
     assert second.report.already_sent == 50 * len(SENT)
     assert second.report.uncertain == 50 * len(UNCERTAIN + CLAIMED)
@@ -95,16 +95,16 @@ def assert_is_gone_on_with_and_nobody_sent_to_twice(sandbox: Any, ledgers: Ledge
 
 
 def test_a_delivery_in_a_sql_ledger(sandbox, sql_ledgers: Ledgers):
-    assert_is_gone_on_with_and_nobody_sent_to_twice(sandbox, sql_ledgers)
+    assert_is_continued_and_sends_nothing_twice(sandbox, sql_ledgers)
 
 
 def test_a_delivery_in_task_state(sandbox, task_state_ledgers: Ledgers):
-    assert_is_gone_on_with_and_nobody_sent_to_twice(sandbox, task_state_ledgers)
+    assert_is_continued_and_sends_nothing_twice(sandbox, task_state_ledgers)
 
 
 def assert_is_refused_before_anything_is_sent(sandbox: Any, ledger: Ledger) -> None:
     with pytest.raises(BrazeError, match=r"version \d.*update|newer release.*upgrade"):
-        delivery(ledger, 2).run({"campaign_id": "c"}, InlineRecipients(people(0), key="external_user_id"))
+        delivery(ledger, 2).run({"campaign_id": "c"}, InlineRecipients(recipients(0), key="external_user_id"))
     assert sandbox.requests() == []
 
 

@@ -1,8 +1,8 @@
 """
-Every order in which a few copies of a task can open the ledger in the task state store, and claim.
+All orders in which a few copies of a task can open the ledger in the task state store, and claim.
 
-Each copy runs the ledger's own code. What it does next depends on nothing but the answers that it has had. So
-it is run anew with those answers to learn its next request. All that can happen to the requests is tried.
+Each copy runs the ledger's own code. Its next request depends only on the answers that it has had. So it is
+run again with those answers to learn its next request. Everything that can happen to a request is tried.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import cache
 from typing import Any
 
+import pendulum
 import pytest
-from delivery.task_state_ledger_helpers import claims, opening
+from ledger.task_state_ledger_helpers import claims, opening
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.ledger import task_state
@@ -23,7 +23,7 @@ from braze_provider.ledger.task_state import TaskStateLedger
 from braze_provider.ledger.task_state_cells import Cells
 
 Answer = tuple[Any, bool]
-"""What a request brought, and whether it certainly took one writing."""
+"""The answer to a request, and whether it was certainly written only once."""
 Program = Callable[[TaskStateLedger], Any]
 
 
@@ -36,7 +36,7 @@ class Request(BaseException):
 
 
 class Replay(Cells):
-    """Gives the answers that there are, and makes the next request."""
+    """Gives the answers so far, then makes the next request."""
 
     def __init__(self, answers: tuple[Answer, ...]) -> None:
         super().__init__(None)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ class Replay(Cells):
 
 @dataclass(frozen=True)
 class World:
-    """What the store holds, what each copy has been answered, and which writings may come a second time."""
+    """The store's values, the answers that each copy has had, and the writes that may come a second time."""
 
     store: frozenset[tuple[str, str]]
     answers: tuple[tuple[Answer, ...], ...]
@@ -72,7 +72,7 @@ class World:
 
 
 def worlds(program: Program, *, copies: int, repeats: int) -> Iterator[tuple[World, list[Any]]]:
-    """Go through all worlds that can come about, each with what the programs that have ended returned."""
+    """Go through all possible worlds, each with the results of the programs that have ended."""
 
     @cache
     def run(copy: int, answers: tuple[Answer, ...]) -> Any:
@@ -82,7 +82,7 @@ def worlds(program: Program, *, copies: int, repeats: int) -> Iterator[tuple[Wor
             return program(ledger)
         except Request as request:
             return request
-        except BrazeError as error:  # No number to be had, or lost to another copy.
+        except BrazeError as error:  # It got no number, or has lost the ledger to another copy.
             return type(error).__name__
 
     begin = World(frozenset(), ((),) * copies, repeats=repeats)
@@ -114,19 +114,14 @@ def _further(world: World, ends: list[Any]) -> Iterator[World]:
                 late=world.late | {(key, text)},
                 repeats=world.repeats - 1,
             )
-    # A copy whose answer is lost does nothing more: as one that has no turn any more.
+    # A copy whose answer is lost does nothing more, like a copy that gets no more turns.
     for key, text in world.late:
         yield replace(world, store=world.written(key, text), late=world.late - {(key, text)})
 
 
 @pytest.fixture(autouse=True)
 def nothing_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime(2026, 10, 1, tzinfo=timezone.utc)
-
-    monkeypatch.setattr(task_state, "datetime", Clock)
+    monkeypatch.setattr(task_state.pendulum, "now", lambda zone: pendulum.datetime(2026, 10, 1, tz=zone))
     monkeypatch.setattr(task_state.secrets, "token_hex", lambda size: "token")
 
 
@@ -149,11 +144,11 @@ def test_no_two_copies_ever_get_the_same_number(monkeypatch, copies, repeats, ra
         assert len(set(numbers)) == len(numbers), world
         got.update(numbers)
 
-    assert got >= set(range(races))  # Else little was tried.
+    assert got >= set(range(races))  # Else the test has tried too little.
 
 
 @pytest.mark.parametrize("repeats", range(4))
-def test_a_copy_alone_always_gets_a_number(monkeypatch, repeats):
+def test_a_single_copy_always_gets_a_number(monkeypatch, repeats):
     monkeypatch.setattr(task_state, "MAX_RACES", repeats + 1)
 
     ends = {end for _, (end,) in worlds(take_number, copies=1, repeats=repeats)}

@@ -1,4 +1,4 @@
-"""What the tests of the task state ledger share: a store with the limits of Airflow's, and receipts."""
+"""Helpers for the tests of the task state ledger: a store with the limits of Airflow's, and receipts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ DISPATCH_ID = "5f0e9a1b2c3d4e5f60718293a4b5c6d7"
 
 
 class Killed(BaseException):
-    """SIGKILL: nothing handles it."""
+    """SIGKILL: no code handles it."""
 
 
 class ServerError(Exception):
-    """What Airflow's client raises for an answer that is an error."""
+    """The error that Airflow's client raises for an answer with an error status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"Server returned {status}")
@@ -37,11 +37,11 @@ class Store:
         self.calls: Counter[str] = Counter()
         self.log: list[tuple[str, str]] = []
         self.on_call: Callable[[str, str], None] = lambda verb, key: None
-        """Called before each call takes effect; what it raises, the call raises."""
+        """This is called before each call takes effect. If it raises an error, the call raises it."""
         self.on_return: Callable[[str, str], None] = lambda verb, key: None
 
     def fill_as_format(self, number: int, delivery: str) -> None:
-        """Hold a delivery as an older format's code left it."""
+        """Restore a delivery as the code of an older format left it."""
         stored = json.loads((STORED / f"task_state_format_{number}.json").read_text())
         self.values = {key: json.dumps(value) for key, value in stored[delivery].items()}
 
@@ -79,7 +79,7 @@ class Store:
 
 
 def opening(try_number: int = 1, *, starts_over: bool = False, **more: Any) -> Decide:
-    """Open as a try that refuses nothing: it goes on from what there is, or starts over."""
+    """Open as a try that never refuses: it goes on from the record, or starts over."""
     counters = Counters(try_number, more.pop("max_tries", 0), more.pop("run_started_at", "2026-10-01"))
     return lambda head: Opening(counters, starts_over=starts_over or head is None, **more)
 
@@ -102,7 +102,7 @@ def states(ledger: TaskStateLedger, start: int = 0) -> dict[int, State]:
 
 
 def in_thread(call: Callable[[], Any]) -> Any:
-    """Away from the main thread, a ledger starts no thread of its own, of which thousands would be left."""
+    """Run it outside of the main thread, where a ledger starts no thread: else thousands would be left."""
     result: list[Any] = []
     error: list[BaseException] = []
 

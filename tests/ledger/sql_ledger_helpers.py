@@ -1,4 +1,4 @@
-"""What the tests of the SQL ledger share: databases of their own, receipts, and copies that race."""
+"""Helpers for the tests of the SQL ledger: databases, receipts, and copies that race."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AT = "2026-01-01T00:00:00.125+00:00"
 
 @dataclass(frozen=True)
 class Database:
-    """A database of the tests' own."""
+    """A database for tests only."""
 
     url: str
     ledgers: list[SqlLedger] = field(default_factory=list)
@@ -51,21 +51,21 @@ class Database:
         return make_url(self.url).get_backend_name()
 
     def engine(self) -> Engine:
-        """An engine without a pool, which leaves nothing open."""
+        """An engine without a pool. It leaves no connection open."""
         return create_engine(self.url, poolclass=NullPool)
 
     def ledger(
-        self, owner: str = "first", key: DeliveryKey = KEY, *, keeps_people: bool = False
+        self, owner: str = "first", key: DeliveryKey = KEY, *, keeps_recipients: bool = False
     ) -> SqlLedger:
-        ledger = SqlLedger(create_engine(self.url), key, owner, keeps_people=keeps_people)
+        ledger = SqlLedger(create_engine(self.url), key, owner, keeps_recipients=keeps_recipients)
         self.ledgers.append(ledger)
         return ledger
 
     def fill_as_version(self, version: int) -> None:
         """
-        Hold what an older version has left: a SQLite file that it wrote, its tables and rows elsewhere.
+        Restore a ledger of an older version: its SQLite file, or its tables and rows on a server.
 
-        Three deliveries: ``KEY``, one that is done, and one whose task was killed.
+        It has three deliveries: ``KEY``, one that is done, and one whose task was killed.
         """
         if self.kind == "sqlite":
             path = make_url(self.url).database
@@ -117,7 +117,7 @@ class Database:
 
 
 def new_database(url: str, options: str = "") -> Iterator[Database]:
-    """Make a database on a server, for the tests of one module; creating one takes long."""
+    """Make a database on a server for the tests of one module. Creating one takes long."""
     server = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     name = f"braze_provider_test_{secrets.token_hex(6)}"
     with server.connect() as connection:
@@ -133,17 +133,17 @@ COUNTERS = Counters(try_number=1, max_tries=2, run_started_at=AT)
 
 
 def goes_on(head: Head | None) -> Opening:
-    """Decide to go on from whatever there is."""
+    """Decide to go on from any record."""
     return Opening(COUNTERS, starts_over=head is None)
 
 
 def goes_on_as(counters: Counters) -> Decide:
-    """Decide to go on, in a try with these counters."""
+    """Decide to go on in a try with these counters."""
     return lambda head: Opening(counters, starts_over=head is None)
 
 
 def starts_over(head: Head | None) -> Opening:
-    """Decide that what there is does not count any more."""
+    """Decide to start over."""
     return Opening(COUNTERS, starts_over=True)
 
 
@@ -157,7 +157,7 @@ def settled(index: int, state: State = State.SENT, **changes: Any) -> Receipt:
 
 
 def in_state(state: State, ledger: SqlLedger, index: int = 0) -> None:
-    """Bring a batch to a state, from whatever it is in now."""
+    """Bring a batch from any state to another one."""
     ledger.write([], claims(index, again=True))
     if state is not State.CLAIMED:
         ledger.write([settled(index, state)], [])
@@ -168,7 +168,7 @@ def states(ledger: SqlLedger) -> dict[int, State]:
 
 
 def in_processes(number: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """Run a function in that many processes, which begin together, and return what each returned."""
+    """Run a function in so many processes, which begin together, and return the results of all."""
     context = multiprocessing.get_context("fork")
     start = context.Barrier(number)
     results = context.Queue()

@@ -1,4 +1,4 @@
-"""The SQL ledger when its database, or the network before it, gives no answer any more."""
+"""The SQL ledger when its database, or the network to it, gives no answer any more."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import KEY, Database, claims, goes_on, settled, states
-from delivery.stalling_proxy import StallingProxy
+from ledger.sql_ledger_helpers import KEY, Database, claims, goes_on, settled, states
+from ledger.stalling_proxy import StallingProxy
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -24,12 +24,12 @@ SOON = 8.0
 
 
 class TimeoutOfAirflowError(BaseException):
-    """What Airflow's handler of SIGALRM raises in the main thread, wherever that is."""
+    """The error that Airflow's handler of SIGALRM raises anywhere in the main thread."""
 
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], None]]:
-    """Have Airflow's timeout come: ``alarm(seconds)``."""
+    """Let Airflow's timeout come after some seconds: ``alarm(seconds)``."""
 
     def handle(signum: int, frame: FrameType | None) -> None:
         raise TimeoutOfAirflowError
@@ -70,7 +70,7 @@ def network(far_database: Database) -> Iterator[StallingProxy]:
 
 @pytest.fixture
 def far_ledger(network: StallingProxy) -> Iterator[SqlLedger]:
-    """A ledger beyond the network, opened."""
+    """An open ledger behind the network."""
     ledger = SqlLedger(create_engine(network.url), KEY, "far")
     assert ledger.open(goes_on) is None
     yield ledger
@@ -80,7 +80,7 @@ def far_ledger(network: StallingProxy) -> Iterator[SqlLedger]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has everybody wait for a second."""
+    """Make the client and the server wait for one second only."""
     monkeypatch.setattr(sql_line, "ANSWER_SECONDS", 1.5)
     monkeypatch.setattr(sql_transactions, "PATIENCE", 0.5)
     monkeypatch.setattr(sql_transactions, "FIRST_PATIENCE", 0.5)
@@ -88,7 +88,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_the_middle(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> None:
-    """Have something happen in the ledger's next write, when it has locked the delivery."""
+    """Let something happen in the ledger's next write, after it has locked the delivery."""
     look_up = ledger._known
 
     def and_look_up(*arguments: Any) -> Any:
@@ -122,14 +122,14 @@ def test_a_database_that_answers_again_goes_on_with_the_same_delivery(
     assert states(far_ledger) == {0: State.SENT, 1: State.CLAIMED}
 
 
-def test_a_server_that_lets_nobody_in_is_not_waited_for_forever(impatient: None, network: StallingProxy):
+def test_a_server_that_accepts_no_login_is_not_waited_for_forever(impatient: None, network: StallingProxy):
     network.stall()
     with pytest.raises(LedgerUnavailableError, match="gave no answer"):
         SqlLedger(create_engine(network.url), KEY, "far").open(goes_on)
 
 
 @pytest.mark.postgres
-def test_a_connection_of_airflow_s_that_gives_no_answer_is_named(
+def test_an_airflow_connection_that_gives_no_answer_is_named(
     impatient: None, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("airflow.providers.postgres")
@@ -171,7 +171,7 @@ def test_airflow_s_timeout_gets_through_while_the_database_hangs(
     assert time.monotonic() - began < SOON
 
 
-def test_airflow_s_timeout_gets_through_while_the_server_lets_nobody_in(
+def test_airflow_s_timeout_gets_through_while_the_server_accepts_no_login(
     network: StallingProxy, alarm: Callable[[float], None]
 ):
     network.stall()
@@ -182,7 +182,7 @@ def test_airflow_s_timeout_gets_through_while_the_server_lets_nobody_in(
     assert time.monotonic() - began < SOON
 
 
-def test_what_was_interrupted_may_be_written_again(
+def test_an_interrupted_write_may_be_written_again(
     far_ledger: SqlLedger, network: StallingProxy, alarm: Callable[[float], None]
 ):
     far_ledger.write([], claims(0))
@@ -195,7 +195,7 @@ def test_what_was_interrupted_may_be_written_again(
     assert states(far_ledger) == {0: State.SENT, 1: State.CLAIMED}
 
 
-def test_what_was_interrupted_before_its_commit_is_never_committed(
+def test_a_write_interrupted_before_its_commit_is_never_committed(
     sql_ledger: SqlLedger, alarm: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ):
     sql_ledger.write([], claims(0))
@@ -203,13 +203,13 @@ def test_what_was_interrupted_before_its_commit_is_never_committed(
     alarm(0.3)
     with pytest.raises(TimeoutOfAirflowError):
         sql_ledger.write([settled(0, State.FAILED)], claims(0, 1))
-    # Which waits for the lock of the other one.
+    # It waits for the lock of the other write.
     assert list(sql_ledger.write([settled(0)], claims(2))) == [2]
     time.sleep(1.0)
     assert states(sql_ledger) == {0: State.SENT, 2: State.CLAIMED}
 
 
-def test_a_commit_that_was_interrupted_is_not_overtaken(
+def test_no_write_overtakes_an_interrupted_commit(
     sql_ledger: SqlLedger, alarm: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ):
     sql_ledger.write([], claims(0))
@@ -221,13 +221,13 @@ def test_a_commit_that_was_interrupted_is_not_overtaken(
         commit(*arguments, **options)
 
     monkeypatch.setattr(sql_line, "commit", commit_late)
-    # Its connection is not ended, as if the commit were on its way already.
+    # Its connection is not ended, as if the commit had been sent already.
     monkeypatch.setattr(sql_line, "_socket_of", lambda _: None)
     sql_ledger._transactions.close()
     alarm(0.3)
     with pytest.raises(TimeoutOfAirflowError):
         sql_ledger.write([settled(0, State.FAILED)], claims(1))
-    # Batch 1 as well if the commit was not on its way yet.
+    # Batch 1 is granted as well if the commit had not been sent yet.
     assert set(sql_ledger.write([settled(0)], claims(1, 2))) in ({2}, {1, 2})
     time.sleep(1.0)
     assert states(sql_ledger) == {0: State.SENT, 1: State.CLAIMED, 2: State.CLAIMED}
@@ -236,7 +236,7 @@ def test_a_commit_that_was_interrupted_is_not_overtaken(
 # A worker that vanished -------------------------------------------------------------------------------------
 
 
-def test_the_lock_of_a_worker_that_vanished_is_named_for_what_it_is(
+def test_the_error_names_the_lock_of_a_vanished_worker(
     far_ledger: SqlLedger,
     far_database: Database,
     network: StallingProxy,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from delivery.task_state_ledger_helpers import (
+from ledger.task_state_ledger_helpers import (
     Killed,
     ServerError,
     Store,
@@ -33,7 +33,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 
 class Failing:
-    """Fails calls of some kind a number of times."""
+    """Makes calls of some kind fail a number of times."""
 
     def __init__(self, error: Exception, *, times: int, verb: str = "set", part: str = "") -> None:
         self.error, self.left, self.verb, self.part = error, times, verb, part
@@ -54,7 +54,7 @@ def test_a_passing_failure_of_the_store_is_not_noticed(task_state_store: Store, 
     assert states(task_state_copy("B")) == {0: State.CLAIMED}
 
 
-def test_a_lasting_failure_is_told_and_grants_nothing(task_state_store: Store, task_state_copy):
+def test_a_lasting_failure_is_raised_and_grants_nothing(task_state_store: Store, task_state_copy):
     ledger = task_state_copy()
     task_state_store.on_call = Failing(OSError("connection refused"), times=100)
 
@@ -63,7 +63,7 @@ def test_a_lasting_failure_is_told_and_grants_nothing(task_state_store: Store, t
 
 
 @pytest.mark.parametrize("error", [ServerError(403), ServerError(422), ValueError("no such backend")])
-def test_what_cannot_pass_is_not_tried_again(task_state_store: Store, task_state_copy, error):
+def test_an_error_that_cannot_pass_is_not_tried_again(task_state_store: Store, task_state_copy, error):
     ledger = task_state_copy()
     task_state_store.on_call = failing = Failing(error, times=100)
 
@@ -74,7 +74,7 @@ def test_what_cannot_pass_is_not_tried_again(task_state_store: Store, task_state
 
 
 @pytest.mark.parametrize("applied", [True, False])
-def test_after_a_failure_the_receipts_can_be_written_and_the_claims_are_open(
+def test_after_a_failure_receipts_and_claims_can_be_written_again(
     task_state_store: Store, task_state_copy, applied
 ):
     ledger = task_state_copy()
@@ -91,7 +91,7 @@ def test_after_a_failure_the_receipts_can_be_written_and_the_claims_are_open(
     assert states(task_state_copy("B")) == {0: State.SENT}
 
 
-def test_the_second_look_at_the_owner_failing_grants_nothing(task_state_store: Store, task_state_copy):
+def test_a_failed_second_look_at_the_owner_grants_nothing(task_state_store: Store, task_state_copy):
     ledger = task_state_copy()
     looks = 0
 
@@ -169,16 +169,16 @@ def test_a_ledger_of_a_newer_format_is_refused(task_state_store: Store, task_sta
         task_state_copy("B")
 
 
-# A request that Airflow's client repeated, and that is carried out when nobody waits for it any more --------
+# A repeated request of Airflow's client that is carried out late --------------------------------------------
 
 
-def test_a_key_that_may_have_been_written_repeatedly_never_gets_another_value(
+def test_a_key_that_may_be_written_twice_never_gets_another_value(
     task_state_store: Store, task_state_copy, monkeypatch
 ):
     write = task_state_cells.Cells.set
 
     def write_late(cells: task_state_cells.Cells, key: str, value: object) -> bool:
-        return write(cells, key, value) and key.endswith(".door")  # else no number is to be had
+        return write(cells, key, value) and key.endswith(".door")  # else no copy gets a number
 
     monkeypatch.setattr(task_state_cells.Cells, "set", write_late)
     for owner in "AB":
@@ -196,7 +196,7 @@ def test_a_key_that_may_have_been_written_repeatedly_never_gets_another_value(
 
 
 @pytest.mark.parametrize("late", [task_state.MAX_RACES - 1, task_state.MAX_RACES])
-def test_a_copy_whose_name_may_be_written_again_later_does_not_get_the_number(
+def test_a_copy_whose_name_may_be_written_twice_gets_no_number(
     task_state_store: Store, task_state_copy, late
 ):
     # The first request times out, and may be carried out later; its repeat is answered.
@@ -219,7 +219,7 @@ def test_a_copy_whose_name_may_be_written_again_later_does_not_get_the_number(
     assert states(task_state_copy("B")) == {0: State.CLAIMED}
 
 
-def test_a_late_second_execution_of_a_write_takes_nothing_back(task_state_store: Store, task_state_copy):
+def test_a_late_repeat_of_a_write_restores_no_old_value(task_state_store: Store, task_state_copy):
     ledger = task_state_copy()
     ledger.write([], claims(0))
     task_state_store.on_return = Failing(OSError("timed out"), times=1, part=".page.")
@@ -232,7 +232,7 @@ def test_a_late_second_execution_of_a_write_takes_nothing_back(task_state_store:
     assert states(task_state_copy("B")) == {0: State.SENT, 1: State.SENT, 2: State.CLAIMED}
 
 
-def test_what_comes_after_writes_that_never_arrived_is_found(task_state_store: Store, task_state_copy):
+def test_values_after_writes_that_never_arrived_are_found(task_state_store: Store, task_state_copy):
     ledger = task_state_copy()
     for index in range(3):
         for _ in range(3):
@@ -247,7 +247,7 @@ def test_what_comes_after_writes_that_never_arrived_is_found(task_state_store: S
 # Signals ----------------------------------------------------------------------------------------------------
 
 
-def test_a_signal_that_raises_does_not_tear_a_call_apart(task_state_store: Store, task_state_copy):
+def test_a_signal_does_not_interrupt_a_call_in_the_middle(task_state_store: Store, task_state_copy):
     class TimedOut(BaseException):
         pass
 
@@ -283,7 +283,7 @@ def test_a_signal_that_raises_does_not_tear_a_call_apart(task_state_store: Store
 
 
 class OneTryAfterAnother(stateful.RuleBasedStateMachine):
-    """A task that is killed at any call of the store, before or after it took effect, and tried again."""
+    """A task that is killed at any call of the store, before or after its effect, and tried again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -294,11 +294,11 @@ class OneTryAfterAnother(stateful.RuleBasedStateMachine):
         self.tries = 0
         self.next = 0
         self.granted: dict[int, bool] = {}
-        """Batches of this try under way."""
+        """Batches of this try that are under way."""
         self.certain: dict[int, Receipt] = {}
-        """What write() has said to be noted; CLAIMED for what it granted."""
+        """The states that write() has noted; CLAIMED for claims that it has granted."""
         self.possible: dict[int, set[State]] = {}
-        """What else may be found, because a write was cut off."""
+        """Other states that may be found, because a write was cut off."""
         self._open()
 
     def _maybe_kill(self, *, after: bool) -> Callable[[str, str], None]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow_harness import AIRFLOW_VERSION, DagResult
-from delivery.task_state_ledger_helpers import opening
+from ledger.task_state_ledger_helpers import opening
 
 from braze_provider.ledger.base import Claim, Counters, Head, LedgerLostError, Receipt, State
 from braze_provider.ledger.task_state import TaskStateLedger
@@ -24,7 +24,7 @@ Steps = list[Callable[[TaskStateLedger], Any]]
 
 
 class DeliveryOperator(BaseOperator):
-    """Opens the ledger and does what the test wants done in this try; a try that has a successor fails."""
+    """Opens the ledger and runs the test's step for this try. A try that has a successor fails."""
 
     steps: ClassVar[list[Callable[[Any], Any]]] = []
     results: ClassVar[list[Any]] = []
@@ -62,7 +62,7 @@ class FilesBackend:
 
 @pytest.fixture
 def deliver(run_dag: Callable[..., DagResult]) -> Callable[..., list[Any]]:
-    """Run a task that is tried as often as there are steps; what each step returned."""
+    """Run a task with one try for each step; return the results of the steps."""
 
     def run(*steps: Callable[[TaskStateLedger], Any]) -> list[Any]:
         DeliveryOperator.steps, DeliveryOperator.results = list(steps), []
@@ -184,7 +184,7 @@ def test_starting_over_empties_the_backend_of_the_workers(files_backend, deliver
     assert list(files_backend.glob("*.page.*")) == []
 
 
-def test_what_the_backend_of_the_workers_has_lost_is_not_taken_for_nothing_sent(files_backend, deliver):
+def test_values_lost_by_the_backend_are_not_taken_for_nothing_sent(files_backend, deliver):
     def lose_a_page(ledger: TaskStateLedger) -> str:
         next(files_backend.glob("*.page.1.*")).unlink()
         ledger.open(opening())
@@ -196,7 +196,7 @@ def test_what_the_backend_of_the_workers_has_lost_is_not_taken_for_nothing_sent(
 
 
 @pytest.mark.parametrize("setting", ["True", "False"])
-def test_it_tells_that_airflow_empties_the_store_on_success(deliver, monkeypatch, setting):
+def test_it_says_that_airflow_empties_the_store_on_success(deliver, monkeypatch, setting):
     monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", setting)
 
     def describe(ledger: TaskStateLedger) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""A network between a driver and its database that can stop carrying anything."""
+"""A network between a driver and its database. It can stall."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sqlalchemy.engine import URL, make_url
 
 class StallingProxy:
     """
-    Forwards connections to a server, until it is told to stall: then bytes stay where they are.
+    Forwards connections to a server, until it is told to stall: then it forwards no more bytes.
 
-    Whoever connects meanwhile is connected, and hears nothing. The server does not hear either that a client
-    has gone, as when a machine vanishes.
+    Clients can still connect then, but get no answer. The server does not learn that a client has gone, as if
+    the client's machine had vanished.
 
     :param url: The database.
     """

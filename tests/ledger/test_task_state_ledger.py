@@ -9,7 +9,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from delivery.task_state_ledger_helpers import (
+from ledger.task_state_ledger_helpers import (
     DISPATCH_ID,
     ServerError,
     Store,
@@ -48,14 +48,14 @@ from hypothesis import strategies as st  # noqa: E402
 
 EMOJI = "\N{GRINNING FACE}"
 
-# What a later try finds -------------------------------------------------------------------------------------
+# A later try ------------------------------------------------------------------------------------------------
 
 
-def test_the_first_to_open_it_is_told_that_there_is_nothing(task_state_store: Store):
+def test_the_first_opening_finds_nothing(task_state_store: Store):
     assert TaskStateLedger(task_state_store, "A").open(opening()) is None
 
 
-def test_a_later_try_finds_what_was_claimed_and_what_became_of_it(task_state_copy):
+def test_a_later_try_finds_claims_and_outcomes(task_state_copy):
     ledger = task_state_copy()
     ledger.write([], claims(0, 1, 2))
     ledger.write([settled(0), settled(1, State.REJECTED, reason="400: bad")], claims(3))
@@ -71,9 +71,7 @@ def test_a_later_try_finds_what_was_claimed_and_what_became_of_it(task_state_cop
     assert (found[2].recipients, found[2].fingerprint) == (50, f"{2:032x}")
 
 
-def test_a_later_try_is_told_the_counters_and_the_resends_of_the_last_one(
-    task_state_store: Store, task_state_copy
-):
+def test_a_later_try_finds_the_counters_and_resends_of_the_last_one(task_state_store: Store, task_state_copy):
     task_state_copy("A")
     task_state_copy("B", try_number=3, max_tries=4, resends=("one", "two"))
 
@@ -82,7 +80,7 @@ def test_a_later_try_is_told_the_counters_and_the_resends_of_the_last_one(
     assert head == Head(Counters(3, 4, "2026-10-01"), ("one", "two"))
 
 
-def test_a_finished_delivery_is_known_as_finished_with_its_report(task_state_store: Store, task_state_copy):
+def test_a_finished_delivery_is_found_with_its_report(task_state_store: Store, task_state_copy):
     task_state_copy().finish({"sent": 50, "started_at": "2026-10-01"})
     task_state_copy("B")  # and so it stays, however often it is opened
 
@@ -92,7 +90,7 @@ def test_a_finished_delivery_is_known_as_finished_with_its_report(task_state_sto
     assert (head.finished, head.report) == (True, {"sent": 50, "started_at": "2026-10-01"})
 
 
-def test_receipts_come_in_the_order_of_their_batches_over_all_tries(task_state_copy):
+def test_receipts_of_all_tries_come_in_the_order_of_their_batches(task_state_copy):
     task_state_copy("A").write([], claims(700, 3))
     task_state_copy("B").write([], claims(2, 300, 701))
     last = task_state_copy("C")
@@ -107,7 +105,7 @@ def test_receipts_can_be_read_from_an_index_on(task_state_copy):
     assert list(states(task_state_copy("B"), start=300)) == [300, 900]
 
 
-def test_receipts_are_read_page_by_page_as_they_are_asked_for(task_state_store: Store, task_state_copy):
+def test_receipts_are_read_page_by_page_when_they_are_needed(task_state_store: Store, task_state_copy):
     task_state_copy().write([], claims(*range(0, 20 * RECEIPTS_PER_PAGE, RECEIPTS_PER_PAGE)))
     ledger = task_state_copy("B")
     task_state_store.calls.clear()
@@ -117,7 +115,7 @@ def test_receipts_are_read_page_by_page_as_they_are_asked_for(task_state_store: 
     assert task_state_store.calls["get"] <= 3
 
 
-def test_what_the_latest_try_knows_of_a_batch_counts(task_state_copy):
+def test_the_receipt_of_the_latest_try_counts(task_state_copy):
     first = task_state_copy("A")
     first.write([], claims(0))
     first.write([settled(0, State.UNCERTAIN)], [])
@@ -142,7 +140,7 @@ def test_new_batches_are_granted(task_state_copy):
 
 @pytest.mark.parametrize("state", [State.SENT, State.REJECTED, State.UNCERTAIN])
 @pytest.mark.parametrize("owner", ["the same try", "another try"])
-def test_a_batch_with_a_receipt_is_granted_only_to_be_sent_again(task_state_copy, owner, state):
+def test_a_batch_with_a_receipt_is_granted_only_with_again(task_state_copy, owner, state):
     ledger = task_state_copy()
     ledger.write([], claims(0))
     ledger.write([settled(0, state)], [])
@@ -153,7 +151,7 @@ def test_a_batch_with_a_receipt_is_granted_only_to_be_sent_again(task_state_copy
     assert list(ledger.write([], [claim(0, again=True)])) == [0]
 
 
-def test_a_batch_that_another_try_claimed_is_granted_only_to_be_sent_again(task_state_copy):
+def test_a_batch_claimed_by_another_try_is_granted_only_with_again(task_state_copy):
     task_state_copy().write([], claims(0))
     ledger = task_state_copy("B")
 
@@ -162,7 +160,7 @@ def test_a_batch_that_another_try_claimed_is_granted_only_to_be_sent_again(task_
 
 
 @pytest.mark.parametrize("owner", ["the same try", "another try"])
-def test_a_batch_that_was_not_sent_is_open_to_be_claimed(task_state_copy, owner):
+def test_a_batch_that_was_not_sent_can_be_claimed(task_state_copy, owner):
     ledger = task_state_copy()
     ledger.write([], claims(0))
     ledger.write([settled(0, State.FAILED)], [])
@@ -177,14 +175,14 @@ def test_a_batch_that_was_not_sent_is_open_to_be_claimed(task_state_copy, owner)
 
 
 class RefusedError(Exception):
-    """What a decision raises."""
+    """The error of a decision that refuses."""
 
 
 def refuse(head: Head | None) -> Opening:
     raise RefusedError
 
 
-def test_who_refuses_at_the_first_opening_leaves_nothing_however_often(task_state_store: Store):
+def test_refused_openings_leave_no_trace(task_state_store: Store):
     for _ in range(3):
         with pytest.raises(RefusedError):
             TaskStateLedger(task_state_store, "A").open(refuse)
@@ -192,7 +190,7 @@ def test_who_refuses_at_the_first_opening_leaves_nothing_however_often(task_stat
     assert task_state_store.values == {}
 
 
-def test_who_refuses_takes_a_delivery_from_nobody(task_state_store: Store, task_state_copy):
+def test_a_refused_opening_does_not_change_the_owner(task_state_store: Store, task_state_copy):
     owner = task_state_copy("A")
     owner.write([], claims(0))
     before = dict(task_state_store.values)
@@ -205,9 +203,7 @@ def test_who_refuses_takes_a_delivery_from_nobody(task_state_store: Store, task_
 
 
 @pytest.mark.parametrize("opened", [False, True])
-def test_who_refuses_only_after_taking_a_number_leaves_no_delivery(
-    task_state_store: Store, task_state_copy, opened
-):
+def test_a_refusal_after_taking_a_number_leaves_no_delivery(task_state_store: Store, task_state_copy, opened):
     if opened:
         task_state_copy("A").write([], claims(0))
 
@@ -230,13 +226,13 @@ def test_who_refuses_only_after_taking_a_number_leaves_no_delivery(
 def test_an_older_try_never_takes_over_from_a_newer_one(task_state_store: Store, task_state_copy):
     newer = task_state_copy("B", try_number=2)
 
-    with pytest.raises(LedgerLostError, match=r"try 2 .* has taken over .* this one, try 1, sends nothing"):
+    with pytest.raises(LedgerLostError, match=r"this try, 1, sends nothing more: try 2 .* has taken over"):
         task_state_copy("A", try_number=1, starts_over=True)
 
     assert list(newer.write([], claims(0))) == [0]
 
 
-def test_an_older_try_that_opens_meanwhile_takes_nothing_over(task_state_store: Store, task_state_copy):
+def test_an_older_try_that_opens_meanwhile_does_not_take_over(task_state_store: Store, task_state_copy):
     def open_as_a_newer_try(verb: str, key: str) -> None:
         if verb == "set" and ".door" in key:
             task_state_store.on_call = lambda verb, key: None
@@ -302,9 +298,7 @@ def test_starting_over_deletes_the_old_pages(task_state_store: Store, task_state
     assert task_state_store.keys(".page.") == []
 
 
-def test_starting_over_does_not_depend_on_the_old_pages_being_deleted(
-    task_state_store: Store, task_state_copy
-):
+def test_starting_over_works_without_deleting_the_old_pages(task_state_store: Store, task_state_copy):
     task_state_copy("A").write([], claims(0, 300))
 
     def fail(verb: str, key: str) -> None:
@@ -317,10 +311,10 @@ def test_starting_over_does_not_depend_on_the_old_pages_being_deleted(
     assert states(task_state_copy("C")) == {}
 
 
-# What an older release has written --------------------------------------------------------------------------
+# Records of older releases ----------------------------------------------------------------------------------
 
 
-# The first format had neither counters nor resends.
+# The first format had no counters and no resends.
 LAST_OPENED = {1: (None, ()), 2: (Counters(2, 3, "2026-10-01"), ("new vouchers",))}
 
 
@@ -331,7 +325,7 @@ def older_format(request: pytest.FixtureRequest) -> int:
     return known
 
 
-def test_a_delivery_of_an_older_format_is_gone_on_with(
+def test_a_delivery_of_an_older_format_can_be_continued(
     task_state_store: Store, task_state_copy, older_format
 ):
     task_state_store.fill_as_format(older_format, "unfinished")
@@ -382,7 +376,7 @@ def test_a_delivery_of_an_older_format_can_start_over(
     assert task_state_store.keys(".page.") == []
 
 
-def test_a_page_without_other_ids_than_dispatch_ids_is_as_it_was_in_format_2(task_state_store: Store):
+def test_a_page_with_dispatch_ids_only_is_as_in_format_2(task_state_store: Store):
     task_state_store.fill_as_format(2, "finished")
     pages = [task_state_store.get(key) for key in task_state_store.keys(".page.")]
     assert len(pages) == 5
@@ -419,9 +413,7 @@ ALL_IDS = {"dispatch_id": DISPATCH_ID, "schedule_id": str(UUID(DISPATCH_ID)), "s
 
 @pytest.mark.parametrize("ids", [{"dispatch_id": DISPATCH_ID}, ALL_IDS], ids=["dispatch id", "all ids"])
 @pytest.mark.parametrize("character", ["x", "é", EMOJI, "\\", '"', "\x00", "\ud83d"])
-def test_pages_full_of_the_longest_reasons_stay_below_the_limit_and_lose_no_receipt(
-    task_state_copy, character, ids
-):
+def test_pages_full_of_long_reasons_stay_below_the_limit(task_state_copy, character, ids):
     ledger = task_state_copy("a name of some length for this copy of the task " * 3)
     indexes = range(2 * RECEIPTS_PER_PAGE)
     reasons = {index: f"request {index}: " + character * 1_000 for index in indexes}
@@ -441,7 +433,7 @@ def test_pages_full_of_the_longest_reasons_stay_below_the_limit_and_lose_no_rece
         assert receipt.reason.endswith("…")
 
 
-def test_a_delivery_to_a_million_people_fits(task_state_store: Store, task_state_copy):
+def test_a_delivery_to_a_million_recipients_fits(task_state_store: Store, task_state_copy):
     ledger = task_state_copy()
     batches, window = 20_000, 500
     done: list[Receipt] = []
@@ -456,7 +448,7 @@ def test_a_delivery_to_a_million_people_fits(task_state_store: Store, task_state
     assert max(map(len, task_state_store.values.values())) <= MAX_PAGE_BYTES
 
 
-def test_where_there_is_room_reasons_are_kept_at_length(task_state_copy):
+def test_reasons_are_kept_in_full_if_there_is_room(task_state_copy):
     ledger = task_state_copy()
     ledger.write([], claims(0, 1))
     ledger.write([settled(0, State.REJECTED, reason="x" * MAX_REASON_BYTES)], [])
@@ -469,7 +461,7 @@ def test_where_there_is_room_reasons_are_kept_at_length(task_state_copy):
     assert cut.reason == "x" * (MAX_REASON_BYTES - len(r"\\u2026")) + "…"
 
 
-def test_many_tries_fit_as_well(task_state_store: Store, task_state_copy):
+def test_a_delivery_with_many_tries_fits(task_state_store: Store, task_state_copy):
     for number in range(300):
         task_state_copy(f"try {number}").write([], claims(number * 100))
 
@@ -481,7 +473,7 @@ def size_in_a_page(text: str) -> int:
 
 
 @hypothesis.given(st.text(), st.integers(0, 60))
-def test_a_shortened_text_never_takes_more_room_than_it_may(text, size):
+def test_a_shortened_text_never_takes_too_many_bytes(text, size):
     short = shorten(text, size)
 
     assert size_in_a_page(short) <= size
@@ -514,7 +506,7 @@ def test_times_come_back_as_utc_in_milliseconds(task_state_copy, written, read):
 
 
 @pytest.mark.parametrize(("looks_last", "looks"), [(math.inf, 1), (0.0, 2)])
-def test_a_window_costs_one_write_and_one_look_at_the_owner_or_two_after_a_while(
+def test_a_window_costs_one_write_and_one_or_two_looks_at_the_owner(
     task_state_store: Store, task_state_copy, monkeypatch, looks_last, looks
 ):
     monkeypatch.setattr(task_state, "LOOK_SECONDS", looks_last)
@@ -527,16 +519,16 @@ def test_a_window_costs_one_write_and_one_look_at_the_owner_or_two_after_a_while
         done = [settled(index) for index in range(start, start + 70)]
         costs.append((task_state_store.calls["set"], task_state_store.calls["get"]))
 
-    # Now and then a window lies on two pages, or a page is new and is named in the session's record as well.
+    # Sometimes a window lies on two pages, or a page is new and must be named in the session's record.
     assert sum(sets for sets, _ in costs) / len(costs) < 2
     assert max(sets for sets, _ in costs) == 3
     assert [gets for _, gets in costs[1:]] == [looks] * 99
 
 
-# What the log says ------------------------------------------------------------------------------------------
+# The log ----------------------------------------------------------------------------------------------------
 
 
-def test_it_is_durable_and_says_what_it_is(task_state_store: Store):
+def test_it_is_durable_and_has_a_name(task_state_store: Store):
     ledger = TaskStateLedger(task_state_store, "A")
 
     assert ledger.durable

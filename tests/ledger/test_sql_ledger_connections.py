@@ -1,4 +1,4 @@
-"""The Airflow connections that a SQL ledger may be kept in."""
+"""The Airflow connections that a SQL ledger can use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import KEY, claims, goes_on, in_threads, settled, states
+from ledger.sql_ledger_helpers import KEY, claims, goes_on, in_threads, settled, states
 from sqlalchemy.engine import make_url
 
 from braze_provider.api.errors import BrazeConnectionError
@@ -93,7 +93,7 @@ def dsn(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return found
 
 
-def test_deployments_that_share_a_database_have_deliveries_of_their_own(
+def test_deployments_that_share_a_database_have_their_own_deliveries(
     connection: Callable[..., str], dsn: str
 ):
     heads = []
@@ -107,7 +107,7 @@ def test_deployments_that_share_a_database_have_deliveries_of_their_own(
 
 
 @pytest.mark.parametrize("name", [7, None, ["production"], "p" * 256])
-def test_a_deployment_that_is_no_text_of_a_usable_length_is_refused(
+def test_a_deployment_name_must_be_a_text_that_is_not_too_long(
     connection: Callable[..., str], tmp_path: Path, name: Any
 ):
     conn_id = connection(**connection_to(f"sqlite:///{tmp_path / 'ledger.db'}", braze_deployment=name))
@@ -115,10 +115,10 @@ def test_a_deployment_that_is_no_text_of_a_usable_length_is_refused(
         open_sql_ledger(conn_id, KEY, "first")
 
 
-def test_a_ledger_may_be_asked_to_keep_people(connection: Callable[..., str], tmp_path: Path):
+def test_a_ledger_can_be_told_to_keep_recipients(connection: Callable[..., str], tmp_path: Path):
     conn_id = connection(conn_type="sqlite", host=str(tmp_path / "ledger.db"))
-    assert not open_sql_ledger(conn_id, KEY, "first").keeps_people
-    assert open_sql_ledger(conn_id, KEY, "first", keeps_people=True).keeps_people
+    assert not open_sql_ledger(conn_id, KEY, "first").keeps_recipients
+    assert open_sql_ledger(conn_id, KEY, "first", keeps_recipients=True).keeps_recipients
 
 
 # Connections that can't be used -----------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_a_connection_that_is_not_defined_is_named():
 
 
 @pytest.mark.postgres
-def test_a_database_that_can_not_be_reached_is_named_without_its_password(connection: Callable[..., str]):
+def test_an_unreachable_database_is_named_without_its_password(connection: Callable[..., str]):
     conn_id = connection(conn_type="postgres", host="127.0.0.1", port=1, login="me", password="s3cret")
     with pytest.raises(BrazeConnectionError, match=r"connection 'ledger' can't be used: .*refused") as caught:
         open_sql_ledger(conn_id, KEY, "first")
@@ -139,7 +139,7 @@ def test_a_database_that_can_not_be_reached_is_named_without_its_password(connec
 
 def test_a_connection_to_something_else_is_refused(connection: Callable[..., str]):
     conn_id = connection(conn_type="fs", extra={"path": "/tmp"})
-    with pytest.raises(BrazeConnectionError, match="'ledger' is no SQL database's, but a FSHook's"):
+    with pytest.raises(BrazeConnectionError, match="'ledger' is not to a SQL database: its hook is FSHook"):
         open_sql_ledger(conn_id, KEY, "first")
 
 

@@ -1,4 +1,4 @@
-"""The mark that says that a delivery was opened, and in which ledger."""
+"""The mark says that a delivery was opened, and in which ledger."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 from airflow_harness import AIRFLOW_VERSION
-from delivery.task_state_ledger_helpers import ServerError, Store
+from ledger.task_state_ledger_helpers import ServerError, Store
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.ledger import mark
@@ -21,27 +21,25 @@ def opened(task_state_store: Store):
     one.close()
 
 
-def test_where_nothing_was_opened_there_is_no_mark(opened: OpenedMark):
+def test_there_is_no_mark_before_anything_was_opened(opened: OpenedMark):
     assert opened.read() is None
 
 
 def test_a_later_try_reads_in_which_ledger_it_was_last_opened(task_state_store: Store, opened: OpenedMark):
-    opened.write("sql of somebody")
+    opened.write("sql of another task")
     opened.write("task-state")
 
     assert OpenedMark(task_state_store).read() == "task-state"
     assert json.loads(task_state_store.values["braze-ledger.opened"]) == {"format": 1, "ledger": "task-state"}
 
 
-def test_a_refused_opening_is_no_mark(task_state_store: Store, opened: OpenedMark):
+def test_a_refused_opening_leaves_no_mark(task_state_store: Store, opened: OpenedMark):
     task_state_store.values["braze-ledger.0.taken"] = "true"
 
     assert opened.read() is None
 
 
-def test_a_delivery_that_an_older_release_kept_here_is_one_without_a_mark(
-    task_state_store: Store, opened: OpenedMark
-):
+def test_a_delivery_of_an_older_release_counts_without_a_mark(task_state_store: Store, opened: OpenedMark):
     task_state_store.values["braze-ledger.head"] = '{"format": 1, "session": 0, "owner": "A"}'
 
     assert opened.read() == "task-state"
@@ -59,14 +57,14 @@ def test_a_mark_of_a_newer_format_is_refused(task_state_store: Store, opened: Op
 
 
 @pytest.mark.parametrize("value", ["text", 7, {}, {"format": "1", "ledger": "x"}, {"format": 1}])
-def test_a_mark_that_cannot_be_read_is_not_taken_for_none(task_state_store: Store, opened: OpenedMark, value):
+def test_a_mark_that_cannot_be_read_is_an_error(task_state_store: Store, opened: OpenedMark, value):
     task_state_store.values["braze-ledger.opened"] = json.dumps(value)
 
     with pytest.raises(BrazeError, match="can't be read"):
         opened.read()
 
 
-def test_a_failure_of_the_store_is_dealt_with_as_in_the_ledger(task_state_store: Store, opened: OpenedMark):
+def test_a_failure_of_the_store_is_handled_as_in_the_ledger(task_state_store: Store, opened: OpenedMark):
     errors: list[ServerError] = []
 
     def fail(verb: str, key: str) -> None:
@@ -87,13 +85,13 @@ def test_a_failure_of_the_store_is_dealt_with_as_in_the_ledger(task_state_store:
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 3), reason="Airflow has a task state store since 3.3")
-def test_it_outlasts_clears_where_airflow_has_no_clear_that_deletes_task_state(opened: OpenedMark):
+def test_it_outlasts_clears_if_airflow_keeps_task_state_in_clears(opened: OpenedMark):
     from airflow.api_fastapi.core_api.datamodels.task_instances import ClearTaskInstancesBody
 
     assert opened.outlasts_clears is ("keep_task_state" not in ClearTaskInstancesBody.model_fields)
 
 
-def test_it_does_not_outlast_the_clear_of_a_task_whose_success_deleted_it(opened: OpenedMark, monkeypatch):
+def test_it_does_not_outlast_a_success_that_deletes_it(opened: OpenedMark, monkeypatch):
     monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", "True")
 
     assert opened.outlasts_clears is False

@@ -1,4 +1,4 @@
-"""What the SQL ledger keeps and grants, on each database that is there."""
+"""What the SQL ledger keeps and grants, on each database that is available."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from delivery.sql_ledger_helpers import (
+from ledger.sql_ledger_helpers import (
     AT,
     COUNTERS,
     KEY,
@@ -59,7 +59,7 @@ def test_an_opening_is_decided_by_what_is_on_record(sql_database: Database, sql_
     assert seen == [Head(COUNTERS), None]
 
 
-def test_what_an_opening_notes_the_next_one_finds(sql_database: Database, sql_ledger: SqlLedger):
+def test_the_next_opening_finds_the_notes_of_the_last_one(sql_database: Database, sql_ledger: SqlLedger):
     later = Counters(3, 4, "2026-02-01T00:00:00+00:00")
     second = sql_database.ledger("second")
     found = second.open(lambda _: Opening(later, starts_over=False, resends=("June", "Juli ü")))
@@ -67,7 +67,7 @@ def test_what_an_opening_notes_the_next_one_finds(sql_database: Database, sql_le
     assert sql_database.ledger("third").open(goes_on_as(later)) == Head(later, ("June", "Juli ü"))
 
 
-def test_what_refuses_to_open_is_raised_as_it_is(sql_database: Database, sql_ledger: SqlLedger):
+def test_the_error_of_a_refusal_is_raised_unchanged(sql_database: Database, sql_ledger: SqlLedger):
     refusal = KeyError("not this one")
     calls = []
 
@@ -81,7 +81,7 @@ def test_what_refuses_to_open_is_raised_as_it_is(sql_database: Database, sql_led
     assert calls == [Head(COUNTERS)]
 
 
-def test_an_opening_that_is_refused_changes_nothing(sql_database: Database, sql_ledger: SqlLedger):
+def test_a_refused_opening_changes_nothing(sql_database: Database, sql_ledger: SqlLedger):
     in_state(State.SENT, sql_ledger)
 
     def rows() -> list[Any]:
@@ -103,12 +103,12 @@ def test_an_opening_that_is_refused_changes_nothing(sql_database: Database, sql_
 def test_the_copy_of_an_earlier_try_does_not_take_over(sql_database: Database):
     later = sql_database.ledger("later")
     later.open(goes_on_as(dataclasses.replace(COUNTERS, try_number=2)))
-    with pytest.raises(LedgerLostError, match=r"Try 2 of this task.*try 1, sends nothing"):
+    with pytest.raises(LedgerLostError, match="This try, 1, sends nothing: try 2 of this task"):
         sql_database.ledger("earlier").open(goes_on)
     later.confirm()
 
 
-def test_a_dag_run_that_was_made_again_begins_with_the_first_try(sql_database: Database):
+def test_a_dag_run_created_again_begins_with_the_first_try(sql_database: Database):
     sql_database.ledger("before").open(goes_on_as(Counters(5, 5, "2025-12-31T00:00:00+00:00")))
     after = sql_database.ledger("after")
     assert after.open(goes_on) is not None
@@ -161,7 +161,7 @@ def test_the_receipts_outlive_the_ledger_that_wrote_them(sql_database: Database,
         f"{key.dag_id[:8]!a}-{key.run_id[:4]!a}-{key.task_id[:8]!a}-{key.map_index}{key.deployment}"
     ),
 )
-def test_task_instances_that_differ_in_anything_share_nothing(
+def test_task_instances_that_differ_in_any_id_share_nothing(
     sql_database: Database, sql_ledger: SqlLedger, other: DeliveryKey
 ):
     sql_ledger.write([], claims(0))
@@ -173,7 +173,7 @@ def test_task_instances_that_differ_in_anything_share_nothing(
     assert sql_database.ledger("third", other).open(goes_on) is not None
 
 
-def test_an_id_that_does_not_fit_is_refused_at_once(sql_database: Database):
+def test_an_id_that_is_too_long_is_refused_at_once(sql_database: Database):
     with pytest.raises(BrazeError, match="256 characters is too long"):
         sql_database.ledger(key=dataclasses.replace(KEY, task_id="t" * 256))
 
@@ -206,9 +206,7 @@ def test_a_batch_that_an_earlier_copy_claimed_is_not_granted(sql_successor: SqlL
 
 
 @pytest.mark.parametrize("state", [State.CLAIMED, State.UNCERTAIN, State.REJECTED])
-def test_a_batch_with_a_receipt_is_granted_only_if_that_is_to_be_replaced(
-    sql_ledger: SqlLedger, state: State
-):
+def test_a_batch_with_a_receipt_is_granted_only_with_again(sql_ledger: SqlLedger, state: State):
     in_state(state, sql_ledger)
     assert list(sql_ledger.write([], claims(0))) == []
     assert states(sql_ledger) == {0: state}
@@ -228,11 +226,11 @@ def test_a_batch_that_was_certainly_not_sent_is_granted(sql_ledger: SqlLedger, a
     assert list(sql_ledger.write([], claims(0, again=again))) == [0]
 
 
-def test_a_claim_that_replaces_nothing_is_granted_all_the_same(sql_ledger: SqlLedger):
+def test_a_claim_with_again_needs_no_receipt(sql_ledger: SqlLedger):
     assert list(sql_ledger.write([], claims(0, again=True))) == [0]
 
 
-def test_a_new_claim_bears_nothing_of_the_receipt_that_it_replaces(sql_ledger: SqlLedger):
+def test_a_new_claim_keeps_nothing_of_the_receipt_it_replaces(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(0))
     ids = {"dispatch_id": "abc", "schedule_id": "def"}
     sql_ledger.write([settled(0, State.UNCERTAIN, ids=ids, reason="read timeout")], [])
@@ -259,7 +257,7 @@ def test_a_large_window_is_written_at_once(sql_ledger: SqlLedger):
     assert set(states(sql_ledger).values()) == {State.SENT}
 
 
-def test_a_write_takes_three_statements_however_many_batches(sql_ledger: SqlLedger):
+def test_a_write_takes_three_statements_for_any_number_of_batches(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(*range(20)))
     sent: list[str] = []
     event.listen(sql_ledger._engine, "before_cursor_execute", lambda *given: sent.append(given[2].split()[0]))
@@ -290,7 +288,7 @@ def test_a_receipt_is_read_as_it_was_written(sql_ledger: SqlLedger, ids: dict[st
     assert list(sql_ledger.receipts()) == [written]
 
 
-def test_a_claim_without_outcome_is_read_as_one(sql_ledger: SqlLedger):
+def test_a_claim_is_read_as_a_receipt(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(7))
     (found,) = sql_ledger.receipts()
     assert dataclasses.replace(found, at=AT) == settled(7, State.CLAIMED)
@@ -322,7 +320,7 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
     sql_ledger.write([], claims(0))
     with sql_database.engine().begin() as connection:
         table = sql_schema.receipt
-        # What is kept is ours, and the same on each database; the others only take longer.
+        # One database is enough: the memory is the ledger's own. The other databases only take longer.
         powers = 17 if sql_database.kind == "sqlite" else 14
         for power in range(powers):
             columns = [
@@ -331,7 +329,7 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
             ]
             names = [column.name for column in table.c]
             connection.execute(insert(table).from_select(names, select(*columns)))
-    next(sql_ledger.receipts())  # What is loaded and cached once does not count.
+    next(sql_ledger.receipts())  # Objects that are loaded and cached only once do not count.
     gc.collect()
     before = sys.getallocatedblocks()
     most = number = 0
@@ -339,7 +337,7 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
         if number % 100 == 0:
             most = max(most, sys.getallocatedblocks() - before)
     assert number == 2**powers
-    # A dozen objects for each row of a page, not for each row.
+    # A dozen objects for each row of one page, not of all pages.
     assert most < 20 * sql.ROWS_PER_PAGE
 
 
@@ -353,15 +351,13 @@ def test_a_hundred_thousand_receipts_are_read_in_little_memory(sql_database: Dat
     ],
     ids=["nul", "surrogate", "long", "empty"],
 )
-def test_no_wording_of_a_reason_keeps_an_outcome_from_being_noted(
-    sql_ledger: SqlLedger, reason: str, kept: str
-):
+def test_an_outcome_is_noted_with_any_text_as_its_reason(sql_ledger: SqlLedger, reason: str, kept: str):
     sql_ledger.write([], claims(0))
     sql_ledger.write([settled(0, State.REJECTED, reason=reason)], [])
     assert [one.reason for one in sql_ledger.receipts()] == [kept]
 
 
-def test_a_dispatch_id_is_kept_whatever_its_length(sql_ledger: SqlLedger):
+def test_a_dispatch_id_of_any_length_is_kept(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(0))
     sql_ledger.write([settled(0, ids={"dispatch_id": "d" * 5_000})], [])
     assert [one.dispatch_id for one in sql_ledger.receipts()] == ["d" * 5_000]
@@ -369,7 +365,7 @@ def test_a_dispatch_id_is_kept_whatever_its_length(sql_ledger: SqlLedger):
 
 @pytest.mark.parametrize("name", ["dispatch_id", "schedule_id"])
 @pytest.mark.parametrize(("given", "kept"), [("a\x00b", "a\ufffdb"), ("\ud83c", "?")])
-def test_an_id_that_no_database_takes_is_kept_as_well_as_can_be(
+def test_an_id_that_a_database_refuses_is_kept_as_well_as_possible(
     sql_ledger: SqlLedger, name: str, given: str, kept: str
 ):
     sql_ledger.write([], claims(0))
@@ -377,14 +373,14 @@ def test_an_id_that_no_database_takes_is_kept_as_well_as_can_be(
     assert [one.ids for one in sql_ledger.receipts()] == [{name: kept}]
 
 
-def test_settling_twice_comes_to_the_same(sql_ledger: SqlLedger):
+def test_settling_twice_changes_nothing(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(0))
     sql_ledger.write([settled(0)], [])
     sql_ledger.write([settled(0)], [])
     assert list(sql_ledger.receipts()) == [settled(0)]
 
 
-def test_a_batch_that_nobody_claimed_can_not_be_settled(sql_ledger: SqlLedger):
+def test_a_batch_without_a_claim_can_not_be_settled(sql_ledger: SqlLedger):
     sql_ledger.write([settled(0)], [])
     assert list(sql_ledger.receipts()) == []
 
@@ -401,7 +397,7 @@ def test_removing_a_delivery_removes_its_receipts(sql_database: Database, sql_le
 # Starting over ----------------------------------------------------------------------------------------------
 
 
-def test_starting_over_leaves_no_receipt_and_no_end(sql_database: Database, sql_ledger: SqlLedger):
+def test_after_starting_over_there_is_no_receipt_and_no_end(sql_database: Database, sql_ledger: SqlLedger):
     in_state(State.SENT, sql_ledger)
     sql_ledger.finish({"sent": 1})
     assert sql_ledger.open(starts_over) is None
@@ -410,7 +406,7 @@ def test_starting_over_leaves_no_receipt_and_no_end(sql_database: Database, sql_
     assert sql_database.ledger("second").open(goes_on) == Head(COUNTERS, finished=False)
 
 
-def test_receipts_from_before_stay_in_the_table(sql_database: Database, sql_ledger: SqlLedger):
+def test_old_receipts_stay_in_the_table(sql_database: Database, sql_ledger: SqlLedger):
     in_state(State.SENT, sql_ledger)
     sql_ledger.open(starts_over)
     sql_ledger.write([], claims(0))
@@ -419,7 +415,7 @@ def test_receipts_from_before_stay_in_the_table(sql_database: Database, sql_ledg
     assert [tuple(row) for row in rows] == [(0, "sent"), (1, "claimed")]
 
 
-def test_a_later_try_goes_on_with_the_newest_beginning(sql_database: Database, sql_ledger: SqlLedger):
+def test_a_later_try_goes_on_with_the_last_start(sql_database: Database, sql_ledger: SqlLedger):
     in_state(State.SENT, sql_ledger, 0)
     sql_ledger.open(starts_over)
     in_state(State.SENT, sql_ledger, 1)
