@@ -76,7 +76,7 @@ def test_a_source_of_nobody_is_prepared_to_nobody(spool):
 
 BAD = [
     ({"zip": 1, "external_user_id": "a"}, "column 'zip' is none of a recipient's"),
-    (BadRow("the line is no JSON"), "the line is no JSON"),
+    (BadRow("the line is not JSON"), "the line is not JSON"),
     ({"external_user_id": None}, "names nobody: give exactly one of"),
     ({"external_user_id": "a", "braze_id": "b"}, "has 2 identities, `external_user_id` and `braze_id`"),
     ({"email": "ada@example.com"}, "prioritization: is required with `email`"),
@@ -187,7 +187,7 @@ def test_a_row_of_another_endpoint_is_bad(spool):
 def test_somebody_who_fits_into_no_request_is_a_bad_row(spool):
     row = {"external_user_id": "a", "attributes.x": "x" * MAX_BODY_BYTES}
 
-    with pytest.raises(BrazeValidationError, match=r"row 2: 4,194,\d{3} bytes are too many for one request"):
+    with pytest.raises(BrazeValidationError, match=r"row 2: 4,194,\d{3} bytes are too many for a request"):
         prepare(People(*ids(1), row), spool, CampaignRecipient, max_size=MAX_BODY_BYTES)
 
 

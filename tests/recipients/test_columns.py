@@ -138,7 +138,7 @@ def test_what_is_a_value_cannot_hold_one(shape, row):
 def test_a_json_column_without_json_is_refused_without_its_text(shape, text):
     with pytest.raises(ColumnError) as caught:
         shape({"attributes": text})
-    assert str(caught.value) == "attributes: the column holds no JSON"
+    assert str(caught.value) == "attributes: the column does not hold JSON"
     assert not caught.value.concerns_all_rows
 
 
@@ -181,7 +181,7 @@ def test_prioritization_of_one_rule_needs_no_comma(shape):
 
 
 def test_prioritization_that_begins_as_json_must_be_json(shape):
-    with pytest.raises(ColumnError, match="prioritization: the column holds no JSON"):
+    with pytest.raises(ColumnError, match="prioritization: the column does not hold JSON"):
         shape({"prioritization": "[identified"})
 
 

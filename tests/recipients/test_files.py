@@ -65,13 +65,13 @@ def test_lines_of_json_may_have_dotted_names_as_columns_have(write):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"external_user_id": "ada"', "the line is no JSON"),
-        ("ada@example.com", "the line is no JSON"),
-        (b'{"external_user_id": "\xff"}', "the line is no JSON"),
-        ("[" * 100_000, "the line is no JSON"),
-        ('["ada"]', "the line is no JSON object"),
-        ('"ada"', "the line is no JSON object"),
-        ("null", "the line is no JSON object"),
+        ('{"external_user_id": "ada"', "the line is not JSON"),
+        ("ada@example.com", "the line is not JSON"),
+        (b'{"external_user_id": "\xff"}', "the line is not JSON"),
+        ("[" * 100_000, "the line is not JSON"),
+        ('["ada"]', "the line is not a JSON object"),
+        ('"ada"', "the line is not a JSON object"),
+        ("null", "the line is not a JSON object"),
         ("", "the line is empty"),
         ("  \t", "the line is empty"),
     ],
@@ -181,8 +181,8 @@ def test_rows_with_too_few_or_too_many_fields_are_bad_rows_and_empty_lines_none(
         (b"", "the file has no header line"),
         (b"\nexternal_user_id\n1\n", "the file has no header line"),
         (b"email,braze_id,email\n", "the header names a column more than once"),
-        (b'braze_id\na\n"b"c\n', "line 3 is no CSV: "),
-        (b'braze_id\na\n"b\nc', "line 4 is no CSV: unexpected end of data"),
+        (b'braze_id\na\n"b"c\n', "line 3 is not CSV: "),
+        (b'braze_id\na\n"b\nc', "line 4 is not CSV: unexpected end of data"),
         (b"braze_id\na\nJos\xe9\n", "line 3 is not UTF-8"),
         (b"Jos\xe9\n", "line 1 is not UTF-8"),
     ],
@@ -370,7 +370,7 @@ def test_a_column_twice_is_refused(tmp_path):
 def test_what_is_no_parquet_is_refused(write):
     pytest.importorskip("pyarrow")
 
-    with pytest.raises(BrazeValidationError, match="is no Parquet file"):
+    with pytest.raises(BrazeValidationError, match="is not a Parquet file"):
         read(FileRecipients(write("external_user_id\n1\n", "people.parquet")))
 
 
@@ -402,7 +402,7 @@ def test_a_gzip_file_that_breaks_off_is_refused(write):
     whole = gzip.compress(json.dumps({"braze_id": "a"}).encode() * 100)
 
     for part in (whole[: len(whole) // 2], b"no gzip at all"):
-        with pytest.raises(BrazeValidationError, match="is no whole gzip file"):
+        with pytest.raises(BrazeValidationError, match="is not a complete gzip file"):
             read(FileRecipients(write(part, "people.jsonl.gz")))
 
 
@@ -411,7 +411,7 @@ def test_a_gzip_file_that_breaks_off_is_refused(write):
 
 @pytest.mark.parametrize("name", ["people.txt", "people", "people.gz", "csv", "people.csv.zip"])
 def test_an_ending_that_tells_no_format_is_refused(write, name):
-    with pytest.raises(BrazeError, match="the ending tells no format; give file_format="):
+    with pytest.raises(BrazeError, match="the file name tells no format; give file_format="):
         read(FileRecipients(write("", name)))
 
 

@@ -219,13 +219,16 @@ def test_one_column_of_a_table_is_a_list_of_ids(column):
 # What is no people ---------------------------------------------------------------------------------------
 
 NO_PEOPLE = [
-    ({"ids": ["u1"], "count": 1}, r"not dict: its keys would be taken for people.*my_task\(\)\[\"ids\"\]"),
+    (
+        {"ids": ["u1"], "count": 1},
+        r"not dict: its keys .* taken for recipients.*my_task\(\)\[\"ids\"\]",
+    ),
     ("u1", "not text: put a single one into a list.*render_template_as_native_obj"),
     (b"u1", "not bytes: put a single one into a list"),
-    (7, "not int: give the people themselves"),
-    (7.5, "not float: give the people themselves"),
-    (True, "not bool: give the people themselves"),
-    (None, "not None: a task that is to give them must return them"),
+    (7, "not int: give the recipients themselves"),
+    (7.5, "not float: give the recipients themselves"),
+    (True, "not bool: give the recipients themselves"),
+    (None, "not None: the task that gives them must return them"),
     ({"u1", "u2"}, r"not set: its order differs from try to try. Give sorted\(…\)"),
     ((n for n in "ab"), r"not generator: it can be read only once.*Give list\(…\)"),
     (map(str, [1]), r"not map: it can be read only once.*Give list\(…\)"),

@@ -112,7 +112,7 @@ def test_a_bad_value_makes_a_bad_row_and_not_the_end(people):
         SELECT id AS external_user_id, CASE id WHEN 2 THEN 'no JSON' ELSE '{}' END AS attributes
         FROM people ORDER BY id
     """
-    bad = BadRow("attributes: the column holds no JSON")
+    bad = BadRow("attributes: the column does not hold JSON")
 
     assert [
         row if isinstance(row, BadRow) else row["external_user_id"]
@@ -159,7 +159,7 @@ def test_the_databases_own_errors_arrive_as_they_are(people):
 def test_a_connection_that_is_no_database_is_refused_by_name(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_FOLDER", '{"conn_type": "fs"}')
 
-    with pytest.raises(BrazeError, match="connection 'folder' is no DB-API connection"):
+    with pytest.raises(BrazeError, match="connection 'folder' is not a DB-API connection"):
         read(SqlRecipients("folder", "SELECT 1"))
 
 
