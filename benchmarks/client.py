@@ -64,7 +64,7 @@ def operator(
 
 
 def run(task: Any) -> dict[str, Any]:
-    """Run an operator, stopped or not; gives what it pushed to XCom as its report."""
+    """Run an operator to its end or until stopped; gives the report that it pushed to XCom."""
     xcoms: dict[str, Any] = {}
     ti = SimpleNamespace(
         dag_id="bench",
@@ -87,7 +87,7 @@ def run(task: Any) -> dict[str, Any]:
 
 
 def time_writes() -> list[tuple[float, float]]:
-    """Have the moment and the seconds of each ledger write noted."""
+    """Note the moment and the seconds of each ledger write."""
     from braze_provider.ledger.memory import MemoryLedger
     from braze_provider.ledger.sql import SqlLedger
 
@@ -109,7 +109,7 @@ def time_writes() -> list[tuple[float, float]]:
 
 
 def deliver(*, rows: int, concurrency: int, campaign: str, ledger: str, pool: str) -> Any:
-    """Deliver to everybody, or until stopped."""
+    """Deliver to all recipients, or until stopped."""
     import airflow.sdk  # noqa: F401
 
     import braze_provider.operators.campaigns  # noqa: F401 - what a worker has loaded by then
@@ -147,14 +147,14 @@ def prepare(*, rows: int) -> Any:
 
 
 def timed(work: Callable[[int], None], rows: int) -> dict[str, float]:
-    work(1)  # What is loaded at the first use is no part of the pace.
+    work(1)  # The first use loads modules, which is not part of the pace.
     cpu, wall = cpu_seconds(), time.perf_counter()
     work(rows)
     return {"cpu": rows / (cpu_seconds() - cpu), "wall": rows / (time.perf_counter() - wall)}
 
 
 def cpu(*, rounds: int, per_round: int, concurrency: int, url: str, api_key: str) -> Any:
-    """CPU seconds of a request, in turns, so that what else the machine does meets all alike."""
+    """CPU seconds of a request. The jobs take turns, so that other work on the machine affects all alike."""
     rows = per_round * PEOPLE_PER_REQUEST
 
     def ours(number: int) -> None:
@@ -177,7 +177,7 @@ def cpu(*, rounds: int, per_round: int, concurrency: int, url: str, api_key: str
         for work in (ours, loop, pool):
             began = cpu_seconds()
             work(number)
-            if number:  # What is loaded at the first use is no part of the cost.
+            if number:  # The first use loads modules, which is not part of the cost.
                 spent[work.__name__] += (cpu_seconds() - began) / rounds / per_round
     return spent
 
@@ -188,8 +188,10 @@ def cpu(*, rounds: int, per_round: int, concurrency: int, url: str, api_key: str
 def bodies(campaign: str) -> Iterator[bytes]:
     for number in count():
         ids = (f"{campaign}-{number}-{n}" for n in range(PEOPLE_PER_REQUEST))
-        people = [{"external_user_id": one, "trigger_properties": {"voucher": "BACK-12345"}} for one in ids]
-        yield json.dumps({"campaign_id": campaign, "recipients": people}).encode()
+        recipients = [
+            {"external_user_id": one, "trigger_properties": {"voucher": "BACK-12345"}} for one in ids
+        ]
+        yield json.dumps({"campaign_id": campaign, "recipients": recipients}).encode()
 
 
 def new_session(api_key: str) -> requests.Session:

@@ -21,10 +21,10 @@ CONNECTIONS = 64
 DEFAULT_CONCURRENCY = 8
 RATE, WINDOW = 70, 10
 LIMIT = (RATE * WINDOW, WINDOW)
-"""A fixed window as Braze has one, but short, so that a minute holds several of them, with their ends."""
+"""Seconds of a fixed window. Braze's are longer; these are short, so that a minute holds several."""
 OUTSIDE = 0.2
 SPARE_SECONDS = 12
-"""What clients go on for beyond what is watched, while they wait for each other."""
+"""Extra work for clients, so that they are still busy while they wait for each other."""
 EVEN = "  most in 100 ms (even: 7)"
 PROCESSES = 4
 
@@ -116,7 +116,7 @@ class Bench:
         yield _writes("  time in ledger writes, SQLite", result, seen)
 
     def shared_pacing(self) -> Iterator[Figure]:
-        """Four tasks with a quarter of the limit each, and somebody who knows nothing of them."""
+        """Four tasks with a quarter of the limit each, and an outsider who does not know of them."""
         seconds = self._scale.seconds
         with Braze.run(LIMIT) as braze:
             ours = [
@@ -177,16 +177,16 @@ class Bench:
                 self._plain(braze, requests, threads).result()
                 plain[threads] = requests / _Seen.between(braze.arrivals(), 0, 1e12).seconds
         loop, pool = plain[1], plain[CONNECTIONS]
-        name, people = (
+        name, note = (
             f"requests/s, {CONNECTIONS} connections",
             f"{ours * PEOPLE_PER_REQUEST:,.0f} recipients/s",
         )
-        yield Figure(name, ours, "/s", (loop, pool), least=500, digits=0, note=people)
+        yield Figure(name, ours, "/s", (loop, pool), least=500, digits=0, note=note)
         yield Figure("  over the plain thread pool's", ours / pool, "×", least=0.9, digits=2)
         yield _writes("  time in ledger writes, memory", result, seen)
 
     def cpu(self) -> Iterator[Figure]:
-        """What a request costs this machine, with all that leads to it."""
+        """The CPU time of a request, including its preparation."""
         with Braze.run(latency=0) as braze:
             environment = {
                 "AIRFLOW_CONN_CUSTOMERS": self._customers,
@@ -208,14 +208,14 @@ class Bench:
     # Memory and preparation ---------------------------------------------------------------------------------
 
     def memory(self) -> Iterator[Figure]:
-        """What a delivery takes above Airflow and the operator."""
+        """The memory that a delivery needs in addition to Airflow and the operator."""
         peaks = {}
         for rows in (self._scale.rows, self._scale.few_rows):
             with Braze.run() as braze:
                 result = self._delivery(braze, 0, rows=rows, concurrency=CONNECTIONS).result()
                 peaks[rows] = result["memory"]
                 if result["report"]["sent"] != rows:
-                    raise RuntimeError(f"Not everybody was sent to: {result['report']}")
+                    raise RuntimeError(f"Some recipients were not sent to: {result['report']}")
         many, few = peaks.values()
         yield Figure(f"peak memory above Airflow, {self._scale.rows:,}", many, "MiB", most=60)
         name, there = f"  above that at {self._scale.few_rows:,}", f"{few:.1f} MiB there"
@@ -257,7 +257,7 @@ def customers(number: int) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the local Braze saw in a stretch of time."""
+    """The requests that the local Braze saw in a period."""
 
     began: float
     seconds: float
@@ -293,14 +293,14 @@ class _Seen:
 
 
 def _watch(braze: Braze, seconds: float, tasks: list[Client], outsider: Client | None = None) -> _Seen:
-    """Watch whole windows from when all have begun; then have all stop."""
-    everybody = [*tasks, outsider] if outsider else tasks
-    with clients(*everybody):
+    """Watch whole windows once all clients have begun; then stop all clients."""
+    all_clients = [*tasks, outsider] if outsider else tasks
+    with clients(*all_clients):
         window = braze.limit[1]
-        began = math.ceil(wait_for_requests(braze, everybody) / window) * window
+        began = math.ceil(wait_for_requests(braze, all_clients) / window) * window
         time.sleep(max(began + seconds - time.time(), 0))
         arrivals = braze.arrivals()
-        for client in everybody:
+        for client in all_clients:
             client.stop()
         answers = outsider.result()["answers"] if outsider else []
     # The outsider notes when the answers came, which is the latency later.
@@ -309,7 +309,7 @@ def _watch(braze: Braze, seconds: float, tasks: list[Client], outsider: Client |
 
 
 def _writes(name: str, result: dict[str, Any], seen: _Seen) -> Figure:
-    """What part of the time ledger writes took while requests came, but for the beginning and the end."""
+    """The part of the time that ledger writes took while requests came, without the beginning and the end."""
     margin = min(2.0, seen.seconds / 4)
     began, ended = seen.began + margin, seen.began + seen.seconds - margin
     seconds = [seconds for moment, seconds in result["writes"] if began <= moment < ended]

@@ -121,17 +121,17 @@ class Client:
             )
 
     def stop(self) -> None:
-        """Ask for an end as Airflow does: what is under way is waited for."""
+        """Ask it to stop as Airflow does: it waits for requests under way."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
 
     def check(self) -> None:
-        """Complain if it has failed."""
+        """Raise an error if it has failed."""
         if self._process.poll():
             raise RuntimeError(f"A client failed:\n{self._log.read_text()[-4_000:]}")
 
     def result(self) -> dict[str, Any]:
-        """Wait for what the job found out."""
+        """Wait for the job's result."""
         try:
             self._process.wait()
             self.check()
@@ -141,7 +141,7 @@ class Client:
             self._folder.cleanup()
 
     def kill(self) -> None:
-        """End it whatever it does."""
+        """End it at once."""
         self._process.kill()
         self._process.wait()
         self._folder.cleanup()
@@ -149,7 +149,7 @@ class Client:
 
 @contextlib.contextmanager
 def clients(*started: Client) -> Iterator[None]:
-    """Leave none of them behind."""
+    """End all clients when the block ends."""
     try:
         yield
     except BaseException:
@@ -159,7 +159,7 @@ def clients(*started: Client) -> Iterator[None]:
 
 
 def wait_for_requests(braze: Braze, senders: Sequence[Client]) -> float:
-    """Wait until all of them have been heard of; gives the moment when the last one began."""
+    """Wait for the first request of each client; gives the moment when the last client began."""
     until = time.monotonic() + 2 * PATIENCE
     while time.monotonic() < until:
         first: dict[str, float] = {}

@@ -86,7 +86,7 @@ def airflow(environment: dict[str, str], *command: str) -> int:
 
 
 def xcoms() -> tuple[dict, list[str]]:
-    """Read what the task left in Airflow's own database."""
+    """Read the task's XComs from Airflow's database."""
     with sqlite3.connect(FOLDER / "airflow" / "airflow.db") as db:
         found = dict(
             db.execute("SELECT key, value FROM xcom WHERE dag_id = ? AND task_id = ?", (DAG_ID, TASK_ID))
@@ -109,7 +109,7 @@ def show(
     checks = {
         "the Dag run succeeded": not dag_run_failed,
         f"all {CUSTOMERS:,} customers were sent to": summary["recipients"] == CUSTOMERS,
-        "nobody got it twice": summary["duplicates"] == 0,
+        "no customer got it twice": summary["duplicates"] == 0,
         "Airflow's report says the same": report.get("sent") == CUSTOMERS,
         "every request's dispatch id is on record in Airflow": set(dispatch_ids) == given
         and len(dispatch_ids) == summary["accepted"] > 0,

@@ -1,4 +1,4 @@
-"""What every object of Braze's API is here: strict, closed, and able to name all of its mistakes at once."""
+"""The base of all models of Braze's API: strict, closed, and able to name all mistakes at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from braze_provider.api.reasons import REFUSED, near_miss, reason_for, refusal
 
 ALLOW_UNKNOWN_FIELDS: ContextVar[bool] = ContextVar("allow_unknown_fields", default=False)
 """
-Whether the validation that runs takes fields that the models don't know;
+Whether the current validation takes fields that the models don't know;
 :func:`~braze_provider.api.validation.validate` sets it.
 """
 
@@ -37,32 +37,32 @@ class BrazeObject(BaseModel):
     """
     Base of every object that is sent to Braze.
 
-    - **Strict**: ``"false"`` is no Boolean, ``5`` is no text, and nothing is coerced.
+    - **Strict**: ``"false"`` is not a Boolean, ``5`` is not a text, and nothing is converted.
     - **Closed**: an unknown field is a mistake, unless :data:`ALLOW_UNKNOWN_FIELDS` is set; it is then kept,
       and sent as it is.
     - **Literal**: :meth:`to_body` gives exactly what was given. Nothing is added, not even a default.
     - **Thorough**: wrong fields and broken :meth:`rules` are reported together, at every level.
 
-    Its ``repr`` names the fields that were given and shows none of their values, which are people's data.
+    Its ``repr`` names the fields that were given. It shows no values, because they are recipients' data.
     """
 
     model_config = ConfigDict(
         strict=True,
-        # Kept for the check below, which refuses them, and for the JSON where they are allowed.
+        # Unknown fields are kept: the check below refuses them, or the JSON has them if they are allowed.
         extra="allow",
         frozen=True,
         hide_input_in_errors=True,
-        # A Dag that triggers a campaign never pays for the schemas of nine message channels.
+        # A Dag that triggers a campaign does not need the schemas of nine message channels.
         defer_build=True,
     )
 
     hints: ClassVar[Mapping[str, str]] = {}
-    """What to say about a field or a choice that this object does not have, and that people try."""
+    """Advice about fields and choices that this object does not have, but that users try."""
 
     other_fields: ClassVar[Literal["unknown", "custom", "none"]] = "unknown"
     """
-    What a field is that this object does not have: ``unknown``, so a mistake unless unknown fields are
-    allowed; ``custom``, a name of the user's own; or, with ``none``, always a mistake.
+    How to treat a field that this object does not have. ``unknown``: it is a mistake, unless unknown fields
+    are allowed. ``custom``: it is a name that the user chose. ``none``: it is always a mistake.
     """
 
     _wire_names: ClassVar[Mapping[str, str]] = {}
@@ -70,7 +70,7 @@ class BrazeObject(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Note the fields' names, and those in Python that differ from Braze's."""
+        """Note the fields' names, and which names in Python differ from Braze's."""
         super().__pydantic_init_subclass__(**kwargs)
         cls._wire_names = {name: field.alias for name, field in cls.model_fields.items() if field.alias}
         cls._known_names = frozenset(cls._wire_names.get(name, name) for name in cls.model_fields)
@@ -78,10 +78,10 @@ class BrazeObject(BaseModel):
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
         """
-        Check what no single field can tell. Each object states its rules here, once.
+        Check the rules over several fields. Each object states its rules here, once.
 
         :param given: The fields by Braze's names; an absent one may be missing or None. After a failed
-            validation these are the raw values, of any type, so that a rule looks before it reads.
+            validation, the values are raw and of any type, so a rule must check the type before it reads.
         """
         return iter(())
 
@@ -94,16 +94,16 @@ class BrazeObject(BaseModel):
         return f"unknown field{near_miss(name, known)}"
 
     def by_wire_name(self) -> dict[str, Any]:
-        """Give the values of the fields that the object has, by Braze's names; None for one left out."""
+        """Give the values of the object's fields by Braze's names; None if a field was left out."""
         return {self._wire_names.get(name, name): value for name, value in self.__dict__.items()}
 
     def to_body(self) -> dict[str, Any]:
-        """Give the object as plain JSON data, under Braze's names: what was given and nothing else."""
+        """Give the object as plain JSON data, under Braze's names: the given fields and no other."""
         return self.model_dump(by_alias=True, exclude_unset=True)
 
     def to_json(self) -> bytes:
         """Give the object as compact JSON in UTF-8."""
-        # The serialiser itself: `model_dump_json` makes a str of these bytes, a million times for nothing.
+        # Not `model_dump_json`: it would turn the bytes into a str, which a million recipients pay for.
         return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_unset=True)
 
     def __repr_args__(self) -> Iterator[tuple[None, str]]:
@@ -114,10 +114,10 @@ class BrazeObject(BaseModel):
     def _check_fields_and_rules(
         cls, data: Any, handler: ModelWrapValidatorHandler[BrazeObject]
     ) -> BrazeObject:
-        # Around the fields rather than after them: pydantic runs no "after" validator once a field has
-        # failed, and a second try for the mistakes that the first one hid is what this saves people.
+        # A "wrap" validator, because pydantic runs no "after" validator once a field has failed. So users
+        # see all mistakes at once and need no second run.
         if type(data) is not dict and isinstance(data, Mapping):
-            data = dict(data)  # such as Airflow's params, which pydantic takes for no object
+            data = dict(data)  # such as Airflow's params, which pydantic does not accept as an object
         try:
             made = handler(data)
         except ValidationError as error:
@@ -148,7 +148,7 @@ class BrazeObject(BaseModel):
 
     @classmethod
     def _made_plain(cls, others: dict[str, Any]) -> list[InitErrorDetails]:
-        """Make the values of unknown fields plain JSON in place; gives what can't be."""
+        """Make the values of unknown fields plain JSON in place; gives the mistakes."""
         try:
             others.update(plain_json(others))
         except ValidationError as error:
@@ -157,7 +157,7 @@ class BrazeObject(BaseModel):
 
     @classmethod
     def _worded(cls, error: ErrorDetails) -> InitErrorDetails:
-        if error["type"] == REFUSED:  # worded by an object or a value further down
+        if error["type"] == REFUSED:  # an inner object or value has worded it already
             context = error["ctx"]
             worded = refusal(context["reason"], context["fields"])
         elif (
@@ -175,8 +175,8 @@ class MessagePart(BrazeObject):
     """
     Base of every object inside a message: a field that is null counts as left out.
 
-    Content is often built by code that gives each field and null for what it does not use. Inside extras
-    and other open JSON, null stays: it is the user's own.
+    Content is often built by code that gives every field, and null for those that it does not use. Inside
+    extras and other open JSON, null stays: the user means it.
     """
 
     @model_validator(mode="before")

@@ -1,7 +1,7 @@
 """
 The table of Braze's endpoints: adding one is a row here, a request model and a thin operator.
 
-A row says everything that the code has to know of an endpoint, so that none of it stands anywhere else.
+A row says everything that the code has to know of an endpoint. It is said nowhere else.
 
 .. seealso:: https://www.braze.com/docs/api/endpoints
 """
@@ -27,17 +27,17 @@ class Endpoint:
     """
     One call of Braze's REST API.
 
-    :param name: Its name in this package: that of the row and, if there is one, of the hook's method.
+    :param name: Its name in this package: the row and the hook's method, if there is one, have it.
     :param method: HTTP method.
     :param path: Path below the REST endpoint, with path parameters in braces. No slash at the end: Braze
         answers it with 403.
     :param page: Its page, below ``https://www.braze.com/docs/api/endpoints/``. Default: none.
-    :param permission: What the API key must be allowed. Default: the path with dots.
+    :param permission: The permission that the API key needs. Default: the path with dots.
     :param bucket: The rate-limit bucket that it counts against. Default ``default``.
-    :param broadcast_bucket: The bucket when it is aimed at a segment or an audience instead of named people.
+    :param broadcast_bucket: The bucket of a request to a segment or an audience instead of named recipients.
         Default: the same.
     :param repeat: What the same request does a second time. A GET is always ``SAFE``. Default
-        ``DUPLICATES``, the careful answer.
+        ``DUPLICATES``, the most careful choice.
     :param arrays: The fields of a request that hold rows, such as recipients.
     :param rows: Rows in one request at most, in all arrays together. Default: the request has none.
     :param page_size: Items on a page of the answer at most, for a list that has pages.
@@ -86,7 +86,7 @@ class Endpoint:
         """
         Tell which bucket a request counts against.
 
-        :param broadcast: Whether it is aimed at a segment or an audience instead of named people.
+        :param broadcast: Whether it goes to a segment or an audience instead of named recipients.
         """
         return self.broadcast_bucket if broadcast and self.broadcast_bucket else self.bucket
 
@@ -106,14 +106,14 @@ class Endpoint:
             if not isinstance(value, str) or not value.strip():
                 problems.append(Problem(name, f"is required for {self.path}: give a text"))
             elif "/" in value or value in (".", ".."):
-                # On the way to Braze, it might be read as another path.
+                # A server on the way to Braze might read it as another path.
                 problems.append(Problem(name, "is part of a path: a slash or dots alone are not allowed"))
         if problems:
             raise BrazeValidationError(str(self), problems)
         return _PARAMETER.sub(lambda match: quote(values[match[1]], safe=""), self.path)
 
 
-# One row is what Braze's page of an endpoint says, in the same order in each row.
+# A row holds what Braze's page of an endpoint says, in the same order in each row.
 # fmt: off
 _ROWS = (
     # Sending now

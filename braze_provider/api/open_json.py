@@ -1,8 +1,8 @@
 """
 JSON of any shape: custom attributes, trigger properties, extras.
 
-Their values come out of databases as often as out of Dags, with dates, decimals and UUIDs, which JSON does
-not have. All become plain JSON here, so that what is validated is what is sent.
+Their values often come from databases, with dates, decimals and UUIDs, which JSON does not have. All values
+become plain JSON here, so that exactly the validated data is sent.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from braze_provider.api.limits import MAX_PROPERTIES_BYTES
 from braze_provider.api.reasons import kind, refusal
 
 MAX_DEPTH = 100
-"""Levels of nesting. Nobody's data is so deep, and an object that contains itself has no end."""
+"""Levels of nesting at most. Real data is never so deep, and an object that contains itself has no end."""
 
-# So few values with so little text can't reach the limit of properties, even if each character is written as
-# six and each number as 25: nearly every row is spared the measuring.
+# An object within these numbers of values and characters can't reach the size limit of properties, even if
+# each character is written as six and each number as 25. So most rows need no measuring.
 _FEW, _SHORT = 100, 5_000
 
 _BAD_NAME = "holds a name that is not valid Unicode text"
@@ -58,7 +58,7 @@ def _plain(value: Any, path: tuple[str | int, ...], refused: _Refused) -> Any:
     elif isinstance(value, (datetime, date, time)):
         if value == value:
             return value.isoformat()
-        _refuse(refused, path, "must be a date, not NaT")  # pandas' datetime that is none
+        _refuse(refused, path, "must be a date, not NaT")  # pandas' missing datetime
     elif isinstance(value, UUID):
         return str(value)
     elif len(path) > MAX_DEPTH:
@@ -85,7 +85,7 @@ def _plain_mapping(
 
 
 def _number(value: float | Decimal) -> int | float:
-    # A NUMBER(38, 0) comes out of a database as a Decimal and means a whole number, whatever its size.
+    # A database gives a NUMBER(38, 0) as a Decimal. It means a whole number of any size.
     if isinstance(value, Decimal) and int(value.as_tuple().exponent) >= 0:
         return int(value)
     return float(value)
@@ -104,8 +104,8 @@ def _make_plain(found: dict[str, Any]) -> int | None:
     """
     Make pydantic's own copy of an object plain, in place.
 
-    :returns: The number of characters in its text, from which its size can be judged; None when it holds
-        more than a few short values, so that its size takes measuring.
+    :returns: The number of characters in its text, which limits its size; None if it holds more than a few
+        flat values, so that its size must be measured.
     """
     refused: _Refused = []
     characters = 0
@@ -115,7 +115,7 @@ def _make_plain(found: dict[str, Any]) -> int | None:
             _refuse(refused, (), _BAD_NAME)
             continue
         characters += len(name)
-        # A million rows pass here, and nearly all of their values are one of these already.
+        # This is the fast way for a million rows: nearly all of their values are plain already.
         exact = type(value)
         if exact is str and (value.isascii() or _is_unicode(value)):
             characters += len(value)
@@ -134,10 +134,10 @@ def _make_plain(found: dict[str, Any]) -> int | None:
 
 def plain_json(value: Any) -> Any:
     """
-    Turn a value into plain JSON data, with what JSON lacks as :data:`JsonValue` has it.
+    Turn a value into plain JSON data. :data:`JsonValue` says how types that JSON lacks are written.
 
     :param value: The value.
-    :raises pydantic.ValidationError: With everything in it that can't be JSON.
+    :raises pydantic.ValidationError: With every part of the value that can't be JSON.
     """
     refused: _Refused = []
     plain = _plain(value, (), refused)
@@ -152,7 +152,7 @@ def plain_column(values: Sequence[Any]) -> Sequence[Any]:
 
     :param values: One value of each object.
     :raises pydantic.ValidationError: With the index of each value that can't be JSON, and of each object and
-        array: whether those are nested too deep, only the whole of what they are in can tell.
+        array. Only the whole row can tell whether those are nested too deep.
     """
     kinds = set(map(type, values))
     if (
@@ -165,7 +165,7 @@ def plain_column(values: Sequence[Any]) -> Sequence[Any]:
     plain = []
     for index, value in enumerate(values):
         if isinstance(value, (Mapping, list, tuple)):
-            _refuse(refused, (index,), "must be no object and no array")
+            _refuse(refused, (index,), "must not be an object or an array")
         else:
             plain.append(_plain(value, (index,), refused))
     if refused:
@@ -202,4 +202,4 @@ A JSON object of at most 50 KB, which Liquid reads as ``{{api_trigger_properties
 """
 
 OPEN_JSON = frozenset({plain_json, _json_object, _properties})
-"""The functions that check what may be any JSON."""
+"""The functions that check fields of any JSON."""

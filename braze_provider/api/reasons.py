@@ -2,7 +2,7 @@
 One plain sentence for each way in which a value can be wrong.
 
 Pydantic's own messages speak of inputs, dictionaries and branches of unions, and print the value. These
-speak of JSON, name the near miss, and never print what was given: it may be somebody's data.
+texts speak of JSON, name the near miss, and never print the value: it may be a recipient's data.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def refusal(reason: str, fields: tuple[str, ...] = ()) -> PydanticCustomError:
 
 
 def kind(value: object) -> str:
-    """Name what was given instead, in the words of JSON."""
+    """Name a value's type in the words of JSON."""
     if isinstance(value, bool):
         return "a Boolean"
     if isinstance(value, str):

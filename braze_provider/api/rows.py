@@ -1,10 +1,11 @@
 """
-Many recipients at once: what their shape decides is decided once, and each is checked for what it can break.
+Check and write many recipients at once. This is faster than one model for each.
 
-The rows of a query give the same fields. Which fields there are, which go together, and in which order they
-are written is the same for all of them: the model says it of one stand-in. Rows then differ in texts and in
-open JSON alone, and those are checked by the fields' own types, a column at a time. What is refused here, or
-is of any other kind, is not judged here: the model itself judges that row, and words what is wrong with it.
+The rows of a query have the same fields. Some questions have the same answer for all of them: which fields
+there are, whether they go together, and in which order they are written. One stand-in row, checked by the
+model, answers them. The rows then differ only in texts and in open JSON, and the fields' own types check
+those, a column at a time. A row that fails here, or that holds other kinds of values, goes to the model
+itself, which decides and words the mistake.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ Place = tuple[str, ...]
 T = TypeVar("T")
 
 MIN_ROWS = 8
-"""Fewer rows of a shape are not worth deciding it: lines of JSON may each have a shape of their own."""
+"""Fewer rows of a shape go to the model one by one: each line of JSON may have a shape of its own."""
 MAX_SHAPES = 1_000
-"""Places and shapes that are remembered."""
+"""Number of places and shapes that are remembered."""
 
 _CONSTANTS = frozenset({str, bool, int})
 
@@ -37,9 +38,9 @@ class Written(NamedTuple):
     """
     Rows that the model accepts.
 
-    :param rows: Which of the given rows they are: their indexes, in order.
-    :param identities: Who each of them is.
-    :param bodies: Each of them as JSON, to the byte what the model writes.
+    :param rows: Their indexes among the given rows, in order.
+    :param identities: The identity of each.
+    :param bodies: Each as JSON, byte for byte as the model writes it.
     """
 
     rows: Sequence[int]
@@ -49,11 +50,11 @@ class Written(NamedTuple):
 
 class _Kind(NamedTuple):
     """
-    What a column may hold of which the rules read nothing.
+    The type of a column whose values no rule reads.
 
-    :param check: Gives the values of a column as the model would have them; raises pydantic's error, with the
-        index of each that is refused.
-    :param stand_in: Makes a value of this kind of some text.
+    :param check: Gives the values of a column as the model would have them. Raises pydantic's error, with the
+        index of each refused value.
+    :param stand_in: Makes a value of this type from a text.
     """
 
     check: Callable[[Sequence[Any]], Sequence[Any]]
@@ -65,7 +66,7 @@ class _Shape(NamedTuple):
     Rows that have values at the same places.
 
     :param order: The columns that differ from row to row, in the order in which the model writes them.
-    :param pieces: The JSON before, between and behind their values.
+    :param pieces: The JSON before, between and after their values.
     """
 
     order: Sequence[int]
@@ -77,12 +78,12 @@ class RowWriter:
     Write recipients of one model as JSON, many of the same shape at once.
 
     :param model: The model of one recipient.
-    :param max_size: Rows of more bytes are left to it.
+    :param max_size: Rows of more bytes are left to the model.
     """
 
     def __init__(self, model: type[Addressee], max_size: int) -> None:
         self._model = model
-        # Only the model tells how much of a large row may be so large.
+        # Only the model knows which part of a large row may be large.
         self._max_size = min(max_size, MAX_PROPERTIES_BYTES)
         self._kinds: dict[Place, _Kind | None] = {}
         self._shapes: dict[tuple[Any, ...], _Shape | None] = {}
@@ -91,10 +92,9 @@ class RowWriter:
         """
         Write rows that have values at the same places.
 
-        :param places: The places; none of them is within another one.
+        :param places: The places; none of them is inside another one.
         :param columns: The rows' values by place, all of the same length.
-        :returns: The rows that are written. Only the model can tell what is wrong with the others, or whether
-            anything is.
+        :returns: The rows that are written. The others may be right or wrong: only the model can tell.
         """
         if len(columns[0]) < MIN_ROWS:
             return
@@ -152,14 +152,14 @@ class RowWriter:
             try:
                 self._kinds[place] = _kind(self._model, place)
             except (KeyError, AttributeError):
-                # A pydantic whose schemas look otherwise: the model then judges each value of the column.
+                # This pydantic has schemas of another form. The model then checks each value of the column.
                 self._kinds[place] = None
         return self._kinds[place]
 
     def _decide(
         self, places: tuple[Place, ...], kinds: Sequence[_Kind | None], fixed: Sequence[Any]
     ) -> _Shape | None:
-        """Have the model judge and write a stand-in for all rows of a shape; None if it refuses them all."""
+        """Let the model check and write a stand-in for all rows of a shape; None if it refuses."""
         others = iter(fixed)
         given: dict[str, Any] = {}
         stand_ins = {}
@@ -197,7 +197,7 @@ def _pick(values: Sequence[T], indexes: Sequence[int]) -> Sequence[T]:
 
 
 def _kind(model: type[BrazeObject], place: Place) -> _Kind | None:
-    """Read from a model's own schema what a place may hold; None where a rule may read more than that."""
+    """Read from a model's schema what a place may hold; None if a rule may read the values."""
     name, *rest = place
     model.model_rebuild()  # It may not have been used yet.
     whole = _inner(model.__pydantic_core_schema__)[0]
@@ -222,7 +222,7 @@ def _kind(model: type[BrazeObject], place: Place) -> _Kind | None:
 
 
 def _inner(schema: Any) -> tuple[Any, list[Any]]:
-    """Find a type behind what may come first: a default, and functions that check it."""
+    """Find the type inside a schema, and the functions around it. A default may be around it too."""
     functions = []
     while schema["type"] not in ("str", "dict", "model") and "schema" in schema:
         if "function" in schema:
@@ -232,7 +232,7 @@ def _inner(schema: Any) -> tuple[Any, list[Any]]:
 
 
 def _by_values(columns: Sequence[Sequence[Any]], count: int) -> dict[tuple[Any, ...], Sequence[int]]:
-    """Group rows by the values that a rule may read. Values that can't be told apart are left out."""
+    """Group rows by the values that a rule may read. Rows whose values have no key are left out."""
     if not columns:
         return {(): range(count)}
     groups: dict[tuple[Any, ...], Sequence[int]] = {}
@@ -244,7 +244,7 @@ def _by_values(columns: Sequence[Sequence[Any]], count: int) -> dict[tuple[Any, 
 
 
 def _key(value: Any) -> tuple[Any, ...] | None:
-    """Tell a value from all others, also `True` from 1; None where it may be of any type."""
+    """Make a key that tells a value from all others, also `True` from 1; None if its type is another one."""
     kind = type(value)
     if kind in _CONSTANTS:
         return kind, value
@@ -254,9 +254,9 @@ def _key(value: Any) -> tuple[Any, ...] | None:
 
 
 def _as_json(values: Sequence[Any]) -> tuple[bytes, list[bytes]]:
-    """Write each value as JSON, and what is to be put around each."""
+    """Write each value as JSON, without the quotes around it. The quote to put around each comes first."""
     kinds = set(map(type, values))
-    # All in one go, and taken apart where no text can have the same: each quote in it has a backslash before.
+    # All values are written at once and split at `","`. No text has that: its quotes follow a backslash.
     if kinds == {str}:
         return b'"', to_json(values)[2:-2].split(b'","')
     if kinds <= {int, float, bool}:

@@ -1,11 +1,11 @@
 """
-The engine: batches out, outcomes in.
+The engine sends batches and notes their outcomes.
 
 It keeps the promise's second half by one order of events for each batch: claim it in the ledger, write
-it to the network, settle it in the ledger. A claim without a settlement is a batch that Braze may have.
+it to the network, settle it in the ledger. If a claim is not settled, Braze may have the batch.
 
-The task's own thread keeps the ledger, and claims as late as that is fast enough for; a pool of threads
-sends.
+The task's own thread writes the ledger. It claims as late as it can without making the sending threads wait.
+A pool of threads sends.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ class Engine:
     Delivers batches through a small pool of threads.
 
     :param sender: Sends a batch.
-    :param ledger: Where claims and receipts are kept; opened already.
+    :param ledger: Where claims and receipts are kept. It is open already.
     :param stop: Ends the delivery early.
     :param log: The task's log.
-    :param recipients: Number of people in all batches together; None for a broadcast.
-    :param past: What earlier tries have settled. Default: nothing.
+    :param recipients: Number of recipients in all batches together; None for a broadcast.
+    :param past: The results of earlier tries. Default: nothing.
     :param concurrency: Requests under way at the same time. Default 8.
-    :param accept_uncertain: Whether what Braze may have accepted counts as sent. Default False.
-    :param max_rejected: Rejected people beyond which nothing more is sent. Default: no limit.
-    :param copy: Where receipts are written for people to read, once the ledger has them. Default: nowhere.
+    :param accept_uncertain: Whether a batch that Braze may have accepted counts as sent. Default False.
+    :param max_rejected: Number of rejected recipients after which nothing more is sent. Default: no limit.
+    :param copy: File that receives the receipts once the ledger has them, for humans to read. Default: none.
     """
 
     def __init__(
@@ -98,27 +98,27 @@ class Engine:
         self._began = self._reported = 0.0
         self._requests = 0
         self.fatal: BaseException | None = None
-        """What stopped the delivery before its end, such as a wrong API key."""
+        """The error that stopped the delivery before its end, such as a wrong API key."""
         self.refusals = Refusals(concurrency, max_rejected)
         """Why batches were rejected, held or not sent."""
         self.given_up: str | None = None
-        """Why the delivery was stopped though further batches could be sent."""
+        """Why the delivery was stopped although more batches could have been sent."""
         self.minor_errors = 0
-        """Errors that Braze noted beside requests which it accepted."""
+        """Number of errors that Braze reported in requests which it accepted."""
         self.report = DeliveryReport(recipients=recipients)
-        """The figures, also of a run that was interrupted."""
+        """The figures. They are also right after an interruption."""
 
     @property
     def touched(self) -> bool:
-        """Whether Braze has, or may have, accepted anything in this try."""
+        """Whether Braze has accepted, or may have accepted, anything in this try."""
         return bool(self._counts[State.SENT] or self._counts[State.UNCERTAIN])
 
     def run(self, planned: Iterator[Planned]) -> DeliveryReport:
         """
-        Deliver, and come back when nothing is under way any more and every outcome is in the ledger.
+        Send all batches. Returns when no request is under way and every outcome is in the ledger.
 
-        :param planned: The batches that this try settles, read as threads become free.
-        :return: The figures. Its caller decides what a task with such figures does.
+        :param planned: The batches that this try settles. They are read as threads become free.
+        :return: The figures. The caller decides whether the task fails.
         """
         self.report.started_at = _now()
         self._began = self._reported = time.monotonic()
@@ -131,7 +131,7 @@ class Engine:
                 thread.start()
             self._keep_the_ledger(planned)
         except BaseException:
-            self._stop.request()  # Such as for Airflow's timeout, which interrupts this thread anywhere.
+            self._stop.request()  # For example, Airflow's timeout can interrupt this thread at any line.
             raise
         finally:
             try:
@@ -147,7 +147,7 @@ class Engine:
             while (batch := self._queue.get()) is not None:
                 try:
                     settled = self._sender.send(batch)
-                except BaseException as error:  # noqa: BLE001 - the batch must settle, whatever it was
+                except BaseException as error:  # noqa: BLE001 - the batch must settle after any error
                     settled = Settled(batch, Outcome.UNCERTAIN, fatal=error)
                 if settled.fatal is not None:
                     self.fatal = self.fatal or settled.fatal
@@ -176,7 +176,7 @@ class Engine:
             if over and not self._outstanding and not self._pending:
                 return
             if not over and not self._waiting:
-                self._sender.pause_if_closed()  # Nobody else asks as long as nothing is claimed.
+                self._sender.pause_if_closed()  # While nothing is claimed, no thread asks this.
             self._log_progress()
             time.sleep(LOOK_SECONDS)
 
@@ -200,7 +200,7 @@ class Engine:
         lease = self._sender.lease
         if not lease.is_wanted and not (self._outstanding and lease.runs_out):
             return False
-        # A write confirms as well, unless it takes too long for that.
+        # A write confirms the lease too, but a slow write may come too late for it.
         return lease.late > 0 or (not self._pending and room <= 0)
 
     def _is_time_to_write(self, room: int) -> bool:
@@ -228,7 +228,7 @@ class Engine:
         self._window.wrote(time.monotonic() - began)
         if pending or claims:
             self._sender.lease.confirm(asked_at)
-        # Taken off only now: what an exception interrupts is written again, which changes nothing.
+        # Removed only now. If an exception comes before, the receipts are written again, which does no harm.
         del self._pending[: len(pending)]
         for item in further:
             if item.batch.index not in granted:
@@ -263,7 +263,7 @@ class Engine:
             settled = self._settled[0]
             state = self._state(settled)
             self._pending.append(_receipt(settled, state))
-            # Only now: what an exception interrupts is collected again, which changes nothing.
+            # Removed only now. If an exception comes before, it is collected again, which does no harm.
             self._settled.popleft()
             self._outstanding -= 1
             self._counts[state] += settled.batch.weight
@@ -277,7 +277,7 @@ class Engine:
     def _state(self, settled: Settled) -> State:
         outcome = settled.outcome
         if outcome is not Outcome.SENT and settled.batch.index in self._in_doubt:
-            # What an earlier try may have sent, a failure of this one does not take back.
+            # An earlier try may have sent this batch. A failure in this try does not change that.
             outcome = Outcome.UNCERTAIN
         if outcome is Outcome.UNCERTAIN and self._accept_uncertain:
             return State.SENT
@@ -286,7 +286,7 @@ class Engine:
     def _tell(self, settled: Settled, state: State) -> None:
         error, answer = settled.error, settled.answer
         if error is not None and settled.outcome is not Outcome.SENT:
-            # One line for each reason: a wrong campaign id would fill the log otherwise.
+            # The log has one line for each reason. Otherwise a wrong campaign id would fill it.
             if self.refusals.note(error):
                 self._log.warning("%s: %s", error, state.value)
             self._give_up_where_it_is_pointless(settled, error)
@@ -300,21 +300,23 @@ class Engine:
         if settled.outcome is Outcome.REJECTED:
             self.refusals.rejected(settled.batch.weight)
         elif error.status is None or settled.outcome is not Outcome.UNCERTAIN:
-            self.refusals.accepted()  # No refusal: it may pass, or Braze may have accepted the batch.
+            # Not a refusal: the error may pass, or Braze may have accepted the batch.
+            self.refusals.accepted()
         if self.given_up is None and not self._stop.requested and (verdict := self.refusals.verdict):
             self.given_up = verdict
             self._log.warning("%s: nothing more is sent", verdict)
             self._stop.request()
 
     def _wind_down(self, threads: Sequence[threading.Thread]) -> None:
-        """Wait for what is under way, and note it, however often the wait is interrupted."""
+        """Wait for all requests under way and note their outcomes, even if the wait is interrupted."""
         for _ in threads:
             self._queue.put(None)
         interruption: BaseException | None = None
         started = [thread for thread in threads if thread.ident is not None]
         while len(self._ended) < len(started):
             try:
-                # Not `join`: one that is interrupted takes its thread for ended (Python 3.10 to 3.12).
+                # `join` can't be used: after an interruption it believes that the thread has ended
+                # (Python 3.10 to 3.12).
                 time.sleep(LOOK_SECONDS)
             except BaseException as error:  # noqa: BLE001, PERF203
                 interruption = error

@@ -1,4 +1,4 @@
-"""Read a source once, before the first request: every bad row is known, everybody is counted."""
+"""Read a source once, before the first request, to find every bad row and count all recipients."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class TooManyRecipientsError(BrazeError):
 @dataclass
 class Prepared:
     """
-    What reading the source found.
+    The result of reading the source.
 
-    :param recipients: Distinct valid recipients, now in the spool.
-    :param invalid: Rows that are no recipients.
-    :param duplicates: Rows of people who had been there before.
-    :param bad_rows: The first of the invalid rows, by number and reason.
-    :param largest: No recipient takes more bytes than this.
+    :param recipients: Number of distinct valid recipients, now in the spool.
+    :param invalid: Number of invalid rows.
+    :param duplicates: Number of rows whose recipient was in an earlier row.
+    :param bad_rows: The first invalid rows, by number and reason.
+    :param largest: Bytes of the largest recipient.
     :param unknown_fields: Fields of recipients that the model does not know, each once.
     """
 
@@ -69,23 +69,23 @@ def prepare(
     """
     Read, validate, deduplicate and count all recipients.
 
-    :param source: Where they come from.
-    :param spool: Where they are kept until they are sent to.
+    :param source: Where the recipients come from.
+    :param spool: Where they are kept until the delivery sends to them.
     :param recipient_model: The model of one recipient.
     :param on_invalid: ``fail`` (default) after the whole source has been read, or ``skip`` bad rows.
-    :param max_recipients: The brake: more recipients than this fail. Default: no limit.
-    :param allow_duplicates: Keep each row of a person instead of only the first. Default False.
-    :param max_size: Bytes of one recipient at most, which is what a request has room for. Default: no limit.
+    :param max_recipients: Fails if there are more recipients than this. Default: no limit.
+    :param allow_duplicates: Keep all rows of a recipient instead of only the first. Default False.
+    :param max_size: Bytes of one recipient at most: the room in one request. Default: no limit.
     :param allow_unknown_fields: Keep fields that the model does not know. Default False.
     :param stop: Ends the reading early, with an error.
-    :raises BrazeValidationError: For bad rows, all of them named up to fifty.
-    :raises TooManyRecipientsError: If there are more than ``max_recipients``; reading does not go on then.
-    :raises StoppedError: If it was stopped.
+    :raises BrazeValidationError: If rows are bad. Names the first fifty.
+    :raises TooManyRecipientsError: If there are more than ``max_recipients``. Reading then stops.
+    :raises StoppedError: If ``stop`` was requested.
     """
     result = Prepared()
     brake = look = math.inf if max_recipients is None else max_recipients
 
-    def count_people() -> None:
+    def count_recipients() -> None:
         if not allow_duplicates:
             dropped = spool.drop_repeats(stop)
             result.recipients -= dropped
@@ -98,7 +98,7 @@ def prepare(
     judge = _Judge(
         recipient_model, max_size or sys.maxsize, result, spool, allow_unknown_fields=allow_unknown_fields
     )
-    # Closed at once when reading stops early: the exception would keep the source's cursor open.
+    # The source is closed at once when reading stops early. The exception would keep its cursor open.
     with closing(source.blocks(tuple(recipient_model.model_fields))) as blocks:
         for block in blocks:
             if stop is not None and stop.requested:
@@ -107,17 +107,17 @@ def prepare(
             spool.add(rows)
             result.recipients += len(rows)
             if result.recipients > look:
-                count_people()
-                # Not at each block from here on, where there are many more rows than people.
+                count_recipients()
+                # Not counted after each block: there may be many more rows than recipients.
                 look = max(brake, 2 * result.recipients)
-    count_people()
+    count_recipients()
     if result.invalid and on_invalid == "fail":
         raise BrazeValidationError(str(source), result.bad_rows, total=result.invalid)
     return result
 
 
 class _Judge:
-    """Tells recipients from rows that are none."""
+    """Tells recipients from invalid rows."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class _Judge:
         self._read = 0
 
     def valid_rows(self, block: Block) -> list[Row]:
-        """Write the recipients of a block as JSON, in order, and note what is none."""
+        """Write the recipients of a block as JSON, in order, and note the invalid rows."""
         first = self._read + 1
         self._read += block.size
         rows: list[Row] = []
@@ -164,7 +164,7 @@ class _Judge:
         return rows
 
     def _judge(self, number: int, row: Mapping[str, Any] | BadRow) -> Sequence[Row]:
-        """Have the model judge one row."""
+        """Check one row with the model."""
         if isinstance(row, BadRow):
             return self._note(number, [Problem("", row.reason)], None)
         unknown = self._allow_unknown_fields
@@ -177,7 +177,7 @@ class _Judge:
             self._result.unknown_fields.update(dict.fromkeys(names))
         body = recipient.to_json()
         if len(body) > self._max_size:
-            return self._note(number, [Problem("", f"{len(body):,} bytes are too many for one request")], row)
+            return self._note(number, [Problem("", f"{len(body):,} bytes are too many for a request")], row)
         self._result.largest = max(self._result.largest, len(body))
         (digest,) = _digests([recipient.identity()])
         return [(number, digest, body)]
@@ -194,7 +194,7 @@ class _Judge:
 
 def _digests(identities: Sequence[str]) -> list[bytes]:
     digests = []
-    # A copy takes half as long as a new one.
+    # To copy a digest takes half as long as to make a new one.
     new = blake2b(digest_size=16).copy
     for identity in identities:
         digest = new()
@@ -204,7 +204,7 @@ def _digests(identities: Sequence[str]) -> list[bytes]:
 
 
 def _as_json(row: Any) -> bytes | None:
-    # An invalid row may hold anything: dates will do as text, and what can't be written is left out.
+    # An invalid row may hold anything. Dates become text, and a row that can't be written is left out.
     try:
         return json.dumps(row, default=str).encode() if isinstance(row, dict) else None
     except (ValueError, TypeError, RecursionError):

@@ -17,24 +17,25 @@ from braze_provider.delivery.stop import StoppedError, StopSignal
 DIGEST_BYTES = 16
 NUMBER_BYTES = 8
 MAX_HELD = 50_000
-"""Digests that are sorted out in memory before they are written down."""
+"""Number of digests that are sorted into parts in memory before they are written to the file."""
 _PARTS = 256
 _DROPPED = bytes(NUMBER_BYTES)
 
 
 class Spool:
     """
-    Validated recipients in the order of their source, on local disk, each with the number of its row there.
+    Validated recipients on local disk, in the order of the source. Each has the number of its row there.
 
-    Its files have no name, so that nobody else can open them, and they are gone when the task's process ends,
-    also by SIGKILL. Recipients that were added together lie together: how many there are and how many bytes,
-    the numbers of their rows, their digests, and their JSON, line by line. Who is dropped loses the number.
+    The spool's files have no name, so that no other process can open them, and they are gone when the task's
+    process ends, also after SIGKILL. Recipients that were added together are stored together, in this order:
+    their count and the size of their JSON, the numbers of their rows, their digests, and their JSON, line by
+    line. A recipient is dropped by overwriting its row number with zero.
     """
 
     def __init__(self) -> None:
         self._recipients = _File()
         self._invalid = _File()
-        self._people = _Parts()
+        self._by_digest = _Parts()
         self._count = 0
 
     def __enter__(self) -> Spool:
@@ -56,23 +57,23 @@ class Spool:
             text = b"\n".join(bodies)
             head = array("Q", (len(numbers), len(text), *numbers))
             place = self._recipients.size + 2 * NUMBER_BYTES
-            self._people.add(who, range(place, place + len(numbers) * NUMBER_BYTES, NUMBER_BYTES))
+            self._by_digest.add(who, range(place, place + len(numbers) * NUMBER_BYTES, NUMBER_BYTES))
             self._recipients.append(head.tobytes(), *who, text)
             self._count += len(numbers)
 
     def add_invalid(self, row: int, reason: str, body: bytes | None) -> None:
         """
-        Add a row that is no recipient.
+        Add an invalid row.
 
         :param row: Its number.
-        :param reason: Why it is none.
-        :param body: What it holds, as JSON; None if that can't be told.
+        :param reason: Why it is invalid.
+        :param body: Its data as JSON; None if it can't be written as JSON.
         """
         text = json.dumps([row, reason, None if body is None else body.decode()]).encode()
         self._invalid.append(array("Q", [len(text)]).tobytes(), text)
 
     def invalid(self) -> Iterator[tuple[int, str, bytes | None]]:
-        """Read the rows that are no recipients, in order: number, reason, and what it holds as JSON."""
+        """Read the invalid rows in order: number, reason, and data as JSON."""
         place = 0
         while place < self._invalid.size:
             (size,) = self._invalid.numbers(place, 1)
@@ -82,14 +83,14 @@ class Spool:
 
     def drop_repeats(self, stop: StopSignal | None = None) -> int:
         """
-        Keep only the first entry of each person.
+        Keep only the first entry of each recipient.
 
-        :param stop: Ends the work early, after which the spool is of no use.
+        :param stop: Ends the work early. The spool can't be used after that.
         :return: Number of entries that were dropped.
-        :raises StoppedError: If it was stopped.
+        :raises StoppedError: If ``stop`` was requested.
         """
         before = self._count
-        for digests, places in self._people:
+        for digests, places in self._by_digest:
             if stop is not None and stop.requested:
                 raise StoppedError
             if len(set(digests)) < len(digests):
@@ -104,25 +105,25 @@ class Spool:
         self, settled: Iterable[bytes], keyed: Callable[[bytes], bytes], *, marker: bytes
     ) -> bool:
         """
-        Drop the entries of people who are settled already.
+        Drop the entries of recipients who are settled already.
 
-        :param settled: Their digests.
-        :param keyed: Makes such a digest of the digest that an entry has.
+        :param settled: Digests of the settled recipients.
+        :param keyed: Makes such a digest from the digest of an entry.
         :param marker: A further digest to look for.
         :return: Whether the marker is among the settled.
         """
         found = False
-        with _Parts() as people, _Parts() as gone:
+        with _Parts() as here, _Parts() as gone:
             for place, count, _ in self._heads():
                 numbers, who = self._keys(place, count)
                 places = range(place, place + count * NUMBER_BYTES, NUMBER_BYTES)
-                people.add(map(keyed, compress(who, numbers)), compress(places, numbers))
+                here.add(map(keyed, compress(who, numbers)), compress(places, numbers))
             gone.add(settled, repeat(0))
-            for (digests, places_), (gone_digests, _) in zip(people, gone, strict=True):
-                here = set(gone_digests)
-                found = found or marker in here
+            for (digests, places_), (gone_digests, _) in zip(here, gone, strict=True):
+                settled_here = set(gone_digests)
+                found = found or marker in settled_here
                 for who_, place in zip(digests, places_, strict=True):
-                    if who_ in here:
+                    if who_ in settled_here:
                         self._drop(place)
         return found
 
@@ -131,19 +132,19 @@ class Spool:
         return self._count
 
     def __iter__(self) -> Iterator[Row]:
-        """Read the recipients in the order of their rows, those that were added together at a time."""
+        """Read the recipients in the order of their rows."""
         for place, count, size in self._heads():
             numbers, who = self._keys(place, count)
             text = self._recipients.read(place + count * (NUMBER_BYTES + DIGEST_BYTES), size)
             yield from compress(zip(numbers, who, text.split(b"\n"), strict=True), numbers)
 
     def close(self) -> None:
-        """Let go of the files, which ends them."""
-        for file in (self._recipients, self._invalid, self._people):
+        """Close the files, which deletes them."""
+        for file in (self._recipients, self._invalid, self._by_digest):
             file.close()
 
     def _heads(self) -> Iterator[tuple[int, int, int]]:
-        """Tell where recipients that lie together begin, how many there are, and the bytes of their JSON."""
+        """Give the place, the count and the size of the JSON of recipients that are stored together."""
         place = 0
         while place < self._recipients.size:
             count, size = self._recipients.numbers(place, 2)
@@ -162,7 +163,7 @@ class Spool:
 
 
 class _File:
-    """A temporary file without a name, at whose end is written."""
+    """A temporary file without a name. New data is added at its end."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="braze-spool-")  # noqa: SIM115 - closed with the spool
@@ -175,7 +176,7 @@ class _File:
         self.size += len(text)
 
     def read(self, place: int, size: int) -> bytes:
-        # From its place, so that nobody who reads at the same time is disturbed.
+        # pread does not move the file's position, so several readers don't disturb each other.
         return os.pread(self._file.fileno(), size, place)
 
     def numbers(self, place: int, count: int) -> array[int]:
@@ -190,9 +191,9 @@ class _File:
 
 class _Parts:
     """
-    Digests in parts that fit into memory one by one, however many there are: equal ones are in the same part.
+    Digests, sorted into parts of which each fits into memory. Equal digests are in the same part.
 
-    Each digest is with a number, and in each part they are in the order in which they came.
+    Each digest comes with a number. Within a part, the digests are in the order in which they were added.
     """
 
     def __init__(self) -> None:

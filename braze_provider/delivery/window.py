@@ -1,4 +1,4 @@
-"""How many batches are claimed ahead, and when the ledger is written: as late as the ledger is fast."""
+"""How many batches are claimed ahead, and when the ledger is written. A fast ledger is written later."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from collections.abc import Callable
 from statistics import median
 
 LOOK_SECONDS = 0.02
-"""How often the engine looks whether there is anything to do."""
+"""Seconds after which the engine looks again whether there is anything to do."""
 PAUSE = 0.1
 """
-Seconds between two writes, if a write does not take longer itself.
+Seconds between two writes. If a write takes longer than this, the pause is as long as the write.
 
-A write of 5 ms takes a twentieth of the time then. A shorter pause would cost more than it spares: what is
-under way at the same time is in doubt anyway.
+A write of 5 ms then takes a twentieth of the time. A shorter pause would cost more than it saves: batches
+under way are in doubt after a kill anyway.
 """
 MAX_SECONDS = 1.0
-"""How far ahead is claimed at most, however slow the ledger is."""
+"""Seconds for which batches are claimed ahead at most, even if the ledger is slow."""
 MAX_AHEAD = 1_000
 WRITES = 5
-"""How many writes the cost of one is told from: a single slow one changes nothing."""
+"""Number of writes whose median is the cost of a write. A single slow write changes nothing."""
 
 
 class Window:
     """
-    What is claimed ahead is in doubt after a kill, and so is what is not settled yet. So batches are claimed
-    for no longer than until the next write is done, and a write follows soon upon the last one: by a short
-    pause, or by as long as a write takes, so that writing takes half of the time at most.
+    After a kill, all batches that are claimed and not settled are in doubt. To keep them few, batches are
+    claimed only until the next write is done, and the next write comes soon. Between two writes is a short
+    pause, at least as long as a write takes, so that writing takes half of the time at most.
 
     :param concurrency: Requests under way at the same time.
     :param admits: Tells how many requests the rate limit admits in so many seconds.
@@ -60,12 +60,12 @@ class Window:
 
     @property
     def seconds(self) -> float:
-        """For how long a write has to claim: until the next one is done."""
+        """Seconds for which a write has to claim batches: until the next write is done."""
         return min(self._pause + 2 * self._cost + LOOK_SECONDS, MAX_SECONDS)
 
     @property
     def notice(self) -> float:
-        """For how long the claims must last still, or else a write begins too late for the next ones."""
+        """Seconds for which the claims must still last. If they last less, a write must begin now."""
         return self._cost + LOOK_SECONDS
 
     def starts(self, seconds: float, *, idle: int, busy_seconds: float) -> int:

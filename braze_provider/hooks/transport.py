@@ -1,10 +1,10 @@
 """
 The wire: a keep-alive session that knows whether a failed request was ever written.
 
-``requests`` reports a refused connection and a connection lost after the request was read in the same
-few exception types. Whether a send may be repeated hangs on the difference, so the connections used
-here take a note when the first byte of a request is handed to the network. They also ask for leave right
-before it, are not used again once the server may have closed them, and end what takes too long.
+A send may be repeated only if its request was never written. ``requests`` does not tell: it has the same few
+exceptions for a refused connection and for one that was lost after the request was read. So the connections
+here note when the first byte of a request is handed to the network. They also ask for permission right before
+it, are not used again once the server may have closed them, and end requests that take too long.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from urllib3 import PoolManager
 from urllib3.connectionpool import HTTPConnectionPool
 
 MAX_IDLE = 3.0
-"""Seconds for which a connection is kept without a request. Servers close idle ones after 5 seconds or more,
-and a request that crosses with the closing is in doubt for nothing."""
+"""Seconds for which a connection is kept without a request. Servers close idle connections after 5 seconds or
+more, and a request that is written at that moment would be in doubt needlessly."""
 
-# What OpenSSL, older and newer, makes of an answer in plain http.
+# The errors of older and newer OpenSSL for an answer in plain http.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 _KEEP_ALIVE_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,9})", re.IGNORECASE)
 _INFLATED = {"gzip", "x-gzip", "deflate"}
 
 
 class WithheldError(Exception):
-    """``before_write`` said no. No ``OSError``, which ``urllib3`` would take for a failure of the network."""
+    """``before_write`` said no. Not an ``OSError``: ``urllib3`` would take that for a network failure."""
 
 
 class Received(NamedTuple):
@@ -48,8 +48,8 @@ class Received(NamedTuple):
     An answer as it came.
 
     :param status: HTTP status.
-    :param content: Its body, cut off where it is longer than any that Braze writes.
-    :param headers: Its headers, found in any casing.
+    :param content: Its body, cut off at ``max_bytes``, which no answer of Braze's reaches.
+    :param headers: Its headers. Upper and lower case are the same.
     """
 
     status: int
@@ -63,18 +63,18 @@ class _Attempt(threading.local):
     began = False
     """Whether it has begun to be written."""
     connecting = False
-    """Whether a connection is being opened for it: what a proxy is told is not the request."""
+    """Whether a connection is being opened for it. Bytes for a proxy do not count as the request."""
     before_write: Callable[[], bool] | None = None
     patience: float | None = None
-    """Seconds for which the network may stand still; None for a request that is not :func:`exchange`'s."""
+    """Seconds for which the network may stand still; None if :func:`exchange` did not make the request."""
     deadline = math.inf
-    """When the connection has to be open, and then, when the request has to be over."""
+    """When the connection must be open. Once it is open: when the request must be over."""
 
     def allow(self, seconds: float) -> None:
         self.deadline = monotonic() + seconds
 
     def hurry(self, sock: Any) -> None:
-        """Let the network stand still for no longer than there is time."""
+        """Limit the socket's timeout to the time that is left."""
         if self.patience is None:
             return
         left = self.deadline - monotonic()
@@ -87,7 +87,7 @@ _attempt = _Attempt()
 
 
 class _Hurried(io.RawIOBase):
-    """What the server says, as long as there is time. A byte now and then does not extend it."""
+    """The server's answer, read until the deadline. A byte now and then does not extend the deadline."""
 
     def __init__(self, sock: Any, raw: Any) -> None:
         self._sock = sock
@@ -107,7 +107,7 @@ class _Hurried(io.RawIOBase):
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """The final answer to a request, which a server may announce by any number of interim ones."""
+    """The final answer to a request. Any number of interim answers may come before it."""
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -118,13 +118,13 @@ class _FinalResponse(http.client.HTTPResponse):
         while self.status < 200:  # http.client itself reads past a 100, but takes a 103 for the answer
             self.headers = self.msg = None  # type: ignore[assignment]
             super().begin()
-        # urllib3 would log what can't be read of the headers, and a server may repeat the API key there.
+        # urllib3 would log headers that it can't read, and a server may repeat the API key there.
         self.msg.set_payload("")
         self.msg.defects.clear()
 
 
 class _NotingMixin:
-    """What is added to each kind of connection: plain, TLS, or through a SOCKS proxy."""
+    """Added to each kind of connection: plain, TLS, or through a SOCKS proxy."""
 
     response_class = _FinalResponse
     _stale_at = math.inf
@@ -184,8 +184,8 @@ def _take_note(manager: PoolManager) -> None:
 
 class NotingAdapter(HTTPAdapter):
     """
-    A transport adapter for one thread's session with one server: one connection, no retries, and the note of
-    writing.
+    A transport adapter for one thread's session with one server: one connection and no retries. It notes when
+    writing begins.
     """
 
     def __init__(self) -> None:
@@ -193,18 +193,18 @@ class NotingAdapter(HTTPAdapter):
         self._pool: Any = None
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections take the note."""
+        """Let direct connections note when writing begins."""
         super().init_poolmanager(*args, **kwargs)
         _take_note(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the pools of connections through a proxy take the note."""
+        """Let connections through a proxy note when writing begins."""
         manager = super().proxy_manager_for(*args, **kwargs)
         _take_note(manager)
         return manager
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Find the pool of the one server once, which ``requests`` does for each request (from 2.32 on)."""
+        """Find the server's pool once. ``requests`` (from 2.32 on) would find it again for each request."""
         if self._pool is None:
             self._pool = super().get_connection_with_tls_context(*args, **kwargs)
         return self._pool
@@ -217,7 +217,7 @@ class NotingAdapter(HTTPAdapter):
 
 class BearerAuth(AuthBase):
     """
-    Sends the API key, and keeps ``requests`` from putting a ``.netrc`` entry in its place.
+    Sends the API key. Without this, ``requests`` might send an entry of ``.netrc`` instead.
 
     :param api_key: The REST API key.
     """
@@ -237,7 +237,7 @@ class ThreadSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
-        """Requests by method and URL, complete but for the body: preparing one costs a fifth of a send."""
+        """Requests without a body, by method and URL. Preparing one takes a fifth of the time of a send."""
 
 
 def open_session(
@@ -248,15 +248,15 @@ def open_session(
 
     :param base_url: Where all its requests go; decides which of the environment's proxies apply.
     :param api_key: The REST API key.
-    :param proxies: Proxy URL by scheme; empty: those of the environment, ``NO_PROXY`` respected. Plain
-        http goes to loopback, or where ``allow_http`` permits it, and a proxy of the environment would take
-        it elsewhere.
-    :param verify: As ``requests`` takes it.
+    :param proxies: Proxy URL by scheme. If empty, https uses the environment's proxies and ``NO_PROXY``.
+        Plain http then uses no proxy: it is for loopback, or for a host that ``allow_http`` permits, and a
+        proxy of the environment would take it elsewhere.
+    :param verify: As for ``requests``.
     :param user_agent: Value of the ``User-Agent`` header.
     """
     session = ThreadSession()
     session.trust_env = base_url.startswith("https:")
-    # The environment is read once here instead of at each request, which would take longer than the rest.
+    # The environment is read once here. Reading it for each request would take longer than everything else.
     settings = session.merge_environment_settings(base_url, dict(proxies), None, verify, None)
     session.trust_env = False
     session.proxies = dict(settings["proxies"])
@@ -292,10 +292,11 @@ def exchange(
     :param data: The body.
     :param params: Query parameters.
     :param headers: Headers besides those of the session; the same for all requests with a body to one URL.
-    :param timeout: Seconds to wait for the connection, and for the network to go on. From the first byte of
-        the request to the last of the answer, it takes no more than twice the latter.
+    :param timeout: Seconds to wait for the connection, and seconds for which the network may stand still. The
+        time from the first byte of the request to the last byte of the answer is at most twice the second.
     :param max_bytes: Length at which the answer is cut off.
-    :param before_write: Asked once the connection is open, right before the first byte of the request.
+    :param before_write: Called once the connection is open, right before the first byte of the request. False
+        withholds the request.
     :raises WithheldError: If ``before_write`` says no. Nothing was written.
     :raises requests.RequestException: If there was no answer; :func:`writing_began` tells what that means.
     """
@@ -312,14 +313,14 @@ def exchange(
     _attempt.before_write = before_write
     _attempt.patience = timeout[1]
     try:
-        # Past what a session does around this: cookies, hooks, redirects.
+        # Not through the session, which would add cookies, hooks and redirects.
         response = session.get_adapter(url).send(
             request, stream=True, timeout=timeout, verify=verify, proxies=session.proxies
         )
-        # Read here and now: that may fail as well.
+        # The body is read here, because that may fail as well.
         return Received(response.status_code, _content(response, max_bytes), response.headers)
     finally:
-        # The session is not ours alone: a hook's user may take it for requests of his own.
+        # A hook's user may use the same session for other requests.
         _attempt.before_write = _attempt.patience = None
 
 
@@ -341,9 +342,9 @@ def _content(response: requests.Response, max_bytes: int) -> bytes:
             content, more = content + piece, bool(piece)
     finally:
         if more:
-            response.close()  # The rest would be taken for the next answer.
+            response.close()  # Otherwise the rest would be read as the next answer.
     if response.headers.get("Content-Encoding", "").lower() in _INFLATED:
-        # Although it was asked not to. A few bytes may unpack to gigabytes.
+        # The server was asked not to compress. A few bytes may unpack to gigabytes, so there is a limit.
         with contextlib.suppress(zlib.error):
             return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, max_bytes + 1)
     return content
@@ -356,9 +357,9 @@ def writing_began() -> bool:
 
 def cause_of(error: BaseException) -> str:
     """
-    Say why a request failed, in words that hold nothing of the request.
+    Say why a request failed. The text holds nothing of the request.
 
-    :param error: What :func:`exchange` raised. Its own text may hold anything, so it is not used.
+    :param error: The error that :func:`exchange` raised. Its own text may hold anything, so it is not used.
     """
     innermost: BaseException | None = error
     cause = error
@@ -371,13 +372,13 @@ def cause_of(error: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     if type(cause) is OSError or isinstance(cause, (InvalidProxyURL, InvalidSchema)):
-        # A proxy that opens no tunnel, a CA bundle that isn't there, a proxy that can't be one.
+        # A proxy that opens no tunnel, a CA bundle that does not exist, or an invalid proxy URL.
         return str(cause)
     return type(error).__name__
 
 
 def _deeper(error: BaseException) -> BaseException | None:
-    """What an exception of ``requests`` or ``urllib3`` wraps; each kind keeps it in another place."""
+    """Give the exception inside one of ``requests`` or ``urllib3``. Each kind keeps it in another place."""
     places = (error.__cause__, getattr(error, "reason", None), getattr(error, "original_error", None))
     for wrapped in (*places, *reversed(error.args)):
         if isinstance(wrapped, BaseException):

@@ -23,8 +23,7 @@ class CanvasTriggerOperator(BrazeSendOperator):
     the Canvas is paused or archived, the task fails: Braze accepts the request, but no recipient enters.
 
     :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
-        the
-    parameters that all sending operators share.
+    the parameters that all sending operators share.
 
     .. seealso::
         - :ref:`howto/operator:CanvasTriggerOperator`

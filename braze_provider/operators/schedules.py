@@ -1,4 +1,4 @@
-"""Operators that schedule messages, campaigns and Canvases, and that move and cancel what is scheduled."""
+"""Operators that schedule messages, campaigns and Canvases, and that move and cancel schedules."""
 
 from __future__ import annotations
 
@@ -51,14 +51,15 @@ class MessagesScheduleOperator(BrazeScheduleOperator):
     :param in_local_time: True sends at that time by each user's own clock. Default: not given.
     :param at_optimal_time: True lets Braze choose the time of that day. Default: not given.
     :param external_user_ids: Ids of recipients. (templated)
-    :param user_aliases: User aliases of recipients, besides the ids or alone. (templated)
-    :param recipients: A source of ids and aliases, in the place of the two. (templated)
-    :param segment_id: Id of a segment; alone it needs ``broadcast=True``. (templated)
-    :param audience: Connected audience; as ``segment_id``. (templated)
+    :param user_aliases: User aliases of recipients, alone or together with the ids. (templated)
+    :param recipients: A source of ids and aliases, instead of these two lists. (templated)
+    :param segment_id: Id of a segment; without recipients it needs ``broadcast=True``. (templated)
+    :param audience: Connected audience; without recipients it needs ``broadcast=True``. (templated)
     :param broadcast: True sends to the whole segment or audience. Default: not given.
     :param campaign_id: Id of an API campaign, for statistics. (templated)
     :param send_id: Send identifier under which Braze tracks it. (templated)
-    :param override_messaging_limits: Send also to users who have had enough messages. Default: not given.
+    :param override_messaging_limits: True also sends to users who have reached the frequency cap. Default:
+        not given.
     :param recipient_subscription_state: ``subscribed`` (Braze's default), ``opted_in`` or ``all``.
         (templated)
     :raises BrazeValidationError: For bad arguments or recipients, before anything is scheduled.
@@ -138,9 +139,9 @@ class CampaignScheduleOperator(BrazeScheduleOperator):
     :param recipients: The recipients, as for
         :class:`~braze_provider.operators.campaigns.CampaignTriggerOperator`. (templated)
     :param trigger_properties: Values for the campaign's Liquid, for all recipients. (templated)
-    :param audience: Connected audience that narrows down who gets it. (templated)
+    :param audience: Connected audience that narrows the campaign's own. (templated)
     :param send_id: Send identifier under which Braze tracks it. (templated)
-    :param broadcast: True sends to everybody whom the campaign is meant for. Default: not given.
+    :param broadcast: True sends to the campaign's whole audience. Default: not given.
     :raises BrazeValidationError: For bad arguments or recipients, before anything is scheduled.
     """
 
@@ -203,8 +204,8 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
     :param recipients: The recipients, as for :class:`~braze_provider.operators.canvas.CanvasTriggerOperator`.
         (templated)
     :param context: Values for the Canvas's Liquid, for all recipients. (templated)
-    :param audience: Connected audience that narrows down who enters. (templated)
-    :param broadcast: True lets everybody enter whom the Canvas is meant for. Default: not given.
+    :param audience: Connected audience that narrows the Canvas's own. (templated)
+    :param broadcast: True lets the Canvas's whole audience enter. Default: not given.
     :raises BrazeValidationError: For bad arguments or recipients, before anything is scheduled.
     """
 
@@ -246,7 +247,7 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
 
 
 class _ScheduleChange(BrazeRequestOperator):
-    """Base of the two operators that change what is scheduled, for all three kinds of schedule."""
+    """Base of the two operators that change schedules of all three kinds."""
 
     each = ("schedule_ids", "schedule_id")
 
@@ -262,17 +263,17 @@ class _ScheduleChange(BrazeRequestOperator):
         return self.endpoints[0] if self.canvas_id is None else self.endpoints[2]
 
     def result_of(self, answer: Answer) -> Any:
-        """Return Braze's word for each request."""
+        """Return Braze's message for each request."""
         return answer.message
 
 
 class ScheduleUpdateOperator(_ScheduleChange):
     """
-    Move what is scheduled to another time, or change the messages of schedules that are not of a campaign.
+    Move schedules to another time, or change their messages if they are schedules of messages.
 
-    The new time takes the place of the whole old schedule: ``in_local_time`` has to be given again. Near the
-    time this is best effort at Braze's: all, some or none of the recipients may be affected. A schedule that
-    another API key has made can't be changed.
+    The new time replaces the whole old schedule, so give ``in_local_time`` again. Shortly before the time,
+    Braze does its best, but all, some or none of the recipients may be affected. A schedule that another API
+    key has made can't be changed.
 
     .. seealso::
         - :ref:`howto/operator:ScheduleUpdateOperator`
@@ -339,9 +340,9 @@ class ScheduleUpdateOperator(_ScheduleChange):
 
 class ScheduleDeleteOperator(_ScheduleChange):
     """
-    Cancel what is scheduled: messages, a campaign or a Canvas.
+    Cancel schedules of messages, a campaign or a Canvas.
 
-    Near the time this is best effort at Braze's: all, some or none of the recipients may be affected.
+    Shortly before the time, Braze does its best, but all, some or none of the recipients may be affected.
 
     .. seealso::
         - :ref:`howto/operator:ScheduleDeleteOperator`

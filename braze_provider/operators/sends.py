@@ -54,8 +54,8 @@ class SendIdCreateOperator(BrazeRequestOperator):
         """Register the identifier, and return it."""
         if self.send_id is None:
             ti = context["ti"]
-            whose = repr((ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
-            self.send_id = blake2b(whose.encode(), digest_size=16).hexdigest()
+            identity = repr((ti.dag_id, ti.run_id, ti.task_id, ti.map_index))
+            self.send_id = blake2b(identity.encode(), digest_size=16).hexdigest()
         send_id = super().execute(context)
         context["ti"].xcom_push(key="send_id", value=send_id)
         return send_id

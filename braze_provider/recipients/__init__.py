@@ -1,4 +1,4 @@
-"""Where recipients come from. A source is always a stream: nobody holds a million people in memory."""
+"""Where recipients come from. A source is a stream, so that a million recipients are never in memory."""
 
 from braze_provider.recipients.base import BadRow, RecipientSource
 from braze_provider.recipients.files import FileRecipients

@@ -1,4 +1,4 @@
-"""What every recipient source is: a stream of rows, each of them a recipient or a reason why not."""
+"""The base of all sources: a stream of rows. Each row is a recipient, or it is invalid for a reason."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ RowMapper = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 @dataclass(frozen=True)
 class BadRow:
     """
-    A row that is no recipient.
+    A row that is not a valid recipient.
 
-    :param reason: Why not. Never holds the row's data.
+    :param reason: Why it is invalid. Never holds the row's data.
     """
 
     reason: str
@@ -31,20 +31,20 @@ class BadRow:
 
 class RecipientSource(ABC):
     """
-    A stream of recipients. Derive from it to bring your own.
+    A stream of recipients. Derive from it to write a source of your own.
 
     A row's columns become a recipient by their names; see
     :class:`~braze_provider.recipients.columns.ColumnShaper`.
 
-    :param row_mapper: Called with each row, returns the recipient as Braze has it. For rows whose columns
-        can't be named to fit. Default: the columns' names decide.
+    :param row_mapper: Called with each row, returns the recipient as Braze has it. Use it for columns that
+        can't be renamed. Default: the columns' names decide.
     """
 
     template_fields: ClassVar[Collection[str]] = ()
     """Attributes that Airflow renders."""
 
     same_columns: ClassVar[bool] = False
-    """Whether all rows have the same columns, so that an unknown one is the source's mistake, not a row's."""
+    """Whether all rows have the same columns. An unknown column is then a mistake of the whole source."""
 
     def __init__(self, *, row_mapper: RowMapper | None = None) -> None:
         self.row_mapper = row_mapper
@@ -54,7 +54,7 @@ class RecipientSource(ABC):
         """Read the source once, row by row."""
 
     def chunks(self) -> Iterator[Table | list[Mapping[str, Any] | BadRow]]:
-        """Read the source once, many rows at a time. What comes as a table needs no dicts."""
+        """Read the source once, many rows at a time. A table saves a dict for each row."""
         return in_chunks(self.rows())
 
     def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
@@ -112,7 +112,7 @@ class RecipientSource(ABC):
             return BadRow(f"row_mapper raised {type(error).__name__}")
 
     def serialize(self) -> str:
-        """Give what Airflow stores of this source as a rendered field: where it reads, never what."""
+        """Give what Airflow stores of this source as a rendered field: where it reads, never its data."""
         return str(self)
 
 

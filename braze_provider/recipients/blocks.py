@@ -1,4 +1,4 @@
-"""Many rows at a time: what is alike in them is looked at once."""
+"""Many rows at a time. Rows with the same columns are handled together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Table(NamedTuple):
 
     :param names: The columns.
     :param rows: The values of each row.
-    :param indexes: Which rows these are of those that were read together, in order.
+    :param indexes: The rows' positions among all rows that were read together, in order.
     """
 
     names: tuple[str, ...]
@@ -28,9 +28,10 @@ class Alike(NamedTuple):
     """
     Recipients that have values at the same places.
 
-    :param places: The places, each by the names of the field and of those below it. None is within another.
+    :param places: The places. Each is the name of a field, followed by the names below it. No place is
+        inside another one.
     :param columns: The recipients' values by place.
-    :param indexes: Which rows these are of those that were read together, in order.
+    :param indexes: The rows' positions among all rows that were read together, in order.
     """
 
     places: tuple[tuple[str, ...], ...]
@@ -39,9 +40,9 @@ class Alike(NamedTuple):
 
     def recipient(self, number: int) -> dict[str, Any]:
         """
-        Give one of them as Braze has it.
+        Give one of the recipients as Braze has it.
 
-        :param number: Which one, from 0.
+        :param number: Its number, from 0.
         """
         recipient: dict[str, Any] = {}
         for (*way, last), column in zip(self.places, self.columns, strict=True):
@@ -59,7 +60,7 @@ class Block:
 
     :param size: Number of rows.
     :param alike: Recipients that are alike.
-    :param others: Other recipients, and rows that are none, by their indexes.
+    :param others: Other recipients, and invalid rows, by their indexes.
     """
 
     size: int
@@ -91,10 +92,10 @@ def tables_of(
     rows: Sequence[Mapping[str, Any] | BadRow],
 ) -> tuple[list[Table], dict[int, Mapping[str, Any] | BadRow]]:
     """
-    Put rows together that have the same names in the same order.
+    Group the rows that have the same names in the same order.
 
     :param rows: The rows.
-    :return: Those that are dicts, and by index, what they are not.
+    :return: The tables, made of the rows that are dicts; and all other rows, by index.
     """
     tables: dict[tuple[str, ...], tuple[list[Sequence[Any]], list[int]]] = {}
     others: dict[int, Mapping[str, Any] | BadRow] = {}

@@ -1,4 +1,4 @@
-"""Flat rows of a table or file, shaped into Braze's recipient objects by the names of their columns."""
+"""Make Braze's recipient objects from flat rows of a table or file, by the names of their columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uuid import UUID
 from braze_provider.recipients.blocks import Alike, Table
 
 MAX_PLANS = 1_000
-"""Sets of columns that are remembered: lines of JSON may each have a set of their own."""
+"""Number of column sets that are remembered. Each line of JSON may have its own set, so there is a limit."""
 
 _OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "user_alias")
 _ALIAS_COLUMNS = ("alias_name", "alias_label")
@@ -24,7 +24,7 @@ _TEXT_OR_NULL = frozenset({str, _Null})
 
 class ColumnError(ValueError):
     """
-    A row whose columns are not those of a recipient.
+    A row whose columns do not fit a recipient.
 
     :param reason: What is wrong; never holds a value.
     :param concerns_all_rows: Whether every row with these columns has the same mistake.
@@ -45,7 +45,7 @@ class _Column(NamedTuple):
 class _Plan(NamedTuple):
     columns: list[_Column]
     overlaps: bool
-    """Whether a column is put into what another one holds."""
+    """Whether a column's value is put into the object that another column holds."""
 
 
 class ColumnShaper:
@@ -61,13 +61,13 @@ class ColumnShaper:
     ``trigger_properties.<x>``,             one value of that object; deeper with further dots
     ``attributes.<x>``
     ``trigger_properties``, ``attributes``  the whole object, from a JSON column or JSON text
-    ``send_to_existing_only``               a Boolean; ``true``/``false`` as text and 1/0 will do
+    ``send_to_existing_only``               a Boolean; the texts ``true``/``false`` and 1/0 are taken as well
     ``prioritization``                      a list, from an array, JSON text or text with commas
     ======================================= ==============================================================
 
-    The first part of a name is matched in any case, since some warehouses fold it. NULL, and in CSV an empty
-    field, means *not given*: it never deletes an attribute. Where a whole object and a single value of it are
-    both there, the single value rules, in whatever order the columns are.
+    The first part of a name may be in upper or lower case, because some warehouses change it. NULL, and in
+    CSV an empty field, means *not given*: it never deletes an attribute. If a row has both a whole object and
+    a single value of it, the single value overrides the object's. The order of the columns does not matter.
 
     :param fields: The fields that a recipient of the endpoint has.
     """
@@ -106,7 +106,7 @@ class ColumnShaper:
         Shape rows with the same columns, a column at a time.
 
         :param table: The rows.
-        :return: Recipients that are alike; and by index, what is shaped one by one or does not fit.
+        :return: Recipients that are alike; and by index, recipients shaped one by one and errors.
         :raises ColumnError: If a column's name does not fit.
         """
         names, rows, indexes = table
@@ -172,7 +172,7 @@ class ColumnShaper:
         columns = {name: self._column(name, number) for number, name in enumerate(names)}
         if unknown := [name for name, column in columns.items() if column is None]:
             raise ColumnError(self._advice(unknown, len(names)), concerns_all_rows=True)
-        # Objects come before the values within them, which are then put into them.
+        # Objects come first, so that single values can then be put into them.
         plan = sorted((column for column in columns.values() if column), key=lambda column: len(column.path))
         by_path: dict[tuple[str, ...], str] = {}
         overlaps = False
@@ -203,7 +203,7 @@ class ColumnShaper:
             known += (f"{name}.<name>" if name in _OBJECT_FIELDS else name for name in names)
         head, dot, _ = str(unknown[0]).lower().partition(".")
         near = difflib.get_close_matches(f"{head}.<name>" if dot else head, known, n=1)
-        # Where no name is known, they may be none: a file without a header begins with somebody's data.
+        # If no name is known, none is shown: a file without a header begins with a recipient's data.
         which = "none of its columns is" if len(unknown) == count else f"column {unknown[0]!r} is none of"
         meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
         return f"{which} a recipient's; {meant} A row_mapper takes any columns"
@@ -211,11 +211,11 @@ class ColumnShaper:
 
 def with_ids_as_text(recipient: Mapping[str, Any]) -> Mapping[str, Any]:
     """
-    Write the ids of a recipient as text where they are whole numbers or UUIDs, as those of a column.
+    Write a recipient's ids as text if they are whole numbers or UUIDs, as is done for columns.
 
-    :param recipient: A recipient as Braze has it. It is not changed: another one is returned where needed.
+    :param recipient: A recipient as Braze has it. It is not changed: a copy is returned if needed.
     """
-    if type(recipient.get("external_user_id")) is str:  # Nearly all of a million are.
+    if type(recipient.get("external_user_id")) is str:  # True for nearly all recipients, so it comes first.
         return recipient
     changed = {field: _as_text(recipient[field]) for field in _ID_FIELDS if field in recipient}
     if isinstance(alias := recipient.get("user_alias"), Mapping):
@@ -227,7 +227,7 @@ def with_ids_as_text(recipient: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def without_nulls(struct: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Leave out what is NULL: all rows have all fields of a struct, and not each means to delete some.
+    Leave out the NULLs. Every row has all fields of a struct, and a NULL there does not mean *delete*.
 
     :param struct: A row, or a struct in it.
     """
@@ -273,12 +273,12 @@ def _conversion(field: str) -> Callable[[Any], Any] | None:
 
 
 def _copied(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """Copy an object that other columns put values into: it may not be this row's alone."""
+    """Copy an object before other columns put values into it: other rows may share it."""
     return lambda value: deepcopy(value if convert is None else convert(value))
 
 
 def _as_text(value: Any) -> Any:
-    """Ids are often whole numbers or UUIDs in a database; anything else is left for the model to judge."""
+    """Turn whole numbers and UUIDs, as databases often have for ids, into text. The model checks the rest."""
     if isinstance(value, str):
         return value
     if (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
@@ -294,7 +294,7 @@ def _as_json(field: str, value: Any) -> Any:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise ColumnError(f"{field}: the column holds no JSON") from None
+        raise ColumnError(f"{field}: the column does not hold JSON") from None
 
 
 def _as_boolean(value: Any) -> Any:

@@ -17,20 +17,20 @@ from braze_provider.recipients.columns import without_nulls
 
 ROWS_PER_FETCH = 5_000
 UNSENT_KEY = "_unsent"
-"""What the file of ``unsent_path`` has beside each recipient. No recipient has a field of this name."""
+"""The extra field of each line in the file of ``unsent_path``. No recipient has a field of this name."""
 Format = Literal["jsonl", "csv", "parquet"]
 
 
 class FileRecipients(RecipientSource):
     """
-    The rows of a file. It also reads what a sending operator has written to its ``unsent_path``.
+    The rows of a file. It also reads the file that a sending operator has written to its ``unsent_path``.
 
-    :param path: Path or URL of the file, as ``ObjectStoragePath`` takes it: ``/data/people.csv``,
-        ``s3://conn_id@bucket/people.parquet``. (templated)
-    :param conn_id: Id of the Airflow connection for the storage, where the path names none. (templated)
+    :param path: Path or URL of the file, as ``ObjectStoragePath`` takes it: ``/data/recipients.csv``,
+        ``s3://conn_id@bucket/recipients.parquet``. (templated)
+    :param conn_id: Id of the Airflow connection for the storage, if the path names none. (templated)
     :param file_format: ``jsonl``, ``csv`` or ``parquet``. Default: by the path's ending; JSON lines and CSV
         may end in ``.gz`` as well. Parquet needs the extra ``parquet``.
-    :param delimiter: What separates the fields of a CSV file, one character. Default: a comma.
+    :param delimiter: The one character that separates the fields of a CSV file. Default: a comma.
     :param encoding: Encoding of a CSV file, such as ``cp1252`` or ``utf-16``. Default: UTF-8.
     :param row_mapper: Called with each row as a dict, returns the recipient as Braze has it. Default: the
         columns' names decide; see :class:`~braze_provider.recipients.columns.ColumnShaper`.
@@ -74,7 +74,9 @@ class FileRecipients(RecipientSource):
                     with gzip.open(file, "rb") as unpacked:
                         yield from read(unpacked, str(self))
                 except (gzip.BadGzipFile, EOFError, zlib.error):
-                    raise BrazeValidationError(str(self), [Problem("", "is no whole gzip file")]) from None
+                    raise BrazeValidationError(
+                        str(self), [Problem("", "is not a complete gzip file")]
+                    ) from None
             else:
                 yield from read(file, str(self))
 
@@ -101,7 +103,7 @@ class FileRecipients(RecipientSource):
             raise BrazeError(f"{self}: encoding {self.encoding!r} is unknown to Python") from None
 
     def _read_csv(self, file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | BadRow]:
-        # UTF-8 as other programs write it may begin with a mark.
+        # Some programs begin a UTF-8 file with a byte order mark.
         encoding = "utf-8-sig" if codecs.lookup(self.encoding).name == "utf-8" else self.encoding
         with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
             yield from _read_csv_text(text, where, self.delimiter, self.encoding)
@@ -115,30 +117,32 @@ class FileRecipients(RecipientSource):
         for ending, format_ in _ENDINGS.items():
             if name.endswith(ending):
                 return format_
-        raise BrazeError(f"{self}: the ending tells no format; give file_format='jsonl', 'csv' or 'parquet'")
+        raise BrazeError(
+            f"{self}: the file name tells no format; give file_format='jsonl', 'csv' or 'parquet'"
+        )
 
 
 def _read_jsonl(file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | BadRow]:
     blank = 0
-    # What Airflow 3.0 opens is no iterator.
+    # A file that Airflow 3.0 opens is not an iterator.
     for line in iter(file.readline, b""):
         if not line.strip():
             blank += 1
             continue
-        # Blank lines count as rows, so that a row's number is its line's; those at the end are nothing.
+        # Blank lines count as rows, so that a row has the number of its line. Those at the end are ignored.
         for _ in range(blank):
             yield BadRow("the line is empty")
         blank = 0
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            yield BadRow("the line is no JSON")
+            yield BadRow("the line is not JSON")
         else:
             if isinstance(row, dict):
                 row.pop(UNSENT_KEY, None)
                 yield row
             else:
-                yield BadRow("the line is no JSON object")
+                yield BadRow("the line is not a JSON object")
 
 
 def _read_csv_text(
@@ -160,7 +164,9 @@ def _read_csv_text(
             elif row:
                 yield BadRow(f"{len(row)} fields, and the header has {len(columns)}")
     except csv.Error as error:
-        raise BrazeValidationError(where, [Problem("", f"line {rows.line_num} is no CSV: {error}")]) from None
+        raise BrazeValidationError(
+            where, [Problem("", f"line {rows.line_num} is not CSV: {error}")]
+        ) from None
     except UnicodeError as error:
         name = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
         raise BrazeValidationError(where, [Problem("", _not_decodable(error, name, rows.line_num))]) from None
@@ -169,7 +175,7 @@ def _read_csv_text(
 def _not_decodable(error: UnicodeError, encoding: str, lines_read: int) -> str:
     if not isinstance(error, UnicodeDecodeError):
         return f"is not {encoding}: {error}"
-    # Every line before the block that could not be decoded has been read.
+    # All lines before the block that could not be decoded have been read already.
     line = lines_read + 1 + error.object[: error.start].count(b"\n")
     guess = "utf-16" if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "cp1252"
     advice = f"; give its encoding, perhaps encoding={guess!r}" if encoding == "UTF-8" else ""
@@ -187,7 +193,7 @@ def _read_parquet(file: IO[bytes], where: str) -> Iterator[Mapping[str, Any] | B
     try:
         parquet = ParquetFile(file)
     except ArrowException:
-        raise BrazeValidationError(where, [Problem("", "is no Parquet file")]) from None
+        raise BrazeValidationError(where, [Problem("", "is not a Parquet file")]) from None
     with parquet:
         columns = parquet.schema_arrow.names
         if len(set(columns)) < len(columns):
@@ -208,7 +214,7 @@ _ENDINGS: Mapping[str, Format] = {
     ".csv": "csv",
     ".parquet": "parquet",
 }
-# The packages that teach Airflow's object storage a scheme.
+# The packages that Airflow's object storage needs for a scheme.
 _PROVIDERS = {
     "s3": "apache-airflow-providers-amazon[s3fs]",
     "gs": "apache-airflow-providers-google",

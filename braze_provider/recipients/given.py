@@ -1,4 +1,4 @@
-"""The one door through which the people that an operator was given come in."""
+"""Turn an operator's argument into a source of recipients. All recipients come in here."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _LISTING = ("to_pylist", "to_list", "tolist")
 
 def source_of(value: Any, *, argument: str, keys: Mapping[str, str | None]) -> RecipientSource:
     """
-    Take what an argument was given for people as a source of recipients.
+    Make a source of recipients from the value of an argument.
 
     :param value: A source, a list, a table, or one column of a table.
     :param argument: Name of the argument.
-    :param keys: By argument of the operator: the recipient's field that a bare item of its list is; None
-        where the items are objects.
-    :raises BrazeError: If it is none of these; names argument and type, and says what to give.
+    :param keys: By argument of the operator: the recipient's field that a bare item of its list gives; None
+        if the items are objects.
+    :raises BrazeError: If the value is none of these. The error names the argument and the type, and says
+        what to give instead.
     """
     if isinstance(value, RecipientSource):
         return value
@@ -36,9 +37,9 @@ def source_of(value: Any, *, argument: str, keys: Mapping[str, str | None]) -> R
 
 def reason_against(value: Any, *, argument: str, keys: Mapping[str, str | None]) -> str | None:
     """
-    Say why a value can't name people, and what to give instead; None if it can.
+    Say why a value can't name recipients, and what to give instead; None if it can.
 
-    :param value: What the argument was given. Nothing of it is in the answer.
+    :param value: The argument's value. The reason shows nothing of it.
     :param argument: Name of the argument.
     :param keys: As for :func:`source_of`.
     """
@@ -56,7 +57,7 @@ def reason_against(value: Any, *, argument: str, keys: Mapping[str, str | None])
 
 def _advice_against(value: Any) -> str | None:
     if value is None:
-        return "a task that is to give them must return them"
+        return "the task that gives them must return them"
     if isinstance(value, (str, bytes)):
         return (
             "put a single one into a list. A template gives a list only with "
@@ -64,7 +65,7 @@ def _advice_against(value: Any) -> str | None:
         )
     if isinstance(value, Mapping):
         return (
-            "its keys would be taken for people. Give a list: one of its values, such as "
+            "its keys would be taken for recipients. Give a list: one of its values, such as "
             'my_task()["ids"], or, if it is one recipient, a list with it'
         )
     if isinstance(value, os.PathLike):
@@ -78,7 +79,7 @@ def _advice_against(value: Any) -> str | None:
     if callable(value):
         return "call it"
     if not isinstance(_listed(value), Iterable):
-        return "give the people themselves"
+        return "give the recipients themselves"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Recipients that are already there: given in the Dag, or pulled from XCom."""
+"""Recipients in a list: written in the Dag, or pulled from XCom."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from braze_provider.recipients.columns import with_ids_as_text
 
 class InlineRecipients(RecipientSource):
     """
-    A list of recipients as Braze has them; ids may be whole numbers or UUIDs. Whoever prints or stores it
-    sees their number.
+    A list of recipients as Braze has them; ids may be whole numbers or UUIDs. Logs and stored fields show
+    their number only.
 
-    :param items: The recipients: a list, or anything else that can be read from the start again, such as the
-        XComs of a mapped task.
-    :param key: For bare values such as ids: the recipient's field that each of them is. Default: they are
-        objects.
+    :param items: The recipients: a list, or anything else that can be read several times, such as the XComs
+        of a mapped task.
+    :param key: For bare values such as ids: the recipient's field that each item gives. Default: the items
+        are objects.
     """
 
     def __init__(self, items: Iterable[Any], *, key: str | None = None) -> None:
@@ -42,7 +42,7 @@ class InlineRecipients(RecipientSource):
                 yield BadRow(f"must be an object, such as a dict, not {type(item).__name__}")
 
     def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
-        """Read the list as it is: what comes as objects is judged by their model alone."""
+        """Read the list as it is. No columns are matched: the recipient's model alone checks the objects."""
         yield from map(Block.of_recipients, in_chunks(self.rows()))
 
 

@@ -19,12 +19,13 @@ class SqlRecipients(RecipientSource):
     """
     The rows of a query.
 
-    The query runs once per attempt, before the first request, and its cursor is closed again before
-    anything is sent. Where the driver has a server-side cursor (PostgreSQL, MySQL), it is used, so the
-    result does not sit in the worker's memory. Give the query an ``ORDER BY`` over a unique column: the
-    order of the rows decides who shares a request with whom.
+    The query runs once in each try, before the first request, and its cursor is closed again before
+    anything is sent. If the driver has a server-side cursor (PostgreSQL, MySQL), it is used, so that the
+    result is not in the worker's memory. Give the query an ``ORDER BY`` over a unique column: the
+    order of the rows decides which recipients share a request.
 
-    Values belong in ``parameters``, not in the text of the query. How the query names them is the driver's:
+    Put values into ``parameters``, not into the text of the query. The driver decides how the query names
+    them:
 
     ==================================== =================== ====================
     database                             from a list         from a dict
@@ -36,7 +37,7 @@ class SqlRecipients(RecipientSource):
     Trino, ODBC, JDBC                    ``?``
     ==================================== =================== ====================
 
-    Where they are written with ``%``, a per cent sign of the query's own is doubled: ``LIKE 'a%%'``.
+    If the driver uses ``%``, write a per cent sign in the query twice: ``LIKE 'a%%'``.
 
     :param conn_id: Id of the Airflow connection to query. (templated)
     :param sql: The query, or the name of a ``.sql`` file found where Airflow finds templates. (templated)
@@ -100,7 +101,7 @@ class SqlRecipients(RecipientSource):
                 )
             while rows:
                 for some in in_chunks(iter(rows)):
-                    # A connection may be set up for cursors that give dicts.
+                    # The connection's settings may ask for cursors that give dicts.
                     is_table = not isinstance(some[0], dict)
                     yield Table(columns, some, range(len(some))) if is_table else some
                 rows = cursor.fetchmany(ROWS_PER_FETCH)
@@ -120,12 +121,12 @@ class SqlRecipients(RecipientSource):
                 f"can't be loaded: pip install {package} ({error})"
             ) from error
         if not hasattr(hook, "get_conn") or not hasattr(hook, "get_records"):
-            raise BrazeError(f"{self}: connection {self.conn_id!r} is no DB-API connection")
+            raise BrazeError(f"{self}: connection {self.conn_id!r} is not a DB-API connection")
         return hook.get_conn()
 
 
 def _streaming_cursor(connection: Any) -> Any:
-    """Open a server-side cursor where the driver has to be asked for one; others stream by themselves."""
+    """Open a server-side cursor if the driver has to be asked for one. Other drivers stream by themselves."""
     driver = type(connection).__module__.partition(".")[0]
     open_cursor = _SERVER_SIDE.get(driver)
     return connection.cursor() if open_cursor is None else open_cursor(connection)
@@ -155,7 +156,7 @@ _SERVER_SIDE: Mapping[str, Callable[[Any], Any]] = {
     "MySQLdb": _mysqlclient,
     "pymysql": _pymysql,
 }
-# Connection types that are not called as the package that brings them.
+# Connection types whose names differ from the package that brings them.
 _PACKAGES: Mapping[str, str] = {
     "aws": "amazon",
     "databricks_sql": "databricks",

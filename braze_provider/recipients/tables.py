@@ -14,9 +14,9 @@ ROWS_PER_FETCH = 5_000
 
 class TableRecipients(RecipientSource):
     """
-    The rows of a table. Whoever prints or stores it sees their number.
+    The rows of a table. Logs and stored fields show their number only.
 
-    :param table: A DataFrame of pandas or polars, or a table of Arrow. The index of pandas is no column.
+    :param table: A DataFrame of pandas or polars, or a table of Arrow. The index of pandas is not a column.
     :param row_mapper: Called with each row as a dict, returns the recipient as Braze has it. Default: the
         columns' names decide; see :class:`~braze_provider.recipients.columns.ColumnShaper`.
     """
@@ -35,7 +35,7 @@ class TableRecipients(RecipientSource):
         """Read the table."""
         reader = _reader_of(self.table)
         if reader is None:
-            raise BrazeError(f"A {type(self.table).__name__} is no table of pandas, polars or Arrow")
+            raise BrazeError(f"A {type(self.table).__name__} is not a table of pandas, polars or Arrow")
         columns = [str(name) for name in getattr(self.table, "column_names", None) or self.table.columns]
         if repeated := sorted({name for name in columns if columns.count(name) > 1}):
             raise BrazeValidationError(str(self), [Problem("", f"has the column {repeated[0]!r} twice")])
@@ -61,13 +61,13 @@ def _reader_of(value: Any) -> Callable[[Any, list[str]], Iterator[Mapping[str, A
 def _read_pandas(table: Any, columns: list[str]) -> Iterator[Mapping[str, Any]]:
     for start in range(0, len(table), ROWS_PER_FETCH):
         chunk = table.iloc[start : start + ROWS_PER_FETCH]
-        # Objects, because only they can be None, which stands for NaN, NaT and NA.
+        # The type is object, because only an object can be None, which stands for NaN, NaT and NA.
         for row in chunk.astype(object).where(chunk.notna(), None).itertuples(index=False, name=None):
             yield dict(zip(columns, map(_without_numpy, row), strict=True))
 
 
 def _without_numpy(value: Any) -> Any:
-    """Make Python's own of numpy's: a list that has been through Parquet is an array."""
+    """Turn numpy's values into Python's: a list that has been through Parquet is an array."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -80,7 +80,7 @@ def _read_arrow(table: Any, columns: list[str]) -> Iterator[Mapping[str, Any]]:
         yield from map(without_nulls, table.slice(start, ROWS_PER_FETCH).to_pylist())
 
 
-# Told apart by what their classes can do.
+# The attributes that tell the kinds of tables apart.
 _READERS: Mapping[Callable[[Any, list[str]], Iterator[Mapping[str, Any]]], tuple[str, ...]] = {
     _read_pandas: ("columns", "iloc", "itertuples"),
     _read_polars: ("columns", "iter_rows"),

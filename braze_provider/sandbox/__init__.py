@@ -1,9 +1,9 @@
 """
 A local Braze to develop and test Dags against.
 
-It serves Braze's REST endpoints with their documented rules, limits, headers and error texts, on
-loopback unless told otherwise. It remembers what each recipient received, and fails on purpose when told
-to. Nothing is ever sent to anybody. From a shell::
+It serves Braze's REST endpoints with their documented rules, limits, headers and error texts, by default on
+loopback. It remembers what each recipient received, and fails on purpose when told to. It never sends a
+message. From a shell::
 
     python -m braze_provider.sandbox --port 8010
 

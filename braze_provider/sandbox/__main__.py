@@ -44,16 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _announce(sandbox: Sandbox) -> None:
     print(f"Braze sandbox  {sandbox.url}")
     print(f"REST API key   {sandbox.api_key}")
-    print(
-        f"Received       {sandbox.url}/_sandbox/summary, and {sandbox.url}/_sandbox lists what else there is"
-    )
+    print(f"Received       {sandbox.url}/_sandbox/summary, and {sandbox.url}/_sandbox lists all other calls")
     print(f"export AIRFLOW_CONN_BRAZE_DEFAULT={shlex.quote(sandbox.airflow_connection)}", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m braze_provider.sandbox",
-        description="A local Braze to develop and test Dags against. Nothing is sent to anybody.",
+        description="A local Braze to develop and test Dags against. It never sends a message.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     option = parser.add_argument
@@ -63,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     option(
         "--token",
         default=argparse.SUPPRESS,
-        help="the one key there is, in place of all others; /_sandbox then needs it too",
+        help="the only key, instead of all others; /_sandbox then needs it too",
     )
     option(
         "--extra-key",
@@ -72,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=argparse.SUPPRESS,
         metavar="KEY=PERMISSION,…",
-        help="a further key and what it may do; repeatable",
+        help="another key and its permissions; repeatable",
     )
     option(
         "--hourly-limit",
@@ -92,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         "repeatable",
     )
     option("--reset-header", choices=("epoch", "seconds"), default="epoch", help="unit of X-RateLimit-Reset")
-    option("--latency", type=float, default=0.0, metavar="SECONDS", help="what every answer takes")
+    option("--latency", type=float, default=0.0, metavar="SECONDS", help="how long every answer takes")
     option("--clock-offset", type=float, default=0.0, metavar="SECONDS", help="how far its clock is ahead")
     option(
         "--keep-alive",
@@ -114,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="record_bodies",
         action="store_false",
         default=argparse.SUPPRESS,
-        help="forget what requests say and remember only whom they reach, for sends to very many people",
+        help="remember only which recipients each request reaches, for sends to very many recipients",
     )
     option(
         "--workspace",

@@ -1,8 +1,8 @@
 """
-What Braze answers: its texts, and which of them a request gets that breaks a rule.
+Braze's answers: its texts, and the text for each broken rule.
 
-The rules are those of the request models in :mod:`braze_provider.api`. Here stands what Braze does beside
-them: the text of each refusal that Braze documents, and what Braze takes although the models don't.
+The rules are those of the request models in :mod:`braze_provider.api`. This module adds the text of each
+refusal that Braze documents, and the cases that Braze accepts although the models don't.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TOO_MANY_IDS = "The max number of ids per request was exceeded"
 NO_MESSAGE = "No message to send"
 APPLE_PUSH_TOO_LONG = "Apple Push Length Exceeded"
 ANDROID_PUSH_TOO_LONG = "Android Push Length Exceeded"
-# Not on that page: in the words of its "Invalid Campaign ID".
+# These two are not on that page. Their words follow its "Invalid Campaign ID".
 INVALID_CANVAS_ID = "Invalid Canvas ID"
 INVALID_SEGMENT_ID = "Invalid Segment ID"
 UNPARSEABLE = "Error while parsing request body. Please check your syntax."
@@ -49,7 +49,7 @@ _STATUS_TEXTS: Mapping[int, str] = {
     429: "Rate Limited",
 }
 
-# The path of a mistake and a part of its reason, with Braze's text for it; the first that fits is told.
+# The path of a mistake, a part of its reason, and Braze's text for it. The first that fits is the answer.
 _TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(path), reason, text)
     for path, reason, text in (
@@ -66,14 +66,14 @@ _TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     )
 )
 
-# Any JSON as far as Braze is concerned; see below for `attributes`.
+# Braze takes any JSON in these. `attributes` is special; see below.
 _OPEN_OBJECTS = frozenset({"trigger_properties", "context", "attributes"})
 
 _OLD_NAMES = {"canvas_entry_properties": "context"}
 
-# The path of a mistake and a part of its reason, where no page says that Braze refuses it: a profile's value
-# that it can't read is stored as text or left out, a variable may be a number, a text may be empty, old
-# comparisons are still read, and half a surrogate pair is no problem of JSON's.
+# The path of a mistake and a part of its reason, for mistakes that no page says Braze refuses. If Braze can't
+# read a profile's value, it stores the value as text or leaves it out. A variable may be a number, a text may
+# be empty, old comparisons are still read, and JSON allows half a surrogate pair.
 _TAKEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"recipients\[\d+\]\.attributes\..+"), ""),
     (re.compile(r"messages\..+_variables\.\w+"), "must be text"),
@@ -86,12 +86,12 @@ _TAKEN: tuple[tuple[re.Pattern[str], str], ...] = (
 @dataclass
 class Answer:
     """
-    What a client is told, before it becomes HTTP.
+    An answer to a client, before it becomes HTTP.
 
     :param status: HTTP status.
     :param body: JSON object, or any bytes.
     :param content_type: The ``Content-Type`` header.
-    :param headers: Headers in place of the rate-limit headers of the moment. Default: those.
+    :param headers: Headers instead of the current rate-limit headers. Default: the rate-limit headers.
     """
 
     status: int
@@ -110,7 +110,7 @@ class Answer:
 
     def with_body(self, **changes: Any) -> Answer:
         """
-        Give the same answer with some keys of its JSON body set, or removed where the value is None.
+        Give the same answer with some keys of its JSON body set. A value of None removes the key.
 
         :param changes: The keys and their values.
         """
@@ -122,10 +122,10 @@ class Answer:
 
 class RefusedError(Exception):
     """
-    Braze refuses the request: nothing was sent to anybody.
+    Braze refuses the request, and no recipient gets a message.
 
     :param status: HTTP status of the answer.
-    :param message: Text of the answer. Default: what Braze says with that status.
+    :param message: Text of the answer. Default: Braze's text for that status.
     :param key: The key that holds the text: ``message``, or ``error`` for a body that could not be read.
     """
 
@@ -147,7 +147,7 @@ def refuse(message: str) -> NoReturn:
 
 def status_text(status: int) -> str:
     """
-    Give the message that Braze sends with a status, or the standard phrase where Braze documents none.
+    Give the message that Braze sends with a status, or the standard phrase if Braze documents none.
 
     :param status: The HTTP status.
     """
@@ -166,9 +166,9 @@ def judge(endpoint: Endpoint, body: dict[str, Any], size: int) -> tuple[dict[str
     :param endpoint: Its endpoint, which has a request model.
     :param body: Its body.
     :param size: Bytes of its body.
-    :returns: The body as Braze reads it, and the fields in it that the models don't know: Braze is not
-        known to refuse them.
-    :raises RefusedError: If it breaks a rule; with Braze's text, where there is one.
+    :returns: The body as Braze reads it, and the fields in it that the models don't know. No page says that
+        Braze refuses those.
+    :raises RefusedError: If it breaks a rule; with Braze's text, if there is one.
     """
     model = getattr(requests, endpoint.request or "")
     small = size <= MAX_PROPERTIES_BYTES
@@ -187,9 +187,9 @@ def judge(endpoint: Endpoint, body: dict[str, Any], size: int) -> tuple[dict[str
 
 def _with_one_of_each(body: dict[str, Any], most: int) -> dict[str, Any]:
     """
-    Give a body with one recipient in place of all those whom no rule tells apart from it.
+    Give a body with one recipient of each shape: no rule tells recipients of the same shape apart.
 
-    A model for each of 50 recipients costs more than all else that is done with a request.
+    To make a model for each of 50 recipients takes longer than the rest of a request.
     """
     recipients = body.get("recipients")
     if not isinstance(recipients, list) or not 1 < len(recipients) <= most:
@@ -201,7 +201,7 @@ def _with_one_of_each(body: dict[str, Any], most: int) -> dict[str, Any]:
 
 
 def _shape(recipient: object) -> tuple[object, ...] | None:
-    """Give all that a rule asks of a recipient in a small request; None where it may be more."""
+    """Give everything that the rules read of a recipient in a small request; None if they may read more."""
     if not isinstance(recipient, dict):
         return None
     shape: list[object] = []
@@ -220,7 +220,7 @@ def _shape(recipient: object) -> tuple[object, ...] | None:
 
 def as_braze_reads(body: dict[str, Any]) -> dict[str, Any]:
     """
-    Put a body as Braze has been seen to read it: without nulls, under today's names, with ids as text.
+    Change a body to what Braze reads in it: no nulls, today's names, ids as text.
 
     :param body: The body of a request.
     """

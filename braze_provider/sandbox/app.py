@@ -1,8 +1,8 @@
 """
-The way of a request through the sandbox: endpoint, key, readable body, room in the budget, rules, record.
+The steps of a request in the sandbox: endpoint, key, readable body, room in the budget, rules, record.
 
-A request is settled the moment it has arrived in full. Latency and faults then decide what the client
-gets to know of it and when, as with a real service: a client that hangs up early has sent all the same.
+A request takes effect as soon as it has arrived in full. Latency and faults then decide which answer the
+client gets and when. As with a real service, a client that hangs up early has still sent its request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from braze_provider.sandbox.wire import HalfResponse, NoResponse, WholeResponse,
 
 class App:
     """
-    The sandbox as an ASGI application: Braze's API, and the sandbox's own calls beside it.
+    The sandbox as an ASGI application: Braze's API and the sandbox's own calls.
 
     :param state: The sandbox's state.
     :param control: The sandbox's own calls.
@@ -90,14 +90,14 @@ class App:
 
     def _unknown_url(self, path: str) -> Response:
         receipt = self._state.recorder.arrive(path)
-        # Braze answers a trailing slash as if the key lacked a permission.
+        # Braze answers a URL with a slash at its end as if the key lacked a permission.
         slash = path.endswith("/") and self._routes.has(path.rstrip("/"))
         return self._respond(receipt, RefusedError(403 if slash else 404).answer)
 
     def _process(
         self, endpoint: Endpoint, call: Call, size: int, receipt: Receipt, fault: FaultOfRead | None
     ) -> tuple[Answer, Standing]:
-        """Do what Braze does with a request that it can read."""
+        """Handle a request that Braze can read as Braze does."""
         state = self._state
         admitted, standing = state.limiter.admit(charges(endpoint, call.body))
         try:
@@ -118,7 +118,7 @@ class App:
     def _send(
         self, accepted: Accepted, send: BrazeSend, receipt: Receipt, fault: FaultOfRead | None
     ) -> dict[str, str]:
-        """Send now or later; returns what the answer says of it."""
+        """Send now or later; returns the keys of the answer that tell about the send."""
         receipt.dispatch_id = secrets.token_hex(16)
         receipt.recipients = len(send.recipients)
         receipt.broadcast = send.broadcast
@@ -128,7 +128,7 @@ class App:
         receipt.send_id = send.send_id
         told = {"dispatch_id": receipt.dispatch_id}
         if send.broadcast and send.campaign_id is not None:
-            # Broadcasts of a campaign are tracked under a label, an automatic one if none was given.
+            # Braze tracks broadcasts of a campaign under a label. It makes one if none was given.
             receipt.send_id = told["send_id"] = send.send_id or secrets.token_hex(12)
         self._state.recorder.accept(receipt)
         if accepted.at is not None:
@@ -166,8 +166,8 @@ async def _read(request: Request, most: int) -> bytes | None:
     """
     Read a request's body to its end; None when it is larger than allowed.
 
-    It has been read all the same: a client that is answered while it still writes sees a broken connection
-    instead of the answer.
+    A body that is too large is also read to its end. A client that gets its answer while it still writes
+    would see a broken connection instead of the answer.
     """
     chunks: list[bytes] = []
     size = 0
@@ -182,7 +182,7 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-# Python's reader takes NaN and Infinity for numbers; Braze's does not.
+# Python's reader accepts NaN and Infinity as numbers; Braze's does not.
 _DECODER = json.JSONDecoder(parse_constant=_not_json)
 
 

@@ -23,7 +23,7 @@ class Clock:
         return time.time() + self._offset
 
     def reset(self) -> None:
-        """Run again as at the beginning."""
+        """Return to the first offset."""
         self._offset = self._first_offset
 
     def advance(self, seconds: float) -> None:
@@ -35,9 +35,9 @@ class Clock:
         self._offset += seconds
 
     def http_date(self) -> str:
-        """Give the time as a ``Date`` header wants it."""
+        """Give the time in the form of a ``Date`` header."""
         second = int(self.now())
         if second != self._second:
-            # Formatting costs more than the rest of the header block, and changes once a second.
+            # Formatting takes longer than all other headers together, so it is done once a second.
             self._second, self._date = second, formatdate(second, usegmt=True)
         return self._date

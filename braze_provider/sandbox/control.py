@@ -1,4 +1,4 @@
-"""The endpoints under ``/_sandbox``: what was received, what exists, and what is to fail."""
+"""The endpoints under ``/_sandbox``. They show what was received and what exists, and set faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 
 
 class Json(JSONResponse):
-    """JSON in ASCII: Braze takes a lone surrogate in an id or a text, and UTF-8 has no bytes for one."""
+    """JSON in ASCII, because Braze takes half a surrogate pair in a text, which UTF-8 can't hold."""
 
     def render(self, content: Any) -> bytes:
         """Write the content."""
@@ -29,11 +29,11 @@ class Json(JSONResponse):
 
 def control_app(state: SandboxState) -> FastAPI:
     """
-    Put the control calls of a sandbox together.
+    Make the application of a sandbox's control calls.
 
     :param state: The sandbox's state.
     """
-    # Without generated documentation: it would answer under other paths.
+    # No generated documentation, because it would answer under other paths.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.include_router(_routes(state))
     app.add_exception_handler(RefusedError, _without_token)
@@ -51,12 +51,12 @@ def _routes(state: SandboxState) -> APIRouter:
 
     @router.get("")
     async def calls() -> Json:
-        """The control calls: what you are reading."""
+        """List the control calls."""
         return Json({"calls": [_described(route) for route in router.routes if isinstance(route, APIRoute)]})
 
     @router.get("/summary")
     async def summary() -> Json:
-        """What was received, in figures."""
+        """Figures of all that was received."""
         return Json(state.recorder.summary())
 
     @router.get("/recipients")

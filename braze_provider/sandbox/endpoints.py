@@ -1,9 +1,9 @@
 """
-What Braze does with the requests of each endpoint: one small function for each, under the endpoint's name.
+One small function for each endpoint that the sandbox serves. It does with a request what Braze does.
 
-An endpoint of :data:`braze_provider.api.endpoints.ENDPOINTS` is served as soon as a function here says
-``@serves("its_name")``. The function gets requests that the model of the endpoint's row has found right,
-tells what becomes of each, and changes nothing itself.
+An endpoint of :data:`braze_provider.api.endpoints.ENDPOINTS` is served if a function here has
+``@serves("its_name")``. The function gets only requests that the model of the endpoint's row accepts. It
+returns what should happen and changes nothing itself.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _NOTHING: Mapping[str, Any] = {}
 @dataclass
 class Call:
     """
-    A request whose sender is known and that keeps the rules.
+    A request with a valid key that follows the rules.
 
-    :param workspace: The workspace that it is addressed to.
+    :param workspace: The workspace that the request goes to.
     :param body: Its JSON object; empty for a ``GET``.
     :param query: Its query parameters.
     :param path: The parameters in its path.
@@ -60,14 +60,14 @@ class Call:
 @dataclass(frozen=True)
 class Accepted:
     """
-    What becomes of a request in which no fault is found.
+    The effect of a request that is accepted.
 
     :param status: HTTP status.
     :param answer: The endpoint's own keys of the answer.
-    :param send: Whom it reaches, for an endpoint that sends; the answer then carries a ``dispatch_id``.
-    :param at: When it reaches them, in Unix time; the answer then carries a ``schedule_id``. Default: now.
+    :param send: The send, for an endpoint that sends; the answer then carries a ``dispatch_id``.
+    :param at: When it is sent, in Unix time; the answer then carries a ``schedule_id``. Default: now.
     :param kind: What is scheduled.
-    :param change: Does what else the request does. Default: nothing.
+    :param change: A function with all other effects of the request. Default: nothing.
     """
 
     status: int = 201
@@ -79,10 +79,10 @@ class Accepted:
 
 
 Handler: TypeAlias = Callable[[Call], Accepted]
-"""Returns what becomes of a call, or raises :class:`RefusedError`."""
+"""Returns the effect of a call, or raises :class:`RefusedError`."""
 
 HANDLERS: dict[str, Handler] = {}
-"""What is served, by the name of the endpoint."""
+"""The functions, by the name of the endpoint that they serve."""
 
 
 def serves(name: str) -> Callable[[Handler], Handler]:
@@ -105,7 +105,7 @@ def served_paths() -> list[str]:
 
 
 class Routes:
-    """Finds the endpoint of a request; most paths are looked up, those with parameters are tried in turn."""
+    """Finds the endpoint of a request. Paths are looked up; paths with parameters are tried one by one."""
 
     def __init__(self) -> None:
         rows = ENDPOINTS.values()
@@ -134,17 +134,17 @@ class Routes:
         return (row, found) if row is not None and row.name in HANDLERS else None
 
     def has(self, path: str) -> bool:
-        """Tell whether there is an endpoint with a path, whatever its method."""
+        """Tell whether there is an endpoint with a path and any method."""
         return any(path == known for _, known in self._fixed)
 
 
 def key_of(entry: Mapping[str, Any]) -> str | None:
     """
-    Give the recipient key of whoever a recipient object names.
+    Give the recipient key of the recipient that an object names.
 
     It is the external id itself, ``alias:<label>:<name>``, ``email:<address>`` or ``braze_id:<id>``.
 
-    :param entry: The object, however wrong.
+    :param entry: The object, which may be invalid.
     """
     if (external_id := entry.get("external_user_id")) is not None:
         return str(external_id)
@@ -158,9 +158,9 @@ def key_of(entry: Mapping[str, Any]) -> str | None:
 
 def named_by(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """
-    Give the recipients whom a request names, by key, with what it says of each.
+    Give the recipients that a request names, by key, each with its own entry.
 
-    :param body: The request's body, however wrong.
+    :param body: The request's body, which may be invalid.
     """
     named: dict[str, Mapping[str, Any]] = {}
     for external_id in _array(body, "external_user_ids"):
@@ -174,24 +174,24 @@ def named_by(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def send_of(name: str, body: bytes) -> Send | None:
     """
-    Read once more what an accepted request sent.
+    Read again what an accepted request sent.
 
     :param name: Name of its endpoint.
     :param body: Its body.
     """
-    # A workspace that knows everything takes it again.
+    # A workspace without a list takes every id, so it accepts the request again.
     return HANDLERS[name](Call(Workspace(), as_braze_reads(json.loads(body)))).send
 
 
 @serves("messages_send")
 def messages_send(call: Call) -> Accepted:
-    """Send what the request holds to existing users or an audience."""
+    """Send the request's messages to existing users or an audience."""
     body = call.body
     if "segment_id" in body:
         call.workspace.require("segment", body["segment_id"])
     messages = {name: message for name, message in body["messages"].items() if message is not None}
     text = messages.get("webhook", {}).get("body")
-    if text is not None and not isinstance(text, str):  # the model makes text of it, Braze does not
+    if text is not None and not isinstance(text, str):  # the model turns it into text, Braze does not
         refuse(f"messages.webhook.body: must be text, not {kind(text)}")
     campaign_id = body.get("campaign_id")
     content = f"campaign:{campaign_id}"
@@ -205,10 +205,10 @@ def messages_send(call: Call) -> Accepted:
 @serves("campaigns_trigger_send")
 def campaigns_trigger_send(call: Call) -> Accepted:
     """
-    Trigger a campaign that is kept in Braze, for named people or an audience.
+    Trigger a campaign that is kept in Braze, for named recipients or an audience.
 
-    An ``audience`` alone is accepted with ``broadcast`` false as well: Braze's pages contradict each other
-    on it, and the newest of them shows such a request.
+    An ``audience`` alone is also accepted if ``broadcast`` is false. Braze's pages contradict each other on
+    this, and the newest page shows such a request.
     """
     body = call.body
     call.workspace.campaign(body["campaign_id"])
@@ -218,7 +218,7 @@ def campaigns_trigger_send(call: Call) -> Accepted:
 
 @serves("canvas_trigger_send")
 def canvas_trigger_send(call: Call) -> Accepted:
-    """Let named people or an audience enter a Canvas, if it is neither paused nor archived."""
+    """Let named recipients or an audience enter a Canvas that is neither paused nor archived."""
     body = call.body
     canvas = call.workspace.canvas(body["canvas_id"])
     common = {"context": body.get("context", {})}
@@ -260,7 +260,7 @@ def campaigns_list(call: Call) -> Accepted:
 
 @serves("campaigns_details")
 def campaigns_details(call: Call) -> Accepted:
-    """Tell what the workspace knows of one campaign."""
+    """Give what the workspace knows of one campaign."""
     campaign_id = call.query.get("campaign_id", "")
     if not campaign_id:
         refuse("campaign_id is required")

@@ -1,8 +1,8 @@
 """
-Failing on purpose: one class for each way in which a request to Braze goes wrong.
+Faults that a user sets, so that requests fail on purpose. Each way to fail is one class.
 
-A fault is given as its kind and the fields of its class, and strikes the next request once unless told
-otherwise. Adding a kind is a class here.
+A fault is given as its kind and the fields of its class. By default it strikes the next request once. To add
+a kind, add a class here.
 """
 
 # ruff: noqa: D102 - what a method is for stands in the class that has it first
@@ -31,17 +31,17 @@ AnyStatus = Annotated[int, Field(ge=200, le=599)]
 ErrorStatus = Annotated[int, Field(ge=400, le=599)]
 
 _EDGE_PAGE = "<!DOCTYPE html>\n<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n"
-# An answer that nobody will be able to read to its end.
+# An answer that no client can read to its end.
 _HALF_BAKED = Answer(201, {"message": "success", "dispatch_id": "0" * 32})
 
 
 class Fault(BrazeObject):
     """
-    What all faults have in common.
+    Base of all faults.
 
     :param endpoint: Fail only requests to this path. Default: all.
     :param after: How many matching requests to let pass first. Default 0.
-    :param times: How many to fail then; None for all that follow. Default 1.
+    :param times: How many requests then fail; None for all. Default 1.
     """
 
     kind: ClassVar[str]
@@ -78,7 +78,7 @@ class FaultOfRead(Fault):
 
     def spared(self, send: Send) -> frozenset[str]:
         """
-        Give the keys of those recipients who receive nothing because of it.
+        Give the keys of the recipients who receive nothing because of this fault.
 
         :param send: What the request sends.
         """
@@ -86,23 +86,23 @@ class FaultOfRead(Fault):
 
     def spoil(self, answer: Answer | None, limiter: RateLimiter) -> Answer | None:
         """
-        Give the answer that leaves.
+        Give the answer that the client gets.
 
         :param answer: Braze's true answer; None if it never took the request.
-        :param limiter: The rate limiter, whose figures a made-up 429 borrows.
+        :param limiter: The rate limiter. A made-up 429 shows its figures.
         :returns: The answer; None when the connection closes without one.
         """
         return answer
 
 
 class _OfAccepted(FaultOfRead):
-    """A fault of what Braze accepts: a request that breaks a rule is refused as ever."""
+    """A fault of accepted requests. A request that breaks a rule is refused as always."""
 
     def spoil(self, answer: Answer | None, limiter: RateLimiter) -> Answer | None:
         return self.change(answer) if answer is not None and answer.accepted else answer
 
     def change(self, answer: Answer) -> Answer:
-        """Give the answer that leaves instead of a good one."""
+        """Give the answer that the client gets instead of the good one."""
         return answer
 
 
@@ -149,10 +149,10 @@ class Status(_NotProcessed):
 
 class Html(_NotProcessed):
     """
-    An edge server's page in place of Braze's answer.
+    A page of an edge server instead of Braze's answer.
 
     :param status: HTTP status. Default 502.
-    :param message: What the page says. Default: the status.
+    :param message: Text of the page. Default: the status.
     :param processed: Whether Braze took the request all the same. Default False.
     """
 
@@ -162,7 +162,7 @@ class Html(_NotProcessed):
 
     def spoil(self, answer: Answer | None, limiter: RateLimiter) -> Answer:
         page = _EDGE_PAGE.format(self.message or f"{self.status} {status_text(self.status)}")
-        # The edge knows nothing of Braze's limits.
+        # The edge server does not know Braze's limits.
         return Answer(self.status, page.encode(), "text/html; charset=utf-8", headers={})
 
 
@@ -225,7 +225,7 @@ class RateLimited(FaultOfRead):
 
 class Notice(_OfAccepted):
     """
-    A success that reaches nobody, as for a paused Canvas.
+    A success that reaches no recipient, as for a paused Canvas.
 
     :param message: The notice. Default: that of a paused Canvas.
     """
@@ -242,10 +242,10 @@ class Notice(_OfAccepted):
 
 class MinorErrors(_OfAccepted):
     """
-    A success with complaints.
+    A success with minor errors.
 
-    :param errors: They: texts or objects. An object's ``index`` names a recipient by position in the
-        request, who then receives nothing. Default: one text.
+    :param errors: The minor errors: texts or objects. An object's ``index`` names a recipient by position in
+        the request, who then receives nothing. Default: one text.
     """
 
     kind = "minor_errors"
@@ -265,7 +265,7 @@ class MinorErrors(_OfAccepted):
 
 
 class Queued(_OfAccepted):
-    """202: taken for later."""
+    """A 202: Braze processes the request later."""
 
     kind = "queued"
 
@@ -361,7 +361,7 @@ class _InForce:
     fired: int = 0
 
     def strikes(self) -> bool:
-        """Count a request that matches, and tell whether the fault is ripe."""
+        """Count a request that matches, and tell whether the fault fires now."""
         self.seen += 1
         return self.seen > self.fault.after and (self.fault.times is None or self.fired < self.fault.times)
 
@@ -372,7 +372,7 @@ class _InForce:
 
 class FaultList:
     """
-    The faults in force, in order: of several that are ripe, the first fires.
+    The active faults, in order. If several could fire, the first fires.
 
     :param endpoints: The paths that are served.
     """
@@ -383,11 +383,11 @@ class FaultList:
 
     def add(self, *faults: Mapping[str, Any]) -> list[dict[str, Any]]:
         """
-        Put faults in force: all of them, or none if one is wrong.
+        Activate faults: all of them, or none if one is wrong.
 
         :param faults: Each one's ``kind`` and the fields of its class.
         :returns: The faults as they were understood.
-        :raises ValueError: Says what is wrong with one of them.
+        :raises ValueError: If one of them is wrong. Says why.
         """
         added = [_InForce(self._made(fields)) for fields in faults]
         self._in_force += added
@@ -403,7 +403,7 @@ class FaultList:
 
     def before_reading(self, endpoint: str) -> Fault | None:
         """
-        Give the fault that fires at a request of which the head has arrived, if any.
+        Give the fault that fires once the head of a request has arrived, if any.
 
         :param endpoint: The request's path.
         """
@@ -411,7 +411,7 @@ class FaultList:
 
     def after_reading(self, endpoint: str, names: Callable[[str], bool]) -> FaultOfRead | None:
         """
-        Give the fault that fires at a request which has arrived in full, if any.
+        Give the fault that fires once a request has arrived in full, if any.
 
         :param endpoint: The request's path.
         :param names: Tells whether the request names a recipient key.

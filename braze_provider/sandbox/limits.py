@@ -1,4 +1,4 @@
-"""Rate limits: how many requests Braze admits, and what its headers tell of them."""
+"""Rate limits: how many requests Braze admits, and its headers about them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ AUDIENCE = "audience"
 @dataclass(frozen=True)
 class Limit:
     """
-    So many requests in each fixed window.
+    A number of requests in each fixed window.
 
-    :param requests: How many a window admits.
+    :param requests: How many requests a window admits.
     :param seconds: Length of a window. Windows are aligned to the Unix epoch, so that those of an hour begin
-        with the clock hour, as Braze documents; of shorter ones nothing is documented.
+        with the clock hour, as Braze documents. Braze documents nothing about shorter windows.
     """
 
     requests: int
@@ -41,7 +41,7 @@ class Limit:
         Read ``COUNT/SECONDS``, such as ``70/1``.
 
         :param text: The limit.
-        :raises ValueError: If it does not read so.
+        :raises ValueError: If the text has another form.
         """
         count, _, seconds = text.partition("/")
         return cls(int(count), float(seconds))
@@ -55,12 +55,12 @@ def _limits() -> Iterator[tuple[str, Limit]]:
 
 
 DEFAULT_LIMITS: Mapping[str, Limit] = dict(_limits())
-"""Braze's own."""
+"""Braze's own limits."""
 
 
 class Charge(NamedTuple):
     """
-    One budget that a request draws on.
+    One budget that a request counts against.
 
     ``limit`` names the limit; ``key`` tells apart the budgets under it, one for each unique audience.
     """
@@ -70,7 +70,7 @@ class Charge(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What is left of a budget, as the ``X-RateLimit-*`` headers tell it; ``reset`` is a Unix time."""
+    """The rest of a budget, for the ``X-RateLimit-*`` headers; ``reset`` is a Unix time."""
 
     limit: int
     remaining: int
@@ -82,7 +82,7 @@ DEFAULT_CHARGES = (Charge(DEFAULT_BUCKET),)
 
 def charges(endpoint: Endpoint, body: Mapping[str, Any]) -> Sequence[Charge]:
     """
-    Tell which budgets a request draws on.
+    Tell which budgets a request counts against.
 
     :param endpoint: Its endpoint.
     :param body: Its body, not yet checked.
@@ -103,9 +103,9 @@ class RateLimiter:
     A refused request counts against nothing.
 
     :param limits: The limits by name.
-    :param now: Tells the Unix time that windows follow.
-    :param reset_in_seconds: Tell the reset as the seconds left instead of as a Unix time; Braze uses both,
-        under the same name. Default False.
+    :param now: Gives the Unix time that windows follow.
+    :param reset_in_seconds: Give the reset as the seconds that are left instead of as a Unix time. Braze uses
+        both, under the same name. Default False.
     """
 
     def __init__(
@@ -117,12 +117,12 @@ class RateLimiter:
         self._used: dict[tuple[Charge, int], int] = {}
 
     def reset(self) -> None:
-        """Give every budget back."""
+        """Fill all budgets again."""
         self._used.clear()
 
     def admit(self, drawn: Sequence[Charge]) -> tuple[bool, Standing]:
         """
-        Count a request, if every budget it draws on has room for it.
+        Count a request, if all its budgets have room for it.
 
         :param drawn: The budgets.
         :returns: Whether it was admitted, and the standing of the tightest budget afterwards.
@@ -138,15 +138,15 @@ class RateLimiter:
         return admitted, self._tightest(drawn, now)
 
     def standing(self) -> Standing:
-        """Give the standing of the default bucket, without drawing on it."""
+        """Give the standing of the default bucket, without counting a request."""
         return self._tightest(DEFAULT_CHARGES, self._now())
 
     def headers(self, standing: Standing, *, reset_after: float | None = None) -> dict[str, str]:
         """
-        Give the headers that tell a client where it stands.
+        Give the rate-limit headers for a client.
 
         :param standing: The budget's standing.
-        :param reset_after: Seconds until the reset. Default: the truth.
+        :param reset_after: Seconds until the reset. Default: the true seconds.
         """
         now = self._now()
         reset = standing.reset if reset_after is None else now + reset_after
@@ -163,7 +163,7 @@ class RateLimiter:
         return self._limits[charge.limit].requests - self._used.get(self._window(charge, now), 0)
 
     def _tightest(self, drawn: Sequence[Charge], now: float) -> Standing:
-        # The later reset wins between two exhausted budgets: before it there is no point in trying.
+        # If two budgets are used up, the later reset counts, because no request succeeds before it.
         standings = []
         for charge in drawn:
             limit = self._limits[charge.limit]

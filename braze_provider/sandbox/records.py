@@ -1,8 +1,8 @@
 """
-What the sandbox remembers: each request, and what each recipient received.
+The sandbox's memory: each request, and what each recipient received.
 
-A million recipients are one dictionary entry each: whatever else there is to say about a delivery is
-read from the request's body when somebody asks.
+Each recipient is one dictionary entry, because there may be a million. All other data about a delivery is
+read from the request's body when a client asks for it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ NO_ANSWER = "no answer"
 @dataclass(frozen=True)
 class Send:
     """
-    What a request sends.
+    The send of a request.
 
     :param recipients: Those it names, each with its own entry of the request, by recipient key: duplicates
         have collapsed, the last one winning.
-    :param content: What makes two messages the same: the campaign, the Canvas, or a digest of the content.
-    :param common: What the request gives to all of its recipients.
+    :param content: The campaign, the Canvas, or a digest of the content. Two messages with the same value are
+        the same.
+    :param common: The values that the request gives to all of its recipients.
     :param campaign_id: The campaign, if it has one.
     :param canvas_id: The Canvas, if it has one.
     :param send_id: The label that its statistics go under, if it has one.
-    :param notice: Why it reaches nobody, in Braze's words. Default: it does reach them.
+    :param notice: Why it reaches no recipient, in Braze's words. Default: it reaches them.
     """
 
     recipients: Mapping[str, Mapping[str, Any]]
@@ -42,7 +43,7 @@ class Send:
 
     @property
     def broadcast(self) -> bool:
-        """Whether it goes to a whole audience rather than to named people."""
+        """Whether it goes to a whole audience instead of named recipients."""
         return not self.recipients
 
 
@@ -83,9 +84,9 @@ class Recorder:
     """
     The memory of a sandbox.
 
-    :param now: Tells the Unix time that arrivals are noted by.
-    :param send_of: Reads once more what an accepted request sent, from the name of its endpoint and its body.
-    :param keep_bodies: Keep what requests said.
+    :param now: Gives the Unix time of arrivals.
+    :param send_of: Reads again what an accepted request sent, from the name of its endpoint and its body.
+    :param keep_bodies: Keep the bodies of requests.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Recorder:
 
     def keep_body(self, receipt: Receipt, raw: bytes) -> None:
         """
-        Keep what a request said, if bodies are kept.
+        Keep the body of a request, if bodies are kept.
 
         :param receipt: The request.
         :param raw: Its body.
@@ -154,7 +155,7 @@ class Recorder:
 
     def deliver(self, receipt: Receipt, reached: Iterable[str]) -> None:
         """
-        Note whom a request reached.
+        Note the recipients that a request reached.
 
         :param receipt: The request.
         :param reached: The recipient keys of those who receive a message.
@@ -183,7 +184,7 @@ class Recorder:
         self._unknown_fields.update(receipt.unknown_fields)
 
     def summary(self) -> dict[str, Any]:
-        """Give everything in figures. A *duplicate* is a person whom the same content reached twice."""
+        """Give all figures. A *duplicate* is a recipient whom the same content reached twice."""
         by_endpoint: dict[str, dict[str, int]] = {}
         for (endpoint, status), count in self._statuses.items():
             by_endpoint.setdefault(endpoint, {})[status] = count
@@ -204,7 +205,8 @@ class Recorder:
         }
 
     def _deliver_again(self, key: str, earlier: Receipt | list[Receipt], receipt: Receipt) -> None:
-        # The first delivery is stored bare: nearly everybody has but one, and a list costs 64 bytes.
+        # The first delivery is stored without a list: nearly all recipients have one only, and a list costs
+        # 64 bytes.
         history = earlier if isinstance(earlier, list) else [earlier]
         if sum(known.content == receipt.content for known in history) == 1:
             self._duplicates[receipt.content] += 1
@@ -226,7 +228,7 @@ class Recorder:
         else:
             stop = None if limit is None else offset + limit
             found = islice(self.deliveries.items(), offset, stop)
-        # Each body is read once, however many of a page's recipients were named in it.
+        # Each body is read once, even if it names many recipients of the page.
         sends: dict[int, Send | None] = {}
 
         def send_in(receipt: Receipt) -> Send | None:
@@ -261,13 +263,13 @@ class Recorder:
         ]
 
 
-# What is shown of a request, beside its body.
+# The fields of a request that are shown, besides its body.
 _SHOWN = (
     "index", "endpoint", "status", "accepted", "recipients", "reached", "broadcast", "dispatch_id",
     "campaign_id", "canvas_id", "send_id", "fault", "unknown_fields", "received_at",
 )  # fmt: skip
 
-# The fields of a recipient's own entry that tell what it was sent, not who it is.
+# The fields of a recipient's entry that hold its own values and do not identify it.
 _PERSONAL = ("trigger_properties", "context", "attributes")
 
 
@@ -288,7 +290,7 @@ def _delivery(key: str, receipt: Receipt, send: Send | None) -> dict[str, Any]:
 
 
 def _overlaid(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """What a request gives to all, with one recipient's own over it, key by key within objects."""
+    """Merge a recipient's own values over the common ones, key by key inside objects."""
     merged = dict(common)
     for name, value in own.items():
         shared = merged.get(name)

@@ -1,8 +1,8 @@
 """
-What is scheduled in the sandbox, and the endpoints that schedule, move and cancel it.
+The sandbox's schedules, and the endpoints that make, move and cancel them.
 
-Schedules fire on the sandbox's clock, which tests move. A time by each user's own clock is taken as UTC, and
-an optimal time as the beginning of its day, since the sandbox's users have no time zones and no habits.
+Schedules fire on the sandbox's clock, which tests move. A time by each user's own clock counts as UTC, and an
+optimal time as the beginning of its day, because the sandbox's users have no time zones and no habits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, serves
 from braze_provider.sandbox.records import Receipt, Send
 
 BAD_REQUEST = "Bad Request"
-# Not on Braze's errors page: in the words of its "Invalid Campaign ID".
+# Not on Braze's errors page. The words follow its "Invalid Campaign ID".
 INVALID_SCHEDULE_ID = "Invalid Schedule ID"
 
 
@@ -32,7 +32,7 @@ class Scheduled:
     :param kind: What is scheduled: ``messages``, ``campaigns`` or ``canvas``.
     :param at: When it fires, in Unix time by the sandbox's clock.
     :param receipt: The request that made it.
-    :param send: What it sends. None once it was cancelled.
+    :param send: The send. None once it was cancelled.
     :param has_fired: Whether it has sent. Default False.
     """
 
@@ -48,7 +48,7 @@ class Schedules:
 
     def __init__(self) -> None:
         self._schedules: dict[str, Scheduled] = {}
-        # No schedule is due before this moment: most requests need to look no further.
+        # No schedule is due before this moment, so most requests need not look at the schedules.
         self._next = math.inf
 
     def add(self, scheduled: Scheduled) -> str:
@@ -87,10 +87,10 @@ class Schedules:
 
     def fire(self, now: float, deliver: Callable[[Send, Receipt], None]) -> None:
         """
-        Send what is due.
+        Send all schedules that are due.
 
         :param now: The time by the sandbox's clock.
-        :param deliver: Lets a send reach its recipients.
+        :param deliver: A function that delivers a send to its recipients.
         """
         if now < self._next:
             return

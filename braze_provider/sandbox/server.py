@@ -1,4 +1,4 @@
-"""A running sandbox: for tests and demos in a thread, for people in the foreground."""
+"""A running sandbox: in a thread for tests and demos, or in the foreground for a user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Where this machine itself reaches what listens on all addresses.
+# The address by which this machine reaches a server that listens on all addresses.
 _ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - told apart, not bound to
 
 _START_SECONDS = 10.0
@@ -30,11 +30,11 @@ class Sandbox:
     """
     A local Braze, as a context manager.
 
-    Its methods may be called from any thread, also after it has stopped; the server can be talked to from
-    any process of this machine while it runs, and from other machines where ``host`` says so.
+    Its methods may be called from any thread, also after it has stopped. While it runs, any process of this
+    machine can talk to the server, and other machines too if ``host`` allows it.
 
     :param options: The fields of :class:`SandboxConfig`, except that ``port`` is a free one by default.
-    :raises ValueError: For a choice that cannot be.
+    :raises ValueError: If an option is invalid.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -79,7 +79,8 @@ class Sandbox:
         """
         The connection to it, as JSON for an ``AIRFLOW_CONN_…`` variable.
 
-        For a sandbox that others can reach, it is one for them: by the name of this machine, or container.
+        If other machines can reach the sandbox, the connection is for them: its host is the name of this
+        machine or container.
         """
         connection = {"conn_type": "braze", "host": self.url, "password": self.api_key}
         if self.config.is_private:
@@ -118,7 +119,7 @@ class Sandbox:
         self._serve()
 
     def stop(self) -> None:
-        """Stop serving. What was received can still be asked for."""
+        """Stop serving. The methods that show what was received still work."""
         thread, self._thread = self._thread, None
         if thread is None or self._server is None:
             return
@@ -152,14 +153,14 @@ class Sandbox:
 
         A key is the external id itself, ``alias:<label>:<name>``, ``email:<address>`` or ``braze_id:<id>``.
 
-        :param only: A single recipient's key, whom nothing need have reached.
+        :param only: A single recipient's key. The recipient may have received nothing.
         :param offset: How many recipients to pass over.
         :param limit: How many to show. Default: all.
         """
         return self._in_loop(lambda: self._state.recorder.recipients(only=only, offset=offset, limit=limit))
 
     def recipient_keys(self) -> Collection[str]:
-        """The keys of those who received anything: cheap even when they are a million."""
+        """The keys of all recipients who received anything. This is fast even for a million."""
         return self._in_loop(lambda: list(self._state.recorder.deliveries))
 
     def requests(self, *, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
@@ -172,11 +173,11 @@ class Sandbox:
         return self._in_loop(lambda: self._state.recorder.requests(offset=offset, limit=limit))
 
     def summary(self) -> dict[str, Any]:
-        """Everything in figures."""
+        """All figures."""
         return self._in_loop(self._state.recorder.summary)
 
     def schedules(self) -> list[dict[str, Any]]:
-        """What is scheduled, in the order of its creation, and what became of it."""
+        """The schedules in the order of their creation, each with its state."""
 
         def fired() -> list[dict[str, Any]]:
             self._state.fire_due()
@@ -186,14 +187,14 @@ class Sandbox:
 
     def advance(self, **time: float) -> None:
         """
-        Move the sandbox's clock forward, and send what is due by then.
+        Move the sandbox's clock forward, and send all schedules that are due by then.
 
         :param time: By how much, as of a ``timedelta``: ``hours=2``.
         """
         self._in_loop(lambda: self._state.advance(timedelta(**time).total_seconds()))
 
     def reset(self) -> None:
-        """Become as new: nothing received, no faults, full budgets."""
+        """Start again: nothing received, no faults, full budgets."""
         self._in_loop(self._state.reset)
 
     def _open(self, on_ready: Callable[[], None]) -> None:
@@ -225,7 +226,7 @@ class Sandbox:
             loop.close()
 
     def _in_loop(self, work: Callable[[], _T]) -> _T:
-        """Do something with the state in the one thread that may touch it while requests come in."""
+        """Call a function in the event loop's thread, the only one that may touch the state meanwhile."""
         thread, loop = self._thread, self._loop
         if thread is None or loop is None or not thread.is_alive():
             return work()
@@ -243,7 +244,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
-        # Connections queue from here on, while the server is still starting.
+        # From here on, connections queue while the server still starts.
         listener.listen(2048)
     except OSError:
         listener.close()

@@ -1,4 +1,4 @@
-"""What a sandbox is: everything about it that can be chosen, and all that it holds while it runs."""
+"""The configuration of a sandbox, and its state while it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from braze_provider.sandbox.schedules import Schedules
 from braze_provider.sandbox.workspace import Campaign, Canvas, Workspace
 
 CONTROL = "/_sandbox"
-"""Where the sandbox's own calls are; Braze has nothing there, and what happens there is not recorded."""
+"""The path of the sandbox's own calls. Braze has nothing there, and these calls are not recorded."""
 
 DEFAULT_API_KEY = "sandbox-rest-api-key"
 DEFAULT_PORT = 8010
@@ -28,14 +28,13 @@ DEFAULT_PORT = 8010
 @dataclass(frozen=True, kw_only=True)
 class SandboxConfig:
     """
-    The choices, each with a default that behaves as Braze is documented to.
+    The options. With the defaults, the sandbox behaves as Braze documents.
 
     :param host: Address to serve on; any but loopback needs a ``token``.
     :param port: Port to serve on; 0 takes a free one.
     :param api_key: The key that may do everything.
-    :param api_keys: Further keys with the permissions of each; None for all permissions.
-    :param token: The one key there is, in place of all others; the endpoints under ``/_sandbox`` then
-        ask for it too.
+    :param api_keys: More keys with the permissions of each; None for all permissions.
+    :param token: The only key, instead of all others. The endpoints under ``/_sandbox`` then need it too.
     :param hourly_limit: Requests in each clock hour; short for ``limits={"default": …}``.
     :param limits: Rate limits that differ from Braze's, by bucket; ``audience`` is that of broadcasts for
         each unique audience.
@@ -45,14 +44,14 @@ class SandboxConfig:
     :param keep_alive: Seconds for which an idle connection is kept open.
     :param record_bodies: Keep request bodies to show them later; turn it off for very large sends.
     :param max_body_bytes: Size above which a body is refused.
-    :param unknown_ids: Recipient keys of users who do not exist: named in a request
-        they are accepted silently and receive nothing.
-    :param campaigns: The workspace's campaigns. As soon as there is one,
-        any other ``campaign_id`` is refused; it is the same with ``canvases`` and ``segments``.
+    :param unknown_ids: Recipient keys of users who do not exist. A request that names them is accepted, and
+        they receive nothing.
+    :param campaigns: The workspace's campaigns. If there is at least one, any other ``campaign_id`` is
+        refused. The same is true of ``canvases`` and ``segments``.
     :param canvases: The workspace's Canvases, as their ids or as :class:`Canvas`.
     :param segments: Ids of its segments.
-    :raises ValueError: For a host that is not loopback without a token, a token that is no key or has keys
-        beside it, or a limit with an unknown name.
+    :raises ValueError: If the host is not loopback and there is no token, if the token can't be a key or
+        there are other keys too, or if a limit has an unknown name.
     """
 
     host: str = "127.0.0.1"
@@ -80,7 +79,7 @@ class SandboxConfig:
                 "needs a token there; without one it serves on loopback only (127.0.0.1, ::1 or localhost)"
             )
         if self.token is not None:
-            # An empty one is a variable that was not set.
+            # An empty token usually comes from a variable that was not set.
             if not re.fullmatch(r"[!-~]+", self.token):
                 raise ValueError("The token must be ASCII without blanks, and not empty")
             if self.api_keys or self.api_key != DEFAULT_API_KEY:
@@ -92,7 +91,7 @@ class SandboxConfig:
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody but this machine can reach it."""
+        """Whether only this machine can reach it."""
         return _is_loopback(self.host)
 
     @property
@@ -105,7 +104,7 @@ class SandboxState:
     """
     The parts of a sandbox, made from its configuration. Only its event loop's thread touches them.
 
-    :param config: The choices.
+    :param config: The options.
     """
 
     def __init__(self, config: SandboxConfig) -> None:
@@ -138,7 +137,7 @@ class SandboxState:
             raise RefusedError(403)
 
     def reset(self) -> None:
-        """Become as new: nothing received, no faults, full budgets, no users created."""
+        """Start again: nothing received, no faults, full budgets, no users created."""
         self.workspace.reset()
         self.limiter.reset()
         self.faults.clear()
@@ -147,12 +146,12 @@ class SandboxState:
         self.clock.reset()
 
     def fire_due(self) -> None:
-        """Let what is scheduled and due reach its recipients."""
+        """Send all schedules that are due."""
         self.schedules.fire(self.clock.now(), self.deliver)
 
     def advance(self, seconds: float) -> None:
         """
-        Move the clock forward, and send what is due by then.
+        Move the clock forward, and send all schedules that are due by then.
 
         :param seconds: By how much.
         """
@@ -161,7 +160,7 @@ class SandboxState:
 
     def deliver(self, send: Send, receipt: Receipt, spared: Collection[str] = ()) -> None:
         """
-        Let a send reach its recipients.
+        Deliver a send to its recipients.
 
         :param send: The send.
         :param receipt: The request that made it.

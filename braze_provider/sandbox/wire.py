@@ -1,7 +1,7 @@
 """
-The sandbox on the wire: its HTTP server, answers whole and broken, and connections that can be cut.
+The sandbox's HTTP server, its whole and broken answers, and connections that can be cut.
 
-This module and the applications above it are what needs the extra.
+Only this module and the applications above it need the extra.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from braze_provider.sandbox.answers import Answer
 
-# Linger on, for zero seconds: closing the socket then sends a reset and discards what was not sent.
+# Linger for zero seconds. Closing the socket then sends a reset and discards unsent data.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _FLUSH_SECONDS = 0.05
 
@@ -37,7 +37,7 @@ class Wire:
     @classmethod
     def of(cls, scope: MutableMapping[str, Any]) -> Wire:
         """
-        Give the connection that a request came by.
+        Give the connection of a request.
 
         :param scope: The request's ASGI scope.
         """
@@ -48,12 +48,12 @@ class Wire:
         """
         Close the connection now, without an answer or in the middle of one.
 
-        :param after_flush: Let what has been written go out first.
+        :param after_flush: Send the written data first.
         :param reset: Close with a TCP reset instead of an orderly end.
         """
         transport: asyncio.Transport = self._protocol.transport
         if after_flush and reset:
-            # A reset overtakes what the client has not read yet: give it a moment to read.
+            # A reset discards data that the client has not read yet, so the client gets a moment to read.
             await asyncio.sleep(_FLUSH_SECONDS)
         if reset:
             with contextlib.suppress(OSError):  # already gone
@@ -68,7 +68,7 @@ class Wire:
 
 class WholeResponse(Response):
     """
-    An answer as it should be.
+    A whole answer.
 
     :param answer: The answer.
     :param headers: Its headers.
@@ -81,7 +81,7 @@ class WholeResponse(Response):
 
 class HalfResponse(WholeResponse):
     """
-    An answer whose head promises more than arrives before the connection closes.
+    Half an answer: its head promises more bytes than arrive before the connection closes.
 
     :param answer: The answer.
     :param headers: Its headers.
@@ -93,7 +93,7 @@ class HalfResponse(WholeResponse):
         self._reset = reset
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by half."""
+        """Send half of the answer."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         half = bytes(self.body)[: len(self.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
@@ -115,15 +115,15 @@ class NoResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Close the connection."""
         await Wire.of(scope).cut(reset=self._reset)
-        # The server takes a handler that returns without an answer for a bug, unless the client has gone.
+        # The server reports a handler that returns without an answer as a bug, unless the client has gone.
         await _client_gone(receive)
 
 
 async def hold(receive: Receive, seconds: float) -> bool:
     """
-    Wait, for as long as the client does.
+    Wait as long as the client waits.
 
-    :param receive: The request's ``receive``, its body having been read.
+    :param receive: The request's ``receive``. The body has been read.
     :param seconds: How long at most.
     :returns: Whether the client has waited too.
     """
@@ -159,7 +159,7 @@ class SandboxServer(uvicorn.Server):
                 log_config=None,
                 log_level="warning",
                 access_log=False,
-                # The sandbox's clock, which may be wrong on purpose, tells the date.
+                # The date comes from the sandbox's clock, which may be wrong on purpose.
                 date_header=False,
                 server_header=False,
                 timeout_keep_alive=keep_alive,
@@ -174,14 +174,14 @@ class SandboxServer(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop, cutting the connections that are still open: a fault may be holding one for minutes."""
+        """Stop, and cut the open connections, because a fault may hold one for minutes."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Make the fastest event loop there is, without a change to the process-wide choice of one."""
+    """Make the fastest event loop available. The process's default loop stays as it is."""
     try:
         import uvloop
     except ImportError:
@@ -198,7 +198,7 @@ def _connection_protocol() -> type[asyncio.Protocol]:
         def __init__(
             self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None
         ) -> None:
-            # uvicorn copies app_state into each request's scope, so one of its own is all a connection needs.
+            # uvicorn copies app_state into each request's scope, so each connection has its own.
             own_state = {**app_state, "wire": Wire(self)}
             super().__init__(config=config, server_state=server_state, app_state=own_state, _loop=_loop)
 

@@ -75,7 +75,7 @@ class Canvas:
     A Canvas of the workspace.
 
     :param id: The Canvas's API identifier.
-    :param paused: Whether it is paused, so that triggers are accepted and reach nobody. Default False.
+    :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
     :param archived: Whether it is archived, with the same effect. Default False.
     """
 
@@ -85,7 +85,7 @@ class Canvas:
 
     @property
     def notice(self) -> str | None:
-        """What Braze adds to the answer when a trigger has no effect."""
+        """The text that Braze adds to the answer when a trigger has no effect."""
         if self.archived:
             return "The Canvas is archived. Unarchive the Canvas to ensure trigger requests will take effect."
         return PAUSED_NOTICE if self.paused else None
@@ -106,16 +106,16 @@ CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
 
 class Workspace:
     """
-    What endpoints need to know of it.
+    The workspace, as far as endpoints need it.
 
-    Of campaigns, Canvases and segments, each kind that is given refuses all other ids. A kind that is not
-    given takes any: a Dag under development uses the ids of its real workspace, which nobody may have
-    told the sandbox.
+    If campaigns are given, the ids of all other campaigns are refused. The same is true of Canvases and
+    segments. If none of a kind is given, every id is accepted: a Dag under development uses the ids of its
+    real workspace, which the sandbox may not know.
 
-    :param campaigns: The campaigns. Default: a few that ``/campaigns/list`` has to show.
+    :param campaigns: The campaigns. Default: a few, so that ``/campaigns/list`` shows something.
     :param canvases: The Canvases, as their ids or with more about them.
     :param segments: The ids of the segments.
-    :param unknown_ids: Recipient keys of users who do not exist. Everybody else does.
+    :param unknown_ids: Recipient keys of users who do not exist. All other users exist.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Workspace:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the users that requests have created, and what campaigns have sent."""
+        """Forget the users that requests have created, and the sends of campaigns."""
         self._missing = set(self._unknown_ids)
         self.sent: dict[str, tuple[float, float]] = {}
         """By campaign: when it first and last sent, in Unix time."""
@@ -186,7 +186,7 @@ class Workspace:
 
     def reachable(self, recipients: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
         """
-        Give the keys of those recipients who exist, after creating those whose entry says so.
+        Give the keys of the recipients who exist. Users whose entry says so are created first.
 
         :param recipients: The request's recipients by key.
         """

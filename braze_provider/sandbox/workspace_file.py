@@ -1,4 +1,4 @@
-"""A workspace written down as JSON: the campaigns, Canvases and segments that exist."""
+"""A workspace in a JSON file: the campaigns, Canvases and segments that exist."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     """
     Read a workspace from a file.
 
-    The file holds ``{"campaigns": […], "canvases": […], "segments": […]}``, each of which may be left out:
-    ids as texts, and campaigns and Canvases also as objects with the fields of :class:`Campaign` and
-    :class:`Canvas`.
+    The file holds ``{"campaigns": […], "canvases": […], "segments": […]}``. Each part may be left out. The
+    items are ids as texts. Campaigns and Canvases may also be objects with the fields of :class:`Campaign`
+    and :class:`Canvas`.
 
     :param path: The file.
-    :returns: The options of a sandbox that it stands for.
-    :raises ValueError: If it cannot be read, or holds something else; says what.
+    :returns: The options of a sandbox with this workspace.
+    :raises ValueError: If the file cannot be read, or holds something else. Says what.
     """
     try:
         given = json.loads(Path(path).read_text("utf-8"))
@@ -79,7 +79,7 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
 
 def campaign_of(id: str, **fields: Any) -> Campaign:  # noqa: A002 - what Braze calls it
     """
-    Make a campaign of which only the id need be known.
+    Make a campaign. Only its id is required.
 
     :param id: Its id.
     :param fields: Its other fields.

@@ -20,7 +20,7 @@ class BrazeRequestOperator(BrazeTask):
     """
     Base of the operators that make one request, or one for each id.
 
-    Its parameters are those that every one of them takes.
+    All of them take its parameters.
 
     After a failure, the request is repeated as long as a repeat does no harm: six requests at most. A refusal
     fails the task at once, because a retry would be refused too.
@@ -47,7 +47,7 @@ class BrazeRequestOperator(BrazeTask):
         self.allow_unknown_fields = allow_unknown_fields
 
     def execute(self, context: Context) -> Any:
-        """Make the request, or one for each item, and return what came of it."""
+        """Make the request, or one for each item, and return the result."""
         from braze_provider.api.validation import validate
         from braze_provider.tasks.calls import call_patiently
 
@@ -76,7 +76,7 @@ class BrazeRequestOperator(BrazeTask):
             return [values]
         argument, field = self.each
         items = values.pop(argument, None)
-        # Also what is no list yet, at Dag parse: what another task returns.
+        # At Dag parse, the argument may be another task's output, which is not a list yet.
         return [{**values, field: item} for item in (items if isinstance(items, (list, tuple)) else [items])]
 
     def target(self) -> Endpoint:

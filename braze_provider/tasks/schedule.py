@@ -1,4 +1,4 @@
-"""A task that schedules: as one that sends, with a time."""
+"""A task that schedules. It is a task that sends, with a time."""
 
 from __future__ import annotations
 

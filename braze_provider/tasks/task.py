@@ -35,13 +35,13 @@ class BrazeTask(LiquidAwareRendering):
     """
 
     endpoint: ClassVar[Endpoint]
-    """Where the request goes."""
+    """The endpoint of the request."""
     endpoints: ClassVar[tuple[Endpoint, ...]]
-    """Where it may go, where that depends on the arguments. Default: :attr:`endpoint` alone."""
+    """All endpoints that the request may go to, if the arguments decide. Default: :attr:`endpoint` alone."""
     request_fields: ClassVar[Mapping[str, Field]] = {}
     """The arguments that make the request, in the order in which Airflow shows them."""
     composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """By field of the request: the arguments that make it, where it takes more than one."""
+    """By field of the request: the arguments that make it, if it takes more than one."""
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
     """The other arguments that are rendered, all of them as text."""
     ui_color = "#f9e1d2"

@@ -39,7 +39,7 @@ def moment(value: Any, *, field: str) -> pendulum.DateTime:
 
 def with_schedule(values: dict[str, Any]) -> dict[str, Any]:
     """
-    Make Braze's schedule object of an operator's arguments.
+    Make Braze's schedule object from an operator's arguments.
 
     :param values: The arguments that are set. ``time`` is a moment, or with ``in_local_time`` or
         ``at_optimal_time`` a time without a zone. A template stays as it is.

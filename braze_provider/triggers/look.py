@@ -35,8 +35,7 @@ class Seen:
 Look = Callable[..., Seen]
 """
 A function that looks at Braze once. It takes a hook, and JSON values by name that say what to look for. It
-raises
-:class:`NeverComesError` if the state can't come any more.
+raises :class:`NeverComesError` if the state can't come any more.
 """
 
 

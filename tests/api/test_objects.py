@@ -63,7 +63,10 @@ class TestRecipient:
             (
                 {},
                 "",
-                "names nobody: give exactly one of `external_user_id`, `user_alias`, `braze_id` or `email`",
+                (
+                    "names no recipient: "
+                    "give exactly one of `external_user_id`, `user_alias`, `braze_id` or `email`"
+                ),
             ),
             (
                 {"external_user_id": "u", "braze_id": "b", "user_alias": ALIAS},
@@ -142,7 +145,7 @@ class TestRecipient:
     def test_a_row_of_messages_send_holds_only_an_identifier(self):
         assert validate(UserIdentity, {"user_alias": ALIAS}).to_body() == {"user_alias": ALIAS}
         assert mistakes(UserIdentity, {}) == {
-            "": "names nobody: give exactly one of `external_user_id` or `user_alias`"
+            "": "names no recipient: give exactly one of `external_user_id` or `user_alias`"
         }
         assert mistakes(
             UserIdentity, {"external_user_id": "u", "email": "a@b.c", "trigger_properties": {}}

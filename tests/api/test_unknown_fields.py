@@ -172,7 +172,7 @@ def test_a_field_that_was_allowed_once_is_refused_later():
 @pytest.mark.parametrize(
     ("model", "data", "reason"),
     [
-        (CampaignRecipient, {"new_id": "u1"}, "names nobody"),
+        (CampaignRecipient, {"new_id": "u1"}, "names no recipient"),
         (CampaignTriggerSend, {"campaign_id": "c", "new": ["u1"]}, "reaches no recipient"),
         (CampaignTriggerSend, {**TRIGGER, "campaign_id": 5, "new": 1}, "must be text"),
         (Messages, {}, "holds no message"),

@@ -59,7 +59,7 @@ def ours(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def test_every_endpoint_that_braze_documents_has_its_row_and_no_other_has():
+def test_the_table_has_exactly_the_endpoints_that_braze_documents():
     assert sorted(DOCUMENTED) == sorted(map(str, ENDPOINTS.values()))
     assert len(DOCUMENTED) == len(tables()["Endpoints"])
 

@@ -53,7 +53,7 @@ def test_a_class_is_in_the_provider_info_and_in_the_registry(one):
     assert NAMES_OF_CLASSES[one] in registered()
 
 
-def test_the_registry_names_no_class_that_there_is_not():
+def test_every_class_in_the_registry_exists():
     for name in registered():
         module, _, attribute = name.rpartition(".")
         assert hasattr(importlib.import_module(module), attribute)

@@ -25,7 +25,7 @@ def purpose(model: type[SendRequest], **fields: str) -> bytes:
 
 
 @pytest.mark.parametrize(("model", "field"), FIELDS, ids=lambda part: getattr(part, "__name__", part))
-def test_another_value_makes_another_delivery_unless_it_is_content_or_a_recipient(model, field):
+def test_a_changed_field_makes_another_delivery_unless_it_is_content(model, field):
     purposes = {purpose(model), purpose(model, **{field: "one"}), purpose(model, **{field: "other"})}
 
     may_change = field in model.content_fields or field in model.endpoint.arrays

@@ -11,7 +11,7 @@ from braze_provider.delivery.batches import Batch, Envelope
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 8, 50])
-def test_everybody_is_sent_to_once(sandbox, concurrency):
+def test_every_recipient_is_sent_to_once(sandbox, concurrency):
     job = Job(1_030, concurrency=concurrency)
 
     report = job.run()
@@ -22,7 +22,7 @@ def test_everybody_is_sent_to_once(sandbox, concurrency):
     assert sandbox.summary()["duplicates"] == 0
 
 
-def test_nobody_is_no_request(sandbox):
+def test_no_recipients_make_no_request(sandbox):
     report = Job(0).run()
 
     assert (report.recipients, report.requests, report.sent) == (0, 0, 0)

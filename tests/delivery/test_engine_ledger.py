@@ -24,7 +24,7 @@ from braze_provider.ledger.receipts_file import ReceiptsFile
 # Claims --------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_claimed_before_it_is_written_to_the_network_and_settled_after(sandbox):
+def test_a_batch_is_claimed_before_its_request_and_settled_after_it(sandbox):
     happened: list[str] = []
 
     class Watched(MemoryLedger):
@@ -92,7 +92,7 @@ def test_nothing_is_claimed_that_the_rate_limit_does_not_admit_yet(sandbox):
     assert ledger.claims == 1
 
 
-def test_what_is_not_claimed_yet_pauses_for_the_rate_limit_as_well(sandbox):
+def test_unclaimed_batches_wait_for_the_rate_limit_as_well(sandbox):
     ledger = Doubtful()
     job = Job(5_000, ledger=ledger, concurrency=8, pacer=Pacer(10, 60), max_slot_wait=1)
 
@@ -236,7 +236,7 @@ def test_a_ledger_that_confirms_too_late_ends_the_delivery_and_is_named(sandbox,
 
 
 @pytest.mark.parametrize("seconds", [2.0, 3.0, 4.5])
-def test_a_slow_ledger_confirms_by_its_writes_and_everybody_is_sent_to(sandbox, seconds):
+def test_a_slow_ledger_confirms_by_its_writes_and_all_is_sent(sandbox, seconds):
     job, ledger = slow_job(seconds, seconds, count=1_000, concurrency=8)
 
     assert figures(job.run()) == {"sent": 1_000}
@@ -313,7 +313,7 @@ def test_a_copy_that_cannot_be_written_changes_nothing_but_a_warning(sandbox, tm
     assert (tmp_path / "today").read_text() == "no folder"
 
 
-def test_a_copy_that_could_not_be_written_for_a_while_is_complete_in_the_end(sandbox, tmp_path):
+def test_a_copy_that_failed_for_a_while_is_complete_in_the_end(sandbox, tmp_path):
     (tmp_path / "today").write_text("no folder")
 
     class Repaired(MemoryLedger):
@@ -327,7 +327,7 @@ def test_a_copy_that_could_not_be_written_for_a_while_is_complete_in_the_end(san
     assert set(indexes(tmp_path)) == set(range(104))
 
 
-def test_what_a_lost_ledger_may_not_have_noted_is_in_the_copy(sandbox, tmp_path):
+def test_receipts_that_a_lost_ledger_may_lack_are_in_the_copy(sandbox, tmp_path):
     class Lost(MemoryLedger):
         def write(self, settled: Sequence[Receipt], claims: Sequence[Claim]) -> Collection[int]:
             if settled:

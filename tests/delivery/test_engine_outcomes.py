@@ -25,7 +25,7 @@ def fault_id(fault: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("on_uncertain", ["hold", "resend", "accept"])
 @pytest.mark.parametrize("fault", ["minor_errors", "queued", "no_dispatch_id"])
-def test_what_braze_accepts_is_sent_and_not_repeated(sandbox, fault, on_uncertain):
+def test_an_accepted_batch_is_sent_and_not_repeated(sandbox, fault, on_uncertain):
     sandbox.fault(fault, after=1)
     job = Job(on_uncertain=on_uncertain)
 
@@ -70,7 +70,7 @@ NOT_SENT = [
 
 @pytest.mark.parametrize("on_uncertain", ["hold", "resend", "accept"])
 @pytest.mark.parametrize("fault", NOT_SENT, ids=fault_id)
-def test_what_braze_did_not_take_is_tried_again(sandbox, fault, on_uncertain):
+def test_a_batch_that_braze_did_not_take_is_attempted_again(sandbox, fault, on_uncertain):
     sandbox.fault(**fault, after=1, times=2)
     job = Job(on_uncertain=on_uncertain)
 
@@ -108,7 +108,7 @@ def nobody_listens(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("on_uncertain", ["hold", "accept"])
-def test_what_was_never_written_is_tried_again_and_then_failed(nobody_listens, on_uncertain):
+def test_a_request_that_was_never_written_is_attempted_again_then_failed(nobody_listens, on_uncertain):
     job = Job(max_attempts=3, on_uncertain=on_uncertain)
 
     report = job.run()
@@ -145,7 +145,7 @@ def test_after_a_429_the_delivery_waits_for_the_reset_and_goes_on(sandbox):
     ],
     ids=["400", "422", "400 with errors", "notice"],
 )
-def test_what_braze_refuses_is_not_repeated_and_the_rest_goes_on(sandbox, fault, on_uncertain):
+def test_a_rejected_batch_is_not_repeated_and_the_rest_goes_on(sandbox, fault, on_uncertain):
     sandbox.fault(**fault, after=1)
     job = Job(on_uncertain=on_uncertain)
 
@@ -161,7 +161,7 @@ def test_what_braze_refuses_is_not_repeated_and_the_rest_goes_on(sandbox, fault,
     assert "The campaign is a draft" in reason
 
 
-def test_the_dispatch_id_of_what_was_accepted_and_reaches_nobody_is_on_record(sandbox):
+def test_the_dispatch_id_is_on_record_even_if_no_recipient_is_reached(sandbox):
     sandbox.fault("notice")
     job = Job(50)
 
@@ -199,7 +199,7 @@ def test_refusals_after_something_was_accepted_do_not_stop_the_rest(sandbox):
     assert figures(Job(500).run()) == {"sent": 50, "rejected": 450}
 
 
-def test_more_rejected_people_than_allowed_stop_the_delivery(sandbox):
+def test_more_rejected_recipients_than_allowed_stop_the_delivery(sandbox):
     sandbox.fault("status", status=400, after=1, times=None)
     job = Job(5_000, max_rejected=100)
 
@@ -212,7 +212,7 @@ def test_more_rejected_people_than_allowed_stop_the_delivery(sandbox):
     [(401, BrazeAuthenticationError), (403, BrazePermissionError), (404, BrazeNotFoundError)],
 )
 @pytest.mark.parametrize("before", [0, 1])
-def test_what_every_request_would_get_stops_the_delivery_at_once(sandbox, status, error, before):
+def test_an_error_that_every_request_would_get_stops_the_delivery(sandbox, status, error, before):
     sandbox.fault("status", status=status, after=before, times=None)
     job = Job(500)
 
@@ -318,7 +318,7 @@ def test_resend_has_an_end_too(sandbox):
 
 
 @pytest.mark.parametrize("status", [500, 400, 401])
-def test_what_may_have_been_sent_stays_uncertain_however_a_later_attempt_fails(sandbox, status):
+def test_an_uncertain_batch_stays_uncertain_if_a_later_attempt_fails(sandbox, status):
     sandbox.fault("disconnect", processed=True)
     sandbox.fault("status", status=status, times=None)
     job = Job(50, on_uncertain="resend", max_attempts=3)
@@ -355,7 +355,7 @@ def test_outcomes_that_differ_add_up(sandbox):
 
 
 @pytest.mark.parametrize("on_uncertain", ["hold", "resend", "accept"])
-def test_whatever_is_logged_is_nobodys_data(sandbox, caplog, on_uncertain):
+def test_the_log_holds_no_recipients_data(sandbox, caplog, on_uncertain):
     caplog.set_level(logging.INFO)
     for kind in ("disconnect", "status", "html", "notice", "garbage", "minor_errors", "no_dispatch_id"):
         sandbox.fault(kind)

@@ -58,7 +58,7 @@ def first_request(sandbox: Any, running: threading.Thread) -> None:
         assert running.is_alive()
 
 
-def test_stop_admits_nothing_more_and_waits_for_what_is_under_way():
+def test_a_stop_sends_nothing_more_and_waits_for_requests_under_way():
     gate = Gate()
     job = Job(500, hook=gate, concurrency=3)
     running = in_the_background(job.run)
@@ -113,7 +113,7 @@ def test_stop_does_not_wait_for(sandbox, fault, first_backoff):
     assert figures(job.engine.report) == {"failed": 120}
 
 
-def test_what_was_uncertain_when_it_was_stopped_stays_uncertain(sandbox):
+def test_an_uncertain_batch_stays_uncertain_after_a_stop(sandbox):
     sandbox.fault("disconnect", times=None)
     job = Job(50, on_uncertain="resend", first_backoff=1e9)
     running = in_the_background(job.run)
@@ -141,7 +141,7 @@ class Interrupted(BaseException):
     """What a signal handler raises, as Airflow's timeout does."""
 
 
-def test_an_interruption_of_the_wait_waits_for_what_is_under_way_however_often_it_comes(monkeypatch):
+def test_repeated_interruptions_still_wait_for_requests_under_way(monkeypatch):
     gate = Gate()
     job = Job(500, hook=gate, concurrency=3)
     winds_down = threading.Event()
@@ -182,7 +182,7 @@ def test_an_interruption_of_the_wait_waits_for_what_is_under_way_however_often_i
     assert job.states.count("sent") == gate.requests
 
 
-def test_threads_that_cannot_be_started_leave_none_behind(sandbox, monkeypatch):
+def test_no_thread_is_left_if_a_thread_cannot_be_started(sandbox, monkeypatch):
     started: list[threading.Thread] = []
     start = threading.Thread.start
 
@@ -225,7 +225,7 @@ class Failing(BrazeHook):
 
 @pytest.mark.parametrize("error", [RuntimeError("oh"), MemoryError(), SystemExit(1)], ids=repr)
 @pytest.mark.parametrize("on_uncertain", ["hold", "resend"])
-def test_a_request_that_ends_in_an_error_nobody_expected_may_have_been_sent(sandbox, error, on_uncertain):
+def test_a_request_with_an_unexpected_error_may_have_been_sent(sandbox, error, on_uncertain):
     job = Job(500, hook=Failing(error, at=1, once_sent=True), on_uncertain=on_uncertain)
 
     report = job.run()
@@ -285,7 +285,7 @@ class FullLedger(MemoryLedger):
         return super().write(settled, claims)
 
 
-def test_a_ledger_that_cannot_be_written_stops_the_delivery_before_the_request(sandbox):
+def test_nothing_is_sent_if_the_ledger_cannot_be_written(sandbox):
     job = Job(ledger=FullLedger(claims=0))
 
     with pytest.raises(OSError, match="disk full"):
@@ -295,7 +295,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_delivery_before_the_request(s
     assert not job.engine.touched
 
 
-def test_a_ledger_that_cannot_be_written_after_the_request_hides_nothing_that_was_sent(sandbox, caplog):
+def test_a_ledger_failure_after_the_request_hides_nothing_that_was_sent(sandbox, caplog):
     job = Job(ledger=FullLedger(claims=1))
 
     with pytest.raises(OSError, match="disk full"):
@@ -306,7 +306,7 @@ def test_a_ledger_that_cannot_be_written_after_the_request_hides_nothing_that_wa
     assert all(dispatch_id in caplog.text for dispatch_id in sent)
 
 
-def test_a_sender_that_breaks_leaves_its_batch_in_doubt_and_ends_the_delivery(sandbox):
+def test_a_broken_sender_leaves_its_batch_in_doubt_and_ends_the_delivery(sandbox):
     class Broken(Pacer):
         def observe(self, *args: Any, **kwargs: Any) -> None:
             raise RuntimeError("oh")

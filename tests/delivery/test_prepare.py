@@ -53,7 +53,7 @@ def ids(*names: object) -> list[dict[str, object]]:
     return [{"external_user_id": name} for name in names]
 
 
-def test_valid_people_are_spooled_as_json_in_order_and_counted(spool):
+def test_valid_recipients_are_spooled_as_json_in_order_and_counted(spool):
     rows = [
         {"external_user_id": 7, "trigger_properties.name": "Zoë"},
         {"alias_name": "ada", "alias_label": "shop"},
@@ -68,7 +68,7 @@ def test_valid_people_are_spooled_as_json_in_order_and_counted(spool):
     ]
 
 
-def test_a_source_of_nobody_is_prepared_to_nobody(spool):
+def test_an_empty_source_gives_no_recipients(spool):
     assert prepare(People(), spool, CampaignRecipient) == Prepared()
 
 
@@ -76,8 +76,8 @@ def test_a_source_of_nobody_is_prepared_to_nobody(spool):
 
 BAD = [
     ({"zip": 1, "external_user_id": "a"}, "column 'zip' is none of a recipient's"),
-    (BadRow("the line is no JSON"), "the line is no JSON"),
-    ({"external_user_id": None}, "names nobody: give exactly one of"),
+    (BadRow("the line is not JSON"), "the line is not JSON"),
+    ({"external_user_id": None}, "names no recipient: give exactly one of"),
     ({"external_user_id": "a", "braze_id": "b"}, "has 2 identities, `external_user_id` and `braze_id`"),
     ({"email": "ada@example.com"}, "prioritization: is required with `email`"),
     (
@@ -163,7 +163,7 @@ def test_bad_rows_can_be_skipped(spool):
     assert len(list(spool)) == 2
 
 
-def test_a_column_that_no_endpoint_knows_ends_the_reading_even_if_bad_rows_are_skipped(spool):
+def test_an_unknown_column_fails_even_if_bad_rows_are_skipped(spool):
     class Table(People):
         same_columns = True
 
@@ -184,15 +184,15 @@ def test_a_row_of_another_endpoint_is_bad(spool):
 # Too large -----------------------------------------------------------------------------------------------
 
 
-def test_somebody_who_fits_into_no_request_is_a_bad_row(spool):
+def test_a_recipient_too_large_for_a_request_is_a_bad_row(spool):
     row = {"external_user_id": "a", "attributes.x": "x" * MAX_BODY_BYTES}
 
-    with pytest.raises(BrazeValidationError, match=r"row 2: 4,194,\d{3} bytes are too many for one request"):
+    with pytest.raises(BrazeValidationError, match=r"row 2: 4,194,\d{3} bytes are too many for a request"):
         prepare(People(*ids(1), row), spool, CampaignRecipient, max_size=MAX_BODY_BYTES)
 
 
 @pytest.mark.parametrize(("excess", "invalid"), [(0, 0), (1, 1)])
-def test_what_fits_depends_on_the_rest_of_the_request(spool, excess, invalid):
+def test_the_room_for_a_recipient_depends_on_the_rest_of_the_request(spool, excess, invalid):
     room = 1_000_000
     frame = len(b'{"external_user_id":"a","attributes":{"x":""}}')
     row = {"external_user_id": "a", "attributes.x": "x" * (room - frame + excess)}
@@ -205,7 +205,7 @@ def test_what_fits_depends_on_the_rest_of_the_request(spool, excess, invalid):
 # Duplicates ----------------------------------------------------------------------------------------------
 
 
-def test_of_rows_of_the_same_person_the_first_counts(spool):
+def test_the_first_row_of_a_recipient_counts(spool):
     rows = [
         {"external_user_id": name, "trigger_properties.n": n} for n, name in enumerate(["1", 1, "2", "1"])
     ]
@@ -219,7 +219,7 @@ def test_of_rows_of_the_same_person_the_first_counts(spool):
     ]
 
 
-def test_duplicates_are_found_however_far_apart_they_are(spool):
+def test_duplicates_are_found_even_far_apart(spool):
     everybody = range(2 * ROWS_PER_CHUNK + 10)
 
     result = prepare(People(*ids(*everybody, *everybody)), spool, CampaignRecipient)
@@ -227,7 +227,7 @@ def test_duplicates_are_found_however_far_apart_they_are(spool):
     assert (result.recipients, result.duplicates) == (len(everybody), len(everybody))
 
 
-def test_a_bad_row_is_nobodys_duplicate(spool):
+def test_a_bad_row_is_not_a_duplicate(spool):
     rows = [{"external_user_id": "a", "send_to_existing_only": 5}, {"external_user_id": "a"}]
 
     result = prepare(People(*rows), spool, CampaignRecipient, on_invalid="skip")
@@ -246,7 +246,7 @@ def test_a_bad_row_is_nobodys_duplicate(spool):
     ],
     ids=["kinds", "swapped alias", "separators", "look-alike", "case and space"],
 )
-def test_different_people_are_no_duplicates_however_alike_their_names(spool, rows):
+def test_different_recipients_with_similar_names_are_not_duplicates(spool, rows):
     result = prepare(People(*rows), spool, CampaignRecipient)
 
     assert (result.recipients, result.duplicates) == (len(rows), 0)
@@ -292,7 +292,7 @@ def test_the_brake_stops_the_reading_and_ends_the_source_at_once(spool):
     assert caught  # Held until here: an exception that is on its way up keeps nothing open.
 
 
-def test_rows_of_the_same_people_do_not_pull_the_brake(spool):
+def test_duplicates_do_not_count_for_max_recipients(spool):
     source = People(*ids(*range(1_000)) * 10)
 
     result = prepare(source, spool, CampaignRecipient, max_recipients=1_000)
@@ -346,7 +346,7 @@ print((many - few) // 1024)
 """
 
 
-def test_memory_does_not_grow_with_the_number_of_people():
+def test_memory_does_not_grow_with_the_number_of_recipients():
     ran = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=False)
 
     assert ran.returncode == 0, ran.stderr

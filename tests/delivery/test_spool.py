@@ -62,7 +62,7 @@ def test_recipients_come_back_in_the_order_in_which_they_were_added():
         assert bodies(spool) == [b"body-%d" % number for number in [*numbers, 0]]
 
 
-def test_each_keeps_the_number_of_its_row_whoever_is_dropped():
+def test_recipients_keep_their_row_numbers_when_others_are_dropped():
     ada, bob, eve = who(1), who(2), who(3)
     with Spool() as spool:
         spool.add([(2, ada, b"first"), (3, bob, b"{}"), (5, ada, b"second"), (9, eve, b"{}")])
@@ -71,7 +71,7 @@ def test_each_keeps_the_number_of_its_row_whoever_is_dropped():
         assert [(row, digest) for row, digest, _ in spool] == [(2, ada), (3, bob), (9, eve)]
 
 
-def test_of_the_entries_of_a_person_the_first_is_kept():
+def test_the_first_entry_of_a_recipient_is_kept():
     with Spool() as spool:
         spool.add([person(1, b"first"), person(2), person(1, b"second")])
         spool.add([person(1, b"third"), person(3)])
@@ -107,7 +107,7 @@ def test_a_stop_ends_the_dropping_of_repeats():
             spool.drop_repeats(stop)
 
 
-def test_a_spool_of_nobody_is_empty():
+def test_a_spool_without_recipients_is_empty():
     with Spool() as spool:
         spool.add([])
         assert spool.drop_repeats() == 0
@@ -123,7 +123,7 @@ def test_it_can_be_read_again_and_by_two_at_the_same_time():
         assert [one[2] for pair in zip(spool, spool, strict=True) for one in pair][::2] == bodies(spool)
 
 
-def test_repeats_are_found_among_more_people_than_are_held_in_memory():
+def test_repeats_are_found_among_more_recipients_than_memory_holds():
     everybody = range(2 * MAX_HELD + 10)
     with Spool() as spool:
         spool.add([person(number) for number in everybody])
@@ -133,7 +133,7 @@ def test_repeats_are_found_among_more_people_than_are_held_in_memory():
         assert bodies(spool) == [b"body-%d" % number for number in everybody]
 
 
-def test_people_who_are_settled_are_dropped_by_the_digest_that_the_ledger_has():
+def test_settled_recipients_are_dropped_by_the_ledgers_digest():
     def keyed(digest: bytes) -> bytes:
         return blake2b(digest, key=b"secret", digest_size=16).digest()
 
@@ -165,7 +165,7 @@ def test_another_thread_may_read():
         assert threads.submit(bodies, spool).result() == [b"body-1"]
 
 
-def test_it_has_no_name_that_anybody_could_open_it_by(temporary):
+def test_its_file_has_no_name(temporary):
     with Spool() as spool:
         spool.add([*map(person, range(2 * MAX_HELD))])
         spool.add_invalid(1, "no JSON", None)
@@ -195,7 +195,7 @@ def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt, SystemExit])
-def test_its_room_on_disk_is_given_back_in_the_end_whatever_went_wrong(temporary, error):
+def test_its_disk_space_is_freed_after_any_error(temporary, error):
     with suppress(*[error] if error else []), Spool() as spool:
         spool.add([person(1)])
         next(iter(spool))

@@ -438,9 +438,9 @@ def test_without_a_file_the_failure_names_the_first_held_rows(sandbox, new_try):
 def test_a_row_that_braze_can_not_read_is_an_invalid_row(new_try, path):
     class Source(RecipientSource):
         def rows(self) -> Iterator[Any]:
-            yield BadRow("the line is no JSON")
+            yield BadRow("the line is not JSON")
             yield {"external_user_id": "ada"}
 
     new_try(Source(), on_invalid="skip").run()
 
-    assert [line["_unsent"]["reason"] for line in lines(path)] == ["the line is no JSON"]
+    assert [line["_unsent"]["reason"] for line in lines(path)] == ["the line is not JSON"]

@@ -49,7 +49,7 @@ def pause(window: Window, clock: Clock) -> float:
     ("cost", "people"),
     [(0.0005, 1_000), (0.003, 1_000), (0.01, 1_000), (0.02, 1_100), (0.04, 1_200), (0.2, 3_500)],
 )
-def test_what_is_ahead_and_under_way_is_as_little_as_the_ledger_is_fast(clock, cost, people):
+def test_a_faster_ledger_has_fewer_recipients_ahead_and_under_way(clock, cost, people):
     assert (ahead(window_of(clock, cost)) + CONCURRENCY) * PER_BATCH <= people
 
 

@@ -30,7 +30,7 @@ def test_each_recipient_enters_once_with_a_context_of_its_own(run_dag, sandbox):
 
 
 @pytest.mark.parametrize(("state", "notice"), [("paused", "is paused"), ("archived", "is archived")])
-def test_a_canvas_that_takes_nobody_in_fails_the_task(run_dag, monkeypatch, state, notice):
+def test_a_paused_or_archived_canvas_fails_the_task(run_dag, monkeypatch, state, notice):
     with Sandbox(canvases=[Canvas(id="c", **{state: True})]) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", sandbox.airflow_connection)
         with DAG("d", schedule=None) as dag:

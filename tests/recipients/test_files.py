@@ -65,19 +65,19 @@ def test_lines_of_json_may_have_dotted_names_as_columns_have(write):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"external_user_id": "ada"', "the line is no JSON"),
-        ("ada@example.com", "the line is no JSON"),
-        (b'{"external_user_id": "\xff"}', "the line is no JSON"),
-        ("[" * 100_000, "the line is no JSON"),
-        ('["ada"]', "the line is no JSON object"),
-        ('"ada"', "the line is no JSON object"),
-        ("null", "the line is no JSON object"),
+        ('{"external_user_id": "ada"', "the line is not JSON"),
+        ("ada@example.com", "the line is not JSON"),
+        (b'{"external_user_id": "\xff"}', "the line is not JSON"),
+        ("[" * 100_000, "the line is not JSON"),
+        ('["ada"]', "the line is not a JSON object"),
+        ('"ada"', "the line is not a JSON object"),
+        ("null", "the line is not a JSON object"),
         ("", "the line is empty"),
         ("  \t", "the line is empty"),
     ],
     ids=["cut", "text", "no utf-8", "endless nesting", "array", "string", "null", "empty", "blank"],
 )
-def test_a_line_that_is_no_recipient_is_a_bad_row_in_its_place(write, line, reason):
+def test_an_invalid_line_is_a_bad_row_in_its_place(write, line, reason):
     line = line if isinstance(line, bytes) else line.encode()
     path = write(b'{"braze_id": "a"}\n' + line + b'\n{"braze_id": "b"}\n', "people.jsonl")
 
@@ -159,13 +159,13 @@ def test_an_empty_field_is_not_given(write, empty):
     assert read(FileRecipients(path)) == [{"external_user_id": "1"}]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name(write):
+def test_a_byte_order_mark_is_not_part_of_the_first_name(write):
     path = write(b"\xef\xbb\xbfexternal_user_id\r\n1\r\n", "people.csv")
 
     assert read(FileRecipients(path)) == [{"external_user_id": "1"}]
 
 
-def test_rows_with_too_few_or_too_many_fields_are_bad_rows_and_empty_lines_none(write):
+def test_rows_with_a_wrong_number_of_fields_are_bad_and_empty_lines_ignored(write):
     path = write("external_user_id,email\n1\n\n1,2,3\n4,\n", "people.csv")
 
     assert read(FileRecipients(path)) == [
@@ -181,13 +181,13 @@ def test_rows_with_too_few_or_too_many_fields_are_bad_rows_and_empty_lines_none(
         (b"", "the file has no header line"),
         (b"\nexternal_user_id\n1\n", "the file has no header line"),
         (b"email,braze_id,email\n", "the header names a column more than once"),
-        (b'braze_id\na\n"b"c\n', "line 3 is no CSV: "),
-        (b'braze_id\na\n"b\nc', "line 4 is no CSV: unexpected end of data"),
+        (b'braze_id\na\n"b"c\n', "line 3 is not CSV: "),
+        (b'braze_id\na\n"b\nc', "line 4 is not CSV: unexpected end of data"),
         (b"braze_id\na\nJos\xe9\n", "line 3 is not UTF-8"),
         (b"Jos\xe9\n", "line 1 is not UTF-8"),
     ],
 )
-def test_a_file_that_is_no_csv_is_refused_with_the_line(write, content, reason):
+def test_a_file_that_is_not_csv_is_refused_with_the_line(write, content, reason):
     path = write(content, "people.csv")
 
     with pytest.raises(BrazeValidationError) as caught:
@@ -226,7 +226,7 @@ def test_csv_may_have_another_delimiter_and_encoding(write, delimiter, encoding)
 @pytest.mark.parametrize(
     ("given", "delimiter"), [(",", ";"), (",", "\t"), (",", "|"), (";", ",")], ids=lambda mark: ascii(mark)
 )
-def test_a_header_that_is_one_column_for_a_wrong_delimiter_names_the_right_one(write, given, delimiter):
+def test_a_header_with_another_delimiter_is_refused_with_the_right_one(write, given, delimiter):
     source = FileRecipients(
         write(f"external_user_id{delimiter}email\na{delimiter}b\n", "p.csv"), delimiter=given
     )
@@ -236,7 +236,7 @@ def test_a_header_that_is_one_column_for_a_wrong_delimiter_names_the_right_one(w
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_a_file_that_is_not_utf8_names_what_it_may_be(write, encoding):
+def test_a_file_that_is_not_utf8_fails_with_a_suggestion(write, encoding):
     path = write("external_user_id\nZoë\n".encode(encoding), "p.csv")
 
     with pytest.raises(
@@ -246,7 +246,7 @@ def test_a_file_that_is_not_utf8_names_what_it_may_be(write, encoding):
     assert read(FileRecipients(path, encoding=encoding)) == [{"external_user_id": "Zoë"}]
 
 
-def test_a_file_that_is_not_what_was_said_is_refused(write):
+def test_a_file_that_is_not_in_the_given_encoding_is_refused(write):
     path = write("external_user_id\nZoë\n", "p.csv")
 
     with pytest.raises(BrazeValidationError, match=r"line 2 is not ascii$"):
@@ -286,7 +286,7 @@ def test_an_unknown_column_is_the_files_mistake_and_ends_the_reading(write):
         read(FileRecipients(write("braze_id,zip\n1,2\n", "people.csv")))
 
 
-def test_a_file_without_a_header_is_refused_without_showing_its_first_person(write):
+def test_a_file_without_a_header_is_refused_without_its_data(write):
     path = write("ada@example.com,Lovelace\nbob@example.com,Bob\n", "people.csv")
 
     with pytest.raises(BrazeValidationError, match="none of its columns is a recipient's") as caught:
@@ -367,10 +367,10 @@ def test_a_column_twice_is_refused(tmp_path):
         read(FileRecipients(str(path)))
 
 
-def test_what_is_no_parquet_is_refused(write):
+def test_a_file_that_is_not_parquet_is_refused(write):
     pytest.importorskip("pyarrow")
 
-    with pytest.raises(BrazeValidationError, match="is no Parquet file"):
+    with pytest.raises(BrazeValidationError, match="is not a Parquet file"):
         read(FileRecipients(write("external_user_id\n1\n", "people.parquet")))
 
 
@@ -402,7 +402,7 @@ def test_a_gzip_file_that_breaks_off_is_refused(write):
     whole = gzip.compress(json.dumps({"braze_id": "a"}).encode() * 100)
 
     for part in (whole[: len(whole) // 2], b"no gzip at all"):
-        with pytest.raises(BrazeValidationError, match="is no whole gzip file"):
+        with pytest.raises(BrazeValidationError, match="is not a complete gzip file"):
             read(FileRecipients(write(part, "people.jsonl.gz")))
 
 
@@ -410,8 +410,8 @@ def test_a_gzip_file_that_breaks_off_is_refused(write):
 
 
 @pytest.mark.parametrize("name", ["people.txt", "people", "people.gz", "csv", "people.csv.zip"])
-def test_an_ending_that_tells_no_format_is_refused(write, name):
-    with pytest.raises(BrazeError, match="the ending tells no format; give file_format="):
+def test_an_unknown_file_ending_is_refused(write, name):
+    with pytest.raises(BrazeError, match="the file name tells no format; give file_format="):
         read(FileRecipients(write("", name)))
 
 
@@ -513,7 +513,7 @@ def test_the_file_is_closed_when_reading_stops_early(write, monkeypatch):
     assert opened[0].closed
 
 
-def test_what_is_shown_and_stored_of_the_source_is_its_path():
+def test_logs_and_stored_fields_show_the_path():
     source = FileRecipients("s3://bucket/people.csv", "warehouse")
 
     shown = "FileRecipients('s3://bucket/people.csv')"

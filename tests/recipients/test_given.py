@@ -154,7 +154,7 @@ def test_a_tables_columns_decide_in_every_argument(make, argument):
 
 
 @TABLES
-def test_a_column_that_no_recipient_has_is_the_tables_mistake(make):
+def test_an_unknown_column_fails_for_the_whole_table(make):
     with pytest.raises(BrazeValidationError, match=r"2 rows of a .*: 1 mistake.*\n.*none of its columns"):
         people(make(["id", "n"], [("u1", 1), ("u2", 2)]), "external_user_ids")
 
@@ -169,7 +169,7 @@ def test_a_table_of_many_rows_is_read_from_start_to_end_and_again(make):
 
 
 @TABLES
-def test_what_is_shown_and_stored_of_a_table_is_a_count(make):
+def test_logs_and_stored_fields_show_the_number_of_rows_only(make):
     shown = source(make(["external_user_id"], [("ada",)])).serialize()
 
     assert shown.startswith("1 row of a ")
@@ -182,7 +182,7 @@ def test_a_column_that_is_there_twice_is_refused(make):
         people(make(["external_user_id", "external_user_id"], [("a", "b")]))
 
 
-def test_what_pandas_calls_missing_is_not_given():
+def test_missing_values_of_pandas_are_left_out():
     assert people(Pandas(["external_user_id", "attributes.city"], [("a", Missing())])) == [
         {"external_user_id": "a"}
     ]
@@ -219,13 +219,16 @@ def test_one_column_of_a_table_is_a_list_of_ids(column):
 # What is no people ---------------------------------------------------------------------------------------
 
 NO_PEOPLE = [
-    ({"ids": ["u1"], "count": 1}, r"not dict: its keys would be taken for people.*my_task\(\)\[\"ids\"\]"),
+    (
+        {"ids": ["u1"], "count": 1},
+        r"not dict: its keys .* taken for recipients.*my_task\(\)\[\"ids\"\]",
+    ),
     ("u1", "not text: put a single one into a list.*render_template_as_native_obj"),
     (b"u1", "not bytes: put a single one into a list"),
-    (7, "not int: give the people themselves"),
-    (7.5, "not float: give the people themselves"),
-    (True, "not bool: give the people themselves"),
-    (None, "not None: a task that is to give them must return them"),
+    (7, "not int: give the recipients themselves"),
+    (7.5, "not float: give the recipients themselves"),
+    (True, "not bool: give the recipients themselves"),
+    (None, "not None: the task that gives them must return them"),
     ({"u1", "u2"}, r"not set: its order differs from try to try. Give sorted\(…\)"),
     ((n for n in "ab"), r"not generator: it can be read only once.*Give list\(…\)"),
     (map(str, [1]), r"not map: it can be read only once.*Give list\(…\)"),
@@ -237,7 +240,7 @@ NO_PEOPLE = [
 
 @pytest.mark.parametrize("argument", list(KEYS))
 @pytest.mark.parametrize(("value", "reason"), NO_PEOPLE, ids=lambda value: type(value).__name__)
-def test_what_cannot_name_people_is_one_error_that_says_what_to_give(value, reason, argument):
+def test_a_value_that_cannot_name_recipients_fails_with_advice(value, reason, argument):
     with pytest.raises(
         BrazeError, match=f"^{argument}: must be a list, a table or a source .*{reason}"
     ) as raised:
@@ -258,7 +261,7 @@ def test_bare_ids_in_the_place_of_objects_name_the_argument_for_ids(items):
 
 
 @pytest.mark.parametrize("items", [[], (), [{"external_user_id": "u"}], {"a": {}}.values()])
-def test_a_list_is_people_even_if_it_is_empty(items):
+def test_a_list_names_recipients_even_if_it_is_empty(items):
     assert isinstance(source(items), InlineRecipients)
 
 
@@ -281,7 +284,7 @@ def returning(value: Any) -> Any:
     [({"ids": ["u1"], "count": 1}, "not dict"), (None, "not None"), ("u1", "not text"), (7, "not int")],
 )
 @pytest.mark.parametrize("argument", ["external_user_ids", "recipients"])
-def test_what_a_task_returns_by_mistake_reaches_nobody(run_dag, sandbox, value, reason, argument):
+def test_a_wrong_value_from_a_task_reaches_no_recipient(run_dag, sandbox, value, reason, argument):
     with DAG("d", schedule=None) as dag:
         MessagesSendOperator(task_id="t", messages=PUSH, **{argument: returning(value)})
 
@@ -293,7 +296,7 @@ def test_what_a_task_returns_by_mistake_reaches_nobody(run_dag, sandbox, value, 
 
 
 @pytest.mark.dag
-def test_a_table_in_the_dag_reaches_the_people_in_its_rows(run_dag, sandbox):
+def test_a_table_in_the_dag_reaches_the_recipients_in_its_rows(run_dag, sandbox):
     table = arrow(["external_user_id"], [(f"u{number}",) for number in range(60)])
     with DAG("d", schedule=None) as dag:
         MessagesSendOperator(task_id="t", messages=PUSH, external_user_ids=deepcopy(table))
@@ -306,7 +309,7 @@ def test_a_table_in_the_dag_reaches_the_people_in_its_rows(run_dag, sandbox):
 
 
 @pytest.mark.dag
-def test_a_task_that_gives_a_narrowing_audience_and_returns_none_sends_nothing(run_dag, sandbox):
+def test_a_task_that_returns_none_for_recipients_sends_nothing(run_dag, sandbox):
     with DAG("d", schedule=None) as dag:
         CampaignTriggerOperator(
             task_id="t",

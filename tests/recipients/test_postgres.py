@@ -34,7 +34,7 @@ def test_a_query_is_read_through_a_cursor_that_the_server_keeps(postgres_connect
     ]
 
 
-def test_columns_of_postgres_types_become_what_braze_takes(postgres_connection):
+def test_columns_of_postgres_types_become_values_that_braze_takes(postgres_connection):
     query = """
         SELECT uuid '6f1c3a52-8f0e-4b7e-9a8e-0d2f6a1b2c3d' AS external_user_id,
                jsonb '{"a": [1, null]}' AS trigger_properties,
@@ -75,7 +75,7 @@ def test_columns_are_checked_even_if_there_are_no_rows_to_check(postgres_connect
         read(SqlRecipients(postgres_connection, "SELECT 1 AS x, 2 AS x WHERE false"))
 
 
-def test_a_statement_that_is_no_query_is_refused_and_changes_nothing(postgres_connection, postgres_dsn):
+def test_a_statement_without_rows_is_refused_and_changes_nothing(postgres_connection, postgres_dsn):
     psycopg2 = pytest.importorskip("psycopg2")
     with psycopg2.connect(postgres_dsn) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE people AS SELECT 1 AS external_user_id")

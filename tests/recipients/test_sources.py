@@ -53,7 +53,7 @@ def test_a_column_that_does_not_fit_concerns_its_row_where_rows_may_differ():
     assert bob == BOB
 
 
-def test_what_airflow_stores_of_a_source_is_its_text():
+def test_airflow_stores_the_text_of_a_source():
     assert Table(ADA).serialize() == "Table()"
 
 
@@ -66,7 +66,7 @@ def test_a_row_mapper_takes_any_columns_and_its_recipient_is_taken_as_it_is():
     assert read(Table({"ID": 5}, row_mapper=lambda row: {**mapped, "id": row["ID"]})) == [{**mapped, "id": 5}]
 
 
-def test_a_row_mapper_sees_no_bad_row():
+def test_bad_rows_are_not_given_to_the_row_mapper():
     seen = []
 
     assert read(Table(BadRow("x"), ADA, row_mapper=lambda row: seen.append(row) or row)) == [BadRow("x"), ADA]
@@ -83,7 +83,7 @@ def test_a_row_mapper_may_call_a_row_bad():
     "error",
     [KeyError("ada@example.com"), ValueError("ada@example.com"), ZeroDivisionError("ada@example.com")],
 )
-def test_a_row_mapper_that_raises_makes_a_bad_row_that_names_the_kind_of_error_alone(error):
+def test_a_row_mapper_that_raises_makes_a_bad_row_with_the_error_type(error):
     def mapper(row: Mapping[str, Any]) -> Mapping[str, Any]:
         if row is ADA:
             raise error
@@ -113,7 +113,7 @@ def test_a_list_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize("item", ["ada", 5, None, ["ada"], ("external_user_id", "ada")])
-def test_an_item_that_is_no_object_is_a_bad_row(item):
+def test_an_item_that_is_not_an_object_is_a_bad_row(item):
     reason = f"must be an object, such as a dict, not {type(item).__name__}"
 
     assert read(InlineRecipients([ADA, item])) == [ADA, BadRow(reason)]
@@ -177,7 +177,7 @@ def test_anything_that_can_be_iterated_over_will_do():
         (iter([ADA]), "recipients"),
     ],
 )
-def test_what_is_shown_and_stored_of_a_list_is_a_count_and_nobodys_data(items, shown):
+def test_logs_and_stored_fields_show_the_number_of_items_only(items, shown):
     source = InlineRecipients(items)
 
     assert (repr(source), str(source), f"{source}", source.serialize()) == (shown,) * 4

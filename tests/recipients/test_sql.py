@@ -61,7 +61,7 @@ def test_parameters_are_bound_by_the_driver(people, condition, parameters):
     assert read(SqlRecipients(people, query, parameters)) == [{"external_user_id": "3"}]
 
 
-def test_a_parameter_is_no_sql(people):
+def test_a_parameter_is_not_read_as_sql(people):
     query = "SELECT id AS external_user_id FROM people WHERE country = ?"
 
     assert read(SqlRecipients(people, query, ["DE' OR '1'='1"])) == []
@@ -112,7 +112,7 @@ def test_a_bad_value_makes_a_bad_row_and_not_the_end(people):
         SELECT id AS external_user_id, CASE id WHEN 2 THEN 'no JSON' ELSE '{}' END AS attributes
         FROM people ORDER BY id
     """
-    bad = BadRow("attributes: the column holds no JSON")
+    bad = BadRow("attributes: the column does not hold JSON")
 
     assert [
         row if isinstance(row, BadRow) else row["external_user_id"]
@@ -133,7 +133,7 @@ def test_a_row_mapper_gets_each_row_as_a_dict(people):
 # What can't be read -----------------------------------------------------------------------------------------
 
 
-def test_an_unknown_column_is_the_querys_mistake_and_ends_the_reading(people):
+def test_an_unknown_column_fails_for_the_whole_query(people):
     with pytest.raises(BrazeValidationError, match="did you mean 'external_user_id'") as caught:
         read(SqlRecipients(people, "SELECT id AS external_usr_id, name AS email FROM people"))
     assert "'external_usr_id'" in str(caught.value)
@@ -145,7 +145,7 @@ def test_a_column_twice_is_refused(people):
         read(SqlRecipients(people, "SELECT name, id, id FROM people", row_mapper=dict))
 
 
-def test_a_statement_that_is_no_query_is_refused_and_changes_nothing(people):
+def test_a_statement_without_rows_is_refused_and_changes_nothing(people):
     with pytest.raises(BrazeValidationError, match="sql: is not a query that returns rows"):
         read(SqlRecipients(people, "DELETE FROM people"))
     assert len(read(SqlRecipients(people, "SELECT id AS external_user_id FROM people"))) == 3
@@ -156,10 +156,10 @@ def test_the_databases_own_errors_arrive_as_they_are(people):
         read(SqlRecipients(people, "SELECT * FROM peple"))
 
 
-def test_a_connection_that_is_no_database_is_refused_by_name(monkeypatch):
+def test_a_connection_that_is_not_a_database_is_refused_by_name(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_FOLDER", '{"conn_type": "fs"}')
 
-    with pytest.raises(BrazeError, match="connection 'folder' is no DB-API connection"):
+    with pytest.raises(BrazeError, match="connection 'folder' is not a DB-API connection"):
         read(SqlRecipients("folder", "SELECT 1"))
 
 
@@ -249,7 +249,7 @@ def test_nothing_is_opened_before_the_first_row_is_asked_for(use):
     assert connection.asked_for is None
 
 
-def test_reading_on_demand_fetches_no_more_than_is_asked_for(use):
+def test_rows_are_fetched_on_demand_only(use):
     connection = use(Watched([("ada",), ("bob",), ("cy",)]))
 
     next(SqlRecipients("x", "SELECT").recipients(CampaignRecipient.model_fields))
@@ -331,7 +331,7 @@ def test_other_drivers_are_asked_for_their_ordinary_cursor(use, driver):
 # Privacy ----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_shown_and_stored_of_the_source_holds_no_parameter():
+def test_logs_and_stored_fields_hold_no_parameter():
     source = SqlRecipients("people", "SELECT *\n  FROM people\n WHERE email = ?", ["ada@example.com"])
 
     shown = "SqlRecipients(conn_id='people', sql='SELECT * FROM people WHERE email = ?')"

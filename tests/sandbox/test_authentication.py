@@ -47,7 +47,7 @@ def test_the_default_key_may_do_everything_beside_others(start):
     assert client.send().status_code == 201
 
 
-def test_an_unauthorized_request_reaches_nobody(client):
+def test_an_unauthorized_request_reaches_no_recipient(client):
     client.session.headers["Authorization"] = "Bearer wrong"
     client.trigger("ada")
 

@@ -17,7 +17,7 @@ def test_the_workspace_s_campaigns_are_listed_without_the_archived_ones(client):
     assert names(client.get("/campaigns/list")) == ["Win back", "Welcome"]
 
 
-def test_a_campaign_is_shown_with_what_braze_tells_of_one(client):
+def test_a_campaign_is_shown_with_brazes_fields(client):
     first = client.get("/campaigns/list").json()["campaigns"][0]
 
     assert first == {

@@ -51,7 +51,7 @@ def test_the_older_name_of_the_context_is_still_read(client):
         ),
     ],
 )
-def test_a_canvas_that_does_not_run_takes_triggers_and_reaches_nobody(start, state, notice):
+def test_a_paused_or_archived_canvas_reaches_no_recipient(start, state, notice):
     client = start(canvases=[Canvas(id=CANVAS, **state)])
 
     answer = enter(client)

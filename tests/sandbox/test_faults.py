@@ -26,7 +26,7 @@ def reached(client):
         ({"kind": "rate_limited"}, 429, {"message": "Rate Limited"}),
     ],
 )
-def test_a_refusal_on_purpose_has_its_status_and_text_and_reaches_nobody(client, fault, status, body):
+def test_a_refusal_on_purpose_has_its_status_and_text(client, fault, status, body):
     client.sandbox.fault(**fault)
 
     answer = client.trigger()
@@ -68,7 +68,7 @@ def test_garbage_looks_like_an_answer_and_cannot_be_read(client):
     assert reached(client) == ["ada"]
 
 
-def test_a_notice_is_a_success_that_reaches_nobody(client):
+def test_a_notice_is_a_success_that_reaches_no_recipient(client):
     client.sandbox.fault("notice")
 
     answer = client.trigger()
@@ -159,7 +159,7 @@ def test_a_disconnect_leaves_no_answer_whether_or_not_braze_took_the_request(cli
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "orderly"])
-def test_a_connection_cut_before_the_body_was_read_reaches_nobody(client, reset):
+def test_a_connection_cut_before_the_body_was_read_reaches_no_recipient(client, reset):
     client.sandbox.fault("disconnect_before_read", reset=reset)
     large = {"filler": "x" * 3_000_000}
 
@@ -204,7 +204,7 @@ def test_a_request_that_breaks_a_rule_is_refused_and_not_queued(client):
     assert client.trigger(recipients=[]).json() == {"message": "No Recipients"}
 
 
-def test_a_client_that_hangs_up_while_writing_reaches_nobody(client):
+def test_a_client_that_hangs_up_while_writing_reaches_no_recipient(client):
     def half_a_body():
         yield b'{"campaign_id": "c", '
         raise KeyboardInterrupt
@@ -255,14 +255,14 @@ def test_a_fault_can_be_kept_to_an_endpoint(client):
         ({"email": "bob@example.com", "prioritization": ["identified"]}, "email:bob@example.com"),
     ],
 )
-def test_a_fault_can_be_kept_to_requests_that_name_somebody(client, recipient, key):
+def test_a_fault_can_strike_only_requests_that_name_a_recipient(client, recipient, key):
     client.sandbox.fault("status", recipient_id=key)
 
     assert client.trigger("ada").status_code == 201
     assert client.trigger(recipients=[{"external_user_id": "ada"}, recipient]).status_code == 500
 
 
-def test_a_fault_for_somebody_strikes_messages_too(client):
+def test_a_fault_for_a_recipient_strikes_messages_too(client):
     alias = {"alias_name": "bob", "alias_label": "shop"}
     client.sandbox.fault("status", recipient_id="bob")
     client.sandbox.fault("status", recipient_id="alias:shop:bob")

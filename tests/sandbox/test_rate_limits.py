@@ -33,7 +33,7 @@ def test_answers_to_wrong_urls_tell_it_too(client, path):
     assert standing(client.get(path))[0] == 250_000
 
 
-def test_a_request_over_the_limit_is_refused_and_reaches_nobody(start):
+def test_a_request_over_the_limit_is_refused_and_reaches_no_recipient(start):
     client = start(hourly_limit=2)
     client.trigger("ada")
     client.trigger("bob")
@@ -69,7 +69,7 @@ def test_a_new_window_brings_a_new_budget(start):
     assert client.trigger().status_code == 201
 
 
-def test_broadcasts_have_a_budget_apart_from_that_of_named_people(start):
+def test_broadcasts_have_a_budget_of_their_own(start):
     client = start(limits={"broadcast": Limit(2, HOUR), "audience": Limit(100, HOUR)})
 
     answers = [broadcast(client, campaign_id=str(n)) for n in range(3)]

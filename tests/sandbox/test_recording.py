@@ -7,7 +7,7 @@ import pytest
 CAMPAIGN = "417220e4-5a2a-b634-7f7d-9ec891532368"
 
 
-def test_each_recipient_is_remembered_with_what_it_received(client):
+def test_each_recipient_is_remembered_with_its_messages(client):
     answer = client.trigger(
         recipients=[
             {"external_user_id": "ada", "trigger_properties": {"name": "Ada"}},
@@ -64,7 +64,7 @@ def test_duplicates_within_a_request_become_one_message_of_the_last_entry(client
     assert client.sandbox.summary()["duplicates"] == 0
 
 
-def test_a_person_reached_twice_by_one_campaign_is_a_duplicate(client):
+def test_a_recipient_reached_twice_by_one_campaign_is_a_duplicate(client):
     client.trigger("ada", "bob")
     client.trigger("bob", "cy")
     client.trigger("bob")
@@ -77,7 +77,7 @@ def test_a_person_reached_twice_by_one_campaign_is_a_duplicate(client):
     assert len(client.sandbox.recipients("bob")["bob"]) == 3
 
 
-def test_a_person_reached_by_two_campaigns_is_none(client):
+def test_a_recipient_reached_by_two_campaigns_is_not_a_duplicate(client):
     client.trigger("ada", campaign_id="one")
     client.trigger("ada", campaign_id="two")
 
@@ -110,7 +110,7 @@ def test_an_unknown_user_can_be_created_by_a_trigger_and_then_exists(start):
     assert len(client.sandbox.recipients("ghost")["ghost"]) == 2
 
 
-def test_a_broadcast_is_counted_as_such_and_names_nobody(client):
+def test_a_broadcast_is_counted_and_names_no_recipient(client):
     client.trigger(broadcast=True, recipients=None)
 
     summary = client.sandbox.summary()
@@ -226,7 +226,7 @@ def test_the_control_endpoints_are_listed(client):
     assert recipients["query"] == ["id", "offset", "limit"]
 
 
-def test_what_happens_under_the_control_endpoints_is_no_request_to_braze(client):
+def test_a_control_call_is_not_recorded_as_a_request(client):
     client.get("/_sandbox/summary")
     unknown = client.get("/_sandbox/nowhere")
     assert unknown.status_code == 404

@@ -59,7 +59,7 @@ def test_a_content_type_may_name_its_charset(client):
         pytest.param(b"[]", id="an array"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused_with_the_text_under_error(client, raw):
+def test_a_body_that_is_not_a_json_object_is_refused(client, raw):
     answer = client.post("/campaigns/trigger/send", data=raw, headers=JSON)
 
     assert answer.status_code == 400

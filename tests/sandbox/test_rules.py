@@ -80,14 +80,14 @@ def test_braze_s_words_come_before_all_others(client):
         ({"broadcast": True}, "recipients: is not allowed with `broadcast: true`"),
         ({"recipients": "ada"}, "recipients: must be an array, not text"),
         ({"recipients": [{"email": "ada@example.com"}]}, "recipients[0].prioritization: is required"),
-        ({"recipients": [{"external_user_id": None}]}, "recipients[0]: names nobody"),
+        ({"recipients": [{"external_user_id": None}]}, "recipients[0]: names no recipient"),
         ({"recipients": [{"external_user_id": "a", "attributes": ["city"]}]}, "must be an object"),
         ({"audience": {"AND": []}}, "audience.AND: must not be empty"),
         ({"recipients": [{"external_user_id": ""}]}, "recipients[0].external_user_id: must not be empty"),
         ({"trigger_properties": {"x": "x" * 51_200}}, "trigger_properties: must be at most 51,200 bytes"),
     ],
 )
-def test_where_braze_documents_no_words_the_mistake_is_named_by_its_place(client, changes, message):
+def test_a_mistake_without_a_text_of_brazes_is_named_by_its_place(client, changes, message):
     answer = client.trigger(**changes)
 
     assert answer.status_code == 400
@@ -149,11 +149,11 @@ GOOD = {"external_user_id": "good", "trigger_properties": {"a": 1}}
         ({**GOOD, "send_to_existing_only": False}, "attributes: must hold something"),
         ({**GOOD, "send_to_existing_only": False, "attributes": {}}, "attributes: must hold something"),
         ({**GOOD, "user_alias": ALIAS}, ": has 2 identities"),
-        ({"trigger_properties": {"a": 1}}, ": names nobody"),
+        ({"trigger_properties": {"a": 1}}, ": names no recipient"),
         ("good", ": must be an object"),
     ],
 )
-def test_each_recipient_is_checked_however_alike_the_others_are(client, recipient, message):
+def test_each_recipient_is_checked_even_if_the_others_are_alike(client, recipient, message):
     answer = client.trigger(recipients=[GOOD, GOOD, recipient, GOOD])
 
     assert answer.status_code == 400
@@ -161,7 +161,7 @@ def test_each_recipient_is_checked_however_alike_the_others_are(client, recipien
     assert message in answer.json()["message"]
 
 
-def test_recipients_who_are_told_apart_by_no_rule_are_all_reached(client):
+def test_all_recipients_of_the_same_shape_are_reached(client):
     recipients = [{**GOOD, "external_user_id": str(n), "new": n} for n in range(50)]
 
     assert client.trigger(recipients=recipients[:50]).status_code == 201

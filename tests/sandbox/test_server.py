@@ -34,7 +34,7 @@ def test_the_sandbox_serves_while_it_is_entered_and_not_after():
         requests.get(f"{url}/_sandbox/summary", timeout=10)
 
 
-def test_what_was_received_can_be_asked_for_after_it_has_stopped(start):
+def test_a_stopped_sandbox_still_shows_what_it_received(start):
     client = start()
     client.trigger("ada")
     client.sandbox.stop()
@@ -91,13 +91,13 @@ def test_without_a_token_it_refuses_to_serve_anything_but_loopback(host):
 
 
 @pytest.mark.parametrize("token", ["", " ", "two words", "t\u00f6ken", "line\n"])
-def test_a_token_that_can_be_no_key_is_refused(token):
+def test_a_token_that_cannot_be_a_key_is_refused(token):
     with pytest.raises(ValueError, match="must be ASCII without blanks, and not empty"):
         Sandbox(host="0.0.0.0", token=token)
 
 
 @pytest.mark.parametrize("others", [{"api_key": "mine"}, {"api_keys": {"list-only": ["campaigns.list"]}}])
-def test_a_token_has_no_keys_beside_it(others):
+def test_a_token_excludes_other_keys(others):
     with pytest.raises(ValueError, match="The token is the only API key"):
         Sandbox(token="t0ken", **others)
 
@@ -193,7 +193,7 @@ def command():
         process.stdout.close()
 
 
-def test_the_command_prints_where_it_serves_its_key_and_a_connection_to_paste(command):
+def test_the_command_prints_its_address_key_and_connection(command):
     _, lines = command("--api-key", "my key's")
 
     url = lines[0].split()[-1]

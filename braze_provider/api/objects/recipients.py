@@ -1,7 +1,7 @@
 """
-Who a request addresses, one by one: the only objects of which a delivery has a million.
+The recipients that a request names. Only of these objects a delivery may have a million.
 
-Hence their rules read few fields and make little: each costs what a million of it costs.
+Their rules are therefore fast: they read few fields and create few objects.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _HINTS: Mapping[str, str] = {
 
 class Addressee(BrazeObject):
     """
-    Somebody who is addressed by exactly one identifier.
+    A recipient who is named by exactly one identifier.
 
-    Of texts, and of open JSON such as ``trigger_properties``, the rules only ask whether they are given, not
-    what they say. So rows that give the same fields are checked together (:mod:`braze_provider.api.rows`).
+    The rules do not read texts or open JSON such as ``trigger_properties``. They only ask whether a field is
+    given. So rows with the same fields are checked together (:mod:`braze_provider.api.rows`).
 
     :param external_user_id: The user's id in your systems, at most 987 bytes; case-sensitive.
     :param user_alias: A user alias.
@@ -43,7 +43,7 @@ class Addressee(BrazeObject):
 
     hints: ClassVar[Mapping[str, str]] = _HINTS
     identifiers: ClassVar[tuple[str, ...]] = ("external_user_id", "user_alias")
-    """The fields of which exactly one is given."""
+    """Exactly one of these fields must be given."""
 
     external_user_id: Omittable[ExternalUserId] = None
     user_alias: Omittable[UserAlias] = None
@@ -56,9 +56,10 @@ class Addressee(BrazeObject):
 
     def identity(self) -> str:
         """
-        Say who this is, as one text that no other addressee has: the kind of the identifier comes first.
+        Give the recipient's identity as one text, which no other recipient has. It begins with the kind of
+        identifier.
 
-        Two rows with the same identity are the same person to Braze, of which one message would result.
+        Two rows with the same identity are the same recipient to Braze, who would get one message.
         """
         if self.external_user_id is not None:
             return "external_user_id:" + self.external_user_id
@@ -70,9 +71,9 @@ class Addressee(BrazeObject):
     @classmethod
     def identities(cls, given: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[str]:
         """
-        Say who many addressees are, as :meth:`identity` does, who have the same kind of identifier.
+        Give the identities of many recipients with the same kind of identifier, as :meth:`identity` does.
 
-        :param given: The values of each, by the names of the field and of those below it.
+        :param given: The identifiers' values, by the name of the field and the names below it.
         """
         for name in cls.identifiers:
             if values := given.get((name,)):
@@ -82,7 +83,7 @@ class Addressee(BrazeObject):
 
 class UserIdentity(Addressee):
     """
-    One row of the people that ``/messages/send`` addresses: an identifier and nothing else.
+    One recipient of ``/messages/send``: an identifier and nothing else.
 
     The request itself has ids and aliases in two arrays; :meth:`MessagesSend.join
     <braze_provider.api.requests.messages.MessagesSend.join>` sorts the rows into them.
@@ -93,7 +94,7 @@ class UserIdentity(Addressee):
     .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
     """
 
-    # A row is no object of Braze's, and the request's arrays have no place for another field.
+    # Braze has no such object, and the request's arrays have no place for another field.
     other_fields = "none"
     hints: ClassVar[Mapping[str, str]] = {
         **_HINTS,
@@ -106,15 +107,16 @@ class UserIdentity(Addressee):
 
 class Recipient(Addressee):
     """
-    What the recipients of campaigns and of Canvases have in common.
+    Base of the recipients of campaigns and of Canvases.
 
     :param external_user_id: The user's id in your systems.
     :param user_alias: A user alias.
     :param braze_id: Braze's own id of the user.
     :param email: An e-mail address; needs ``prioritization``.
-    :param prioritization: Which profile is meant when several have the address, the first rule first.
+    :param prioritization: Rules that choose the profile if several have the address. They count in
+        their order.
     :param send_to_existing_only: Default: True. False creates the user from ``attributes`` first, and is
-        not for aliases.
+        not allowed with an alias.
     :param attributes: Written to the profile before the message is sent.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
@@ -156,7 +158,7 @@ class CampaignRecipient(Recipient):
     """
     A recipient of an API-triggered campaign.
 
-    :param trigger_properties: At most 50 KB of JSON, over the request's own ``trigger_properties``.
+    :param trigger_properties: At most 50 KB of JSON. They override the request's ``trigger_properties``.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
     """
@@ -174,7 +176,7 @@ class CanvasRecipient(Recipient):
     """
     A recipient of an API-triggered Canvas.
 
-    :param context: At most 50 KB of JSON, over the request's own ``context``.
+    :param context: At most 50 KB of JSON. It overrides the request's ``context``.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
     """
@@ -189,7 +191,7 @@ class CanvasRecipient(Recipient):
 
 
 def _identity_of_alias(name: str, label: str) -> str:
-    # The label's length, because either part may hold any separator one could choose.
+    # The label's length separates the parts, because both may hold any separator character.
     return f"user_alias:{len(label)}:{label}:{name}"
 
 
@@ -207,6 +209,6 @@ def _identifier_breach(identifiers: tuple[str, ...], given: Mapping[str, Any]) -
     if count == 1:
         return None
     if not count:
-        return Breach(f"names nobody: give exactly one of {listed(identifiers)}")
+        return Breach(f"names no recipient: give exactly one of {listed(identifiers)}")
     named = [name for name in identifiers if given.get(name) is not None]
     return Breach(f"has {count} identities, {listed(named, 'and')}; give exactly one")

@@ -1,4 +1,4 @@
-"""What a profile says of a user: Braze's own fields typed, custom attributes open."""
+"""Attributes of a user's profile. Braze's own fields have types; custom attributes may be any JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class SubscriptionGroupMembership(BrazeObject):
 
 class UserAttributes(BrazeObject):
     """
-    Attributes that are written to a profile. ``None`` deletes one; what is not below is a custom attribute.
+    Attributes that are written to a profile. ``None`` deletes one. A name not listed here is a custom
+    attribute.
 
     A time may be a Python ``date`` or ``datetime``; one without a time zone is UTC. As text, it is ISO 8601
     or in one of the forms of Braze's page, such as ``07/22/2026``.
@@ -78,7 +79,7 @@ class UserAttributes(BrazeObject):
     :param home_city: Home city.
     :param language: ISO 639-1 code.
     :param last_name: Last name.
-    :param marked_email_as_spam_at: When the user called an e-mail spam.
+    :param marked_email_as_spam_at: When the user marked an e-mail as spam.
     :param phone: Telephone number, E.164.
     :param push_subscribe: Subscription state of push messages.
     :param push_tokens: The user's devices.
@@ -89,7 +90,7 @@ class UserAttributes(BrazeObject):
     :param alias_label: An identifier; within a recipient it is implied.
     :param braze_id: An identifier; within a recipient it is implied.
     :param push_token_import: Whether this imports tokens of users who have no id yet.
-    :param update_existing_only: ``_update_existing_only``: whether no user is created.
+    :param update_existing_only: ``_update_existing_only``: True creates no user.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/user_attributes_object
     """
