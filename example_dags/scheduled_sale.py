@@ -7,15 +7,17 @@ retry of the first task schedules nobody twice.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pendulum
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, XComArg, task
 
 from braze_provider.operators.schedules import CampaignScheduleOperator, ScheduleDeleteOperator
 from braze_provider.recipients import SqlRecipients
 
 
 @task.short_circuit
-def is_called_off(params: dict | None = None) -> bool:
+def is_called_off(params: dict[str, Any] | None = None) -> bool:
     """Tell whether the sale does not take place: the tasks behind this one run only then."""
     return bool(params and params["stock"] == 0)
 
@@ -44,7 +46,7 @@ with DAG(
     cancel = ScheduleDeleteOperator(
         task_id="cancel",
         campaign_id="{{ params.campaign_id }}",
-        schedule_ids=schedule.output["schedule_ids"],
+        schedule_ids=XComArg(schedule, key="schedule_ids"),
     )
     # [END howto_operator_schedule_delete]
     schedule >> is_called_off() >> cancel

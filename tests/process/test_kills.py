@@ -31,7 +31,7 @@ KILLS = {"SIGTERM": TaskProcess.terminate, **SUDDEN}
 
 LEDGERS = ["sends_with_sql"]
 if AIRFLOW_VERSION >= (3, 3):
-    LEDGERS.append("sends_with_task_state")
+    LEDGERS += ["sends_with_task_state", "schedules_with_sql"]
 
 
 @dataclass(frozen=True)
