@@ -1,4 +1,4 @@
-"""Flat rows into recipients: what each column's name and value become."""
+"""Flat rows become recipients by the columns' names and values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_identity_becomes_text(shape, column, value, text):
 @pytest.mark.parametrize(
     "value", [1.0, True, Decimal("1.5"), Decimal("NaN"), Decimal("Infinity"), b"ada", ["ada"], {"id": 1}]
 )
-def test_the_model_refuses_an_ambiguous_identity(shape, value):
+def test_an_ambiguous_identity_is_left_unchanged_for_the_model(shape, value):
     assert shape({"external_user_id": value})["external_user_id"] is value
 
 
@@ -157,7 +157,7 @@ def test_send_to_existing_only_is_a_boolean_in_all_its_guises(shape, value, bool
 
 
 @pytest.mark.parametrize("value", [2, -1, 1.0, "yes", "t", "", Decimal("0.5")])
-def test_the_model_refuses_a_value_that_is_not_a_boolean(shape, value):
+def test_a_value_that_is_not_a_boolean_is_left_unchanged_for_the_model(shape, value):
     assert shape({"send_to_existing_only": value})["send_to_existing_only"] is value
 
 

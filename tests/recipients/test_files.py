@@ -1,4 +1,4 @@
-"""Recipients from files: JSON lines, CSV and Parquet, packed or not, wherever they lie."""
+"""Recipients from files: JSON lines, CSV and Parquet, compressed or not, on disk or in object storage."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ def test_parquet_without_its_reader_says_what_to_install(write, monkeypatch):
         read(FileRecipients(write("", "people.parquet")))
 
 
-# Packed files --------------------------------------------------------------------------------------------
+# Compressed files ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
