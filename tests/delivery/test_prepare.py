@@ -75,7 +75,7 @@ def test_an_empty_source_gives_no_recipients(spool):
 # Bad rows ------------------------------------------------------------------------------------------------
 
 BAD = [
-    ({"zip": 1, "external_user_id": "a"}, "column 'zip' is none of a recipient's"),
+    ({"zip": 1, "external_user_id": "a"}, "column 'zip' fits no field of a recipient"),
     (BadRow("the line is not JSON"), "the line is not JSON"),
     ({"external_user_id": None}, "names no recipient: give exactly one of"),
     ({"external_user_id": "a", "braze_id": "b"}, "has 2 identities, `external_user_id` and `braze_id`"),
