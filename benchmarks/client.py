@@ -22,7 +22,7 @@ from typing import Any
 
 import requests
 
-PEOPLE_PER_REQUEST = 50
+RECIPIENTS_PER_REQUEST = 50
 PATH = "/campaigns/trigger/send"
 QUERY = 'SELECT id AS external_user_id, voucher AS "trigger_properties.voucher" FROM customers'
 
@@ -155,7 +155,7 @@ def timed(work: Callable[[int], None], rows: int) -> dict[str, float]:
 
 def cpu(*, rounds: int, per_round: int, concurrency: int, url: str, api_key: str) -> Any:
     """CPU seconds of a request. The jobs take turns, so that other work on the machine affects all alike."""
-    rows = per_round * PEOPLE_PER_REQUEST
+    rows = per_round * RECIPIENTS_PER_REQUEST
 
     def ours(number: int) -> None:
         first = number * rows
@@ -187,7 +187,7 @@ def cpu(*, rounds: int, per_round: int, concurrency: int, url: str, api_key: str
 
 def bodies(campaign: str) -> Iterator[bytes]:
     for number in count():
-        ids = (f"{campaign}-{number}-{n}" for n in range(PEOPLE_PER_REQUEST))
+        ids = (f"{campaign}-{number}-{n}" for n in range(RECIPIENTS_PER_REQUEST))
         recipients = [
             {"external_user_id": one, "trigger_properties": {"voucher": "BACK-12345"}} for one in ids
         ]

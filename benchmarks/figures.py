@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.client import PEOPLE_PER_REQUEST
+from benchmarks.client import RECIPIENTS_PER_REQUEST
 from benchmarks.processes import LATENCY, Arrival, Braze, Client, clients, wait_for_requests
 
 CONNECTIONS = 64
@@ -85,7 +85,7 @@ class Bench:
             "AIRFLOW_CONN_CUSTOMERS": self._customers,
             "AIRFLOW_CONN_BRAZE_DEFAULT": braze.connection(options.pop("pools", None)),
         }
-        rows = options.pop("rows", round(requests) * PEOPLE_PER_REQUEST)
+        rows = options.pop("rows", round(requests) * RECIPIENTS_PER_REQUEST)
         defaults = {"campaign": "ours", "ledger": "sql", "pool": "default_pool"}
         return Client("deliver", environment, rows=rows, **{**defaults, **options})
 
@@ -179,7 +179,7 @@ class Bench:
         loop, pool = plain[1], plain[CONNECTIONS]
         name, note = (
             f"requests/s, {CONNECTIONS} connections",
-            f"{ours * PEOPLE_PER_REQUEST:,.0f} recipients/s",
+            f"{ours * RECIPIENTS_PER_REQUEST:,.0f} recipients/s",
         )
         yield Figure(name, ours, "/s", (loop, pool), least=500, digits=0, note=note)
         yield Figure("  over the plain thread pool's", ours / pool, "×", least=0.9, digits=2)

@@ -204,9 +204,9 @@ class ColumnShaper:
         head, dot, _ = str(unknown[0]).lower().partition(".")
         near = difflib.get_close_matches(f"{head}.<name>" if dot else head, known, n=1)
         # If no name is known, none is shown: a file without a header begins with a recipient's data.
-        which = "none of its columns is" if len(unknown) == count else f"column {unknown[0]!r} is none of"
+        which = "none of its columns fits a" if len(unknown) == count else f"column {unknown[0]!r} fits no"
         meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
-        return f"{which} a recipient's; {meant} A row_mapper takes any columns"
+        return f"{which} field of a recipient; {meant} A row_mapper takes any columns"
 
 
 def with_ids_as_text(recipient: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Reads the tables of ``contract.md``: what Braze documents of its endpoints and objects."""
+"""Reads the tables of ``contract.md``, which say what Braze documents of its endpoints and objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = dict[str, str]
 
 
 class Shape(NamedTuple):
-    """The type of a field: what it may be, whether in an array, and the values of a choice."""
+    """The type of a field: its kinds, whether it is an array, and the values of a choice."""
 
     kinds: frozenset[str]
     is_array: bool = False
@@ -45,7 +45,7 @@ def read_tables(markdown: str) -> dict[str, list[Row]]:
 
 
 def code(cell: str) -> list[str]:
-    """What a cell has between backticks."""
+    """Give the texts between backticks in a cell."""
     return re.findall(r"`([^`]+)`", cell)
 
 

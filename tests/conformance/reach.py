@@ -1,4 +1,4 @@
-"""How a Dag reaches each endpoint: through a task class, or else the stated reason why there is none."""
+"""How a Dag reaches each endpoint: through a task class, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _classes() -> Iterator[type]:
 
 
 def reach() -> dict[str, str]:
-    """What there is to say of each endpoint: the names of its classes, or why it has none."""
+    """By endpoint: the names of its classes, or the reason why it has none."""
     of_classes = {
         name: ", ".join(one.__name__ for one in classes() if ENDPOINTS[name] in one.endpoints)
         for name in ENDPOINTS

@@ -1,4 +1,4 @@
-"""The table of endpoints and that of rate limits say what Braze documents, and nothing else."""
+"""The tables of endpoints and of rate limits say exactly what Braze documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from braze_provider.api.limits import BUCKETS, DAY, HOUR, MINUTE, SECOND
 DOCUMENTED = {f"{row['Method']} {code(row['Path'])[0]}": row for row in tables()["Endpoints"]}
 ROWS = {str(endpoint): endpoint for endpoint in ENDPOINTS.values()}
 
-# Where a row is meant to differ, and why.
+# The rows that differ on purpose, and why.
 DIFFERENCES: dict[tuple[str, str], Any] = {
     # Users in the query: nothing is sent to them in batches.
     ("GET /subscription/status/get", "rows"): None,
@@ -25,7 +25,7 @@ DIFFERENCES: dict[tuple[str, str], Any] = {
 
 
 def documented(row: Row) -> dict[str, Any]:
-    """What a row of the contract says, as a row of ours does."""
+    """Give a row of the contract in the form of our table."""
     items = {"rows": None, "page_size": None, "length": None}
     for number, unit in re.findall(r"(\d[\d,]*) (a page|days|units|\w+)", row["Items"]):
         name = {"a page": "page_size", "days": "length", "units": "length"}.get(unit, "rows")

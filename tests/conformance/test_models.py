@@ -1,4 +1,4 @@
-"""Every field of every model is one that Braze documents, and the other way round."""
+"""The models have exactly the fields that Braze documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from braze_provider.api.objects.schedule import Schedule
 
 REQUESTS = {str(row): getattr(requests, row.request) for row in ENDPOINTS.values() if row.request}
 
-# Where a model is meant to differ: what the difference is, and why.
+# The fields that differ on purpose: how, and why.
 DIFFERENCES = {
     ("POST /messages/send", "messages"): "documented as optional",  # without it: 400 `No message to send`
     ("POST /messages/schedule/create", "messages"): "documented as optional",  # as above
@@ -33,7 +33,7 @@ NOT_BRAZE_S = {UserIdentity}
 
 
 def model_shape(annotation: Any) -> Shape:
-    """The type of a model's field, with models in it by the names that Braze's objects have here."""
+    """The type of a model's field. Models in it have the names of Braze's objects in the contract."""
     if get_origin(annotation) in (Union, types.UnionType):
         shapes = [model_shape(kind) for kind in get_args(annotation) if kind is not types.NoneType]
         (is_array,) = {shape.is_array for shape in shapes}
@@ -75,7 +75,7 @@ def fields_of(model: type[BrazeObject]) -> dict[str, tuple[Any, bool]]:
 
 
 def paired() -> dict[type[BrazeObject], str]:
-    """The name of the object that each model stands for: that of the fields which hold it."""
+    """By model: the name of Braze's object, found by the fields that hold it."""
     found: dict[type[BrazeObject], str] = {Schedule: "schedule"}
     found |= {model: name for name, model in MESSAGE_TYPES.items()}
     waiting = [*((name, model) for name, model in REQUESTS.items()), *((n, m) for m, n in found.items())]
@@ -96,7 +96,7 @@ MODELS = {**REQUESTS, **{name: model for model, name in OBJECTS.items()}}
 
 
 def differences(name: str) -> Iterator[tuple[tuple[str, str], str]]:
-    """What is not alike in a table and its model, by table and field."""
+    """The differences between a table and its model, by table and field."""
     documented = {code(row["Field"])[0]: row for row in tables()[name]}
     fields = fields_of(MODELS[name])
     for field in documented.keys() | fields.keys():

@@ -19,7 +19,7 @@ from braze_provider.sandbox import Sandbox
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
 WITH_A_MODEL = [endpoint for endpoint in ENDPOINTS.values() if endpoint.request]
-# Routes that are still to come to the sandbox.
+# Routes that the sandbox does not have yet.
 WITHOUT_ROUTE: set[str] = set()
 NAMES_OF_CLASSES = {one: f"{one.__module__}.{one.__name__}" for one in classes()}
 
@@ -68,11 +68,11 @@ def test_the_listings_agree_about_the_package():
 
 
 def modules_of_provider_info() -> set[str]:
-    """The modules that Airflow is told about."""
+    """The modules in the provider info for Airflow."""
     kinds: list[Any] = [value for value in get_provider_info().values() if isinstance(value, list)]
     return {module for kind in kinds for section in kind for module in section.get("python-modules", ())}
 
 
 def registered() -> set[str]:
-    """The classes that are in the listing for the registry."""
+    """The classes in the listing for the registry."""
     return {entry["module"] for kind in REGISTRY.values() if isinstance(kind, list) for entry in kind}

@@ -1,4 +1,4 @@
-"""What makes a request another delivery: every field but its content and its recipients."""
+"""A change of any field except content and recipients makes a request another delivery."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SENDING = [model for model in NAMED if issubclass(model, SendRequest)]
 FIELDS = [(model, name) for model in SENDING for name in model.model_fields]
 DECIDING = re.compile(r".*_ids?|.*_aliases|.*audience|broadcast|schedule|recipient.*|override_.*")
 
-# The values are of no type that the fields have: what counts is that they differ.
+# The values fit no field's type. It only matters that they differ.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 
 

@@ -1,4 +1,4 @@
-"""The engine against the sandbox, over real HTTP: whom it sends to, and what it puts on record."""
+"""The engine against the sandbox, over real HTTP: the recipients that it reaches, and its receipts."""
 
 from __future__ import annotations
 

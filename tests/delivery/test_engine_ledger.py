@@ -1,4 +1,4 @@
-"""The engine and its ledger: what is claimed when, who may send, and the copy of the receipts."""
+"""The engine and its ledger: the time of claims, the right to send, and the copy of the receipts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_claim_says_who_is_in_the_batch(sandbox):
 
 
 class Doubtful(MemoryLedger):
-    """A ledger that notes what is in doubt after each write, and can stop the delivery after a batch."""
+    """A ledger that notes the batches in doubt after each write, and can stop the delivery after a batch."""
 
     def __init__(self, stop_after: int | None = None) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Doubtful(MemoryLedger):
 
 
 def test_nothing_is_claimed_that_the_rate_limit_does_not_admit_yet(sandbox):
-    """Ten requests a minute: the second one goes six seconds after the first."""
+    """Ten requests a minute: the second is sent six seconds after the first."""
     ledger = Doubtful(stop_after=0)
     job = ledger.job = Job(5_000, ledger=ledger, concurrency=8, pacer=Pacer(10, 60))
 
@@ -101,7 +101,7 @@ def test_unclaimed_batches_wait_for_the_rate_limit_as_well(sandbox):
     assert ledger.claims == 1
 
 
-def test_nothing_left_to_send_is_nothing_to_pause_for(sandbox):
+def test_a_delivery_with_nothing_left_to_send_does_not_pause(sandbox):
     job = Job(50, concurrency=8, pacer=Pacer(10, 60), max_slot_wait=1)
 
     assert figures(job.run()) == {"sent": 50}
@@ -130,7 +130,7 @@ class Clock:
 
 
 class Asleep(BrazeHook):
-    """A hook to which some time passes right before it writes, for a number of times."""
+    """A hook that loses some time right before it writes, in a number of requests."""
 
     def __init__(self, clock: Clock, seconds: float, times: int) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def test_a_stop_while_connecting_writes_nothing(sandbox):
 
 
 class SlowLedger(MemoryLedger):
-    """A ledger that needs its time, by the clock of the lease."""
+    """A slow ledger, by the clock of the lease."""
 
     def __init__(self, clock: Clock, write: float, confirm: float) -> None:
         super().__init__()
@@ -230,7 +230,7 @@ def test_a_ledger_that_confirms_too_late_ends_the_delivery_and_is_named(sandbox,
         job.run()
 
     assert sandbox.requests() == []
-    assert ledger.confirmations == MAX_LATE - 1  # The first write was one as well.
+    assert ledger.confirmations == MAX_LATE - 1  # The first write confirmed as well.
     assert figures(job.engine.report) == {"failed": 120}
     assert set(job.states) == {"failed"}
 
@@ -252,7 +252,7 @@ def test_a_ledger_that_is_slow_to_write_only_is_asked_to_confirm(sandbox):
 
 
 def test_the_lease_is_renewed_before_it_runs_out(sandbox):
-    """The request that is under way keeps the delivery alive, and nothing has to be written meanwhile."""
+    """A slow request keeps the delivery running, and there is nothing to write meanwhile."""
     clock, confirmed = Clock(), threading.Event()
 
     class Watched(MemoryLedger):

@@ -1,4 +1,4 @@
-"""The engine against the sandbox, over real HTTP: what each outcome leads to, and that it all adds up."""
+"""The engine against the sandbox, over real HTTP: the effect of each outcome, and figures that add up."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def test_trying_again_has_an_end_and_the_rest_goes_on(sandbox, fault):
 
 
 @pytest.fixture
-def nobody_listens(monkeypatch) -> None:
-    """The connection leads to a port of this machine at which nobody listens."""
+def closed_port(monkeypatch) -> None:
+    """The connection leads to a closed port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -108,7 +108,7 @@ def nobody_listens(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("on_uncertain", ["hold", "accept"])
-def test_a_request_that_was_never_written_is_attempted_again_then_failed(nobody_listens, on_uncertain):
+def test_a_request_that_was_never_written_is_attempted_again_then_failed(closed_port, on_uncertain):
     job = Job(max_attempts=3, on_uncertain=on_uncertain)
 
     report = job.run()
@@ -176,7 +176,7 @@ def test_a_delivery_that_is_refused_from_its_start_is_given_up(sandbox, caplog):
 
     report = job.run()
 
-    # A few more may be under way by the time that the third refusal is counted.
+    # A few more may be under way when the third refusal is counted.
     assert 150 <= report.rejected < 2_500
     assert report.rejected + report.failed == 5_000
     assert "batches were all refused" in (job.engine.given_up or "")
@@ -248,7 +248,7 @@ UNCERTAIN = [
 
 @pytest.fixture
 def impatient(sandbox, monkeypatch) -> Any:
-    """The sandbox, with a connection that waits for an answer for a moment only."""
+    """The sandbox, with a connection that waits for an answer only shortly."""
     connection = {**json.loads(sandbox.airflow_connection), "extra": {"timeout": [5, 0.3]}}
     monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
     return sandbox
@@ -276,7 +276,7 @@ def test_hold_sends_nothing_again_and_goes_on(impatient, fault):
     assert job.states == ["sent", "uncertain", "sent"]
     assert job.receipts[1].reason
     assert job.receipts[1].dispatch_id is None
-    # The answer is unknown here, and only the sandbox can tell.
+    # The client does not know the answer here; only the sandbox does.
     in_doubt = range(50, 100) if taken(impatient) else ()
     assert reached(impatient) == names_of(*range(50), *in_doubt, *range(100, 120))
     assert impatient.summary()["duplicates"] == 0
@@ -292,7 +292,7 @@ def test_resend_repeats_until_braze_has_it(impatient, fault):
     assert job.receipts[1].dispatch_id
     assert job.receipts[1].reason is None
     assert reached(impatient) == names_of(*range(120))
-    # Who asks for it gets it: that is why `hold` is the default.
+    # A user who asks for `resend` risks this. That is why `hold` is the default.
     assert impatient.summary()["duplicates"] == (50 if taken(impatient) else 0)
 
 

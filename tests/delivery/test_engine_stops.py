@@ -1,4 +1,4 @@
-"""What ends the engine's delivery early: a stop, an interruption, an error that nobody expected."""
+"""The engine's delivery ends early: a stop, an interruption, an unexpected error."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_stop_over_real_http_leaves_the_figures_that_braze_has(sandbox):
 @pytest.mark.parametrize(
     ("fault", "first_backoff"),
     [
-        # The backoff is over at once, so that what is waited for is the reset.
+        # The backoff is over at once, so that the wait is for the reset.
         ({"kind": "rate_limited", "reset_after": 3_000}, 0.001),
         ({"kind": "status", "status": 500, "times": None}, 1e9),
     ],
@@ -138,7 +138,7 @@ def test_stopped_before_it_began_it_sends_nothing(sandbox):
 
 
 class Interrupted(BaseException):
-    """What a signal handler raises, as Airflow's timeout does."""
+    """Raised by a signal handler, as by Airflow's timeout."""
 
 
 def test_repeated_interruptions_still_wait_for_requests_under_way(monkeypatch):
@@ -203,11 +203,11 @@ def test_no_thread_is_left_if_a_thread_cannot_be_started(sandbox, monkeypatch):
     assert job.engine.report.sent == len(reached(sandbox))
 
 
-# The unexpected ------------------------------------------------------------------------------------------
+# Unexpected errors ---------------------------------------------------------------------------------------
 
 
 class Failing(BrazeHook):
-    """A hook in which something breaks at a request, once Braze has it or before."""
+    """A hook that breaks at a request, before or after Braze has it."""
 
     def __init__(self, error: BaseException, *, at: int, once_sent: bool) -> None:
         super().__init__()
@@ -272,7 +272,7 @@ def test_batches_that_cannot_be_read_stop_the_delivery(sandbox):
 
 
 class FullLedger(MemoryLedger):
-    """A ledger that fails at a write, once it has been told so many things."""
+    """A ledger that fails at a write after a number of claims and receipts."""
 
     def __init__(self, *, claims: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Preparing: the whole source is read, judged and counted before the first request."""
+"""Preparing reads, checks and counts the whole source before the first request."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
 from braze_provider.recipients.base import ROWS_PER_CHUNK
 
 
-class People(RecipientSource):
-    """Rows that tell how many of them were read, and whether reading was brought to an end."""
+class Source(RecipientSource):
+    """A source that notes how many rows were read, and whether reading has ended."""
 
     def __init__(self, *rows: Any, endless: bool = False) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class People(RecipientSource):
         self.closed = False
 
     def __repr__(self) -> str:
-        return "People()"
+        return "Source()"
 
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         try:
@@ -60,7 +60,7 @@ def test_valid_recipients_are_spooled_as_json_in_order_and_counted(spool):
         {"email": "a@b.c", "prioritization": "identified"},
     ]
 
-    assert prepare(People(*rows), spool, CampaignRecipient) == Prepared(recipients=3)
+    assert prepare(Source(*rows), spool, CampaignRecipient) == Prepared(recipients=3)
     assert [body for _, _, body in spool] == [
         '{"external_user_id":"7","trigger_properties":{"name":"Zoë"}}'.encode(),
         b'{"user_alias":{"alias_name":"ada","alias_label":"shop"}}',
@@ -69,13 +69,13 @@ def test_valid_recipients_are_spooled_as_json_in_order_and_counted(spool):
 
 
 def test_an_empty_source_gives_no_recipients(spool):
-    assert prepare(People(), spool, CampaignRecipient) == Prepared()
+    assert prepare(Source(), spool, CampaignRecipient) == Prepared()
 
 
 # Bad rows ------------------------------------------------------------------------------------------------
 
 BAD = [
-    ({"zip": 1, "external_user_id": "a"}, "column 'zip' is none of a recipient's"),
+    ({"zip": 1, "external_user_id": "a"}, "column 'zip' fits no field of a recipient"),
     (BadRow("the line is not JSON"), "the line is not JSON"),
     ({"external_user_id": None}, "names no recipient: give exactly one of"),
     ({"external_user_id": "a", "braze_id": "b"}, "has 2 identities, `external_user_id` and `braze_id`"),
@@ -101,13 +101,13 @@ BAD = [
 
 @pytest.mark.parametrize(("row", "reason"), BAD, ids=[reason for _, reason in BAD])
 def test_a_bad_row_is_named_by_number_and_reason_without_its_data(spool, row, reason):
-    source = People(*ids(1, 2), row, *ids(3))
+    source = Source(*ids(1, 2), row, *ids(3))
 
     with pytest.raises(BrazeValidationError) as caught:
         prepare(source, spool, CampaignRecipient)
 
     text = str(caught.value)
-    assert text.startswith("People(): 1 mistake, nothing was sent\n")
+    assert text.startswith("Source(): 1 mistake, nothing was sent\n")
     assert f"\n  - row 3: {reason}" in text
     assert "ada@example.com" not in text
     assert "aaa" not in text
@@ -118,7 +118,7 @@ def test_all_mistakes_of_a_row_are_one_bad_row(spool):
     row = {"email": "", "send_to_existing_only": "maybe"}
 
     with pytest.raises(BrazeValidationError) as caught:
-        prepare(People(row), spool, CampaignRecipient)
+        prepare(Source(row), spool, CampaignRecipient)
 
     (problem,) = caught.value.problems
     assert problem.path == "row 1"
@@ -130,7 +130,7 @@ def test_all_mistakes_of_a_row_are_one_bad_row(spool):
 
 
 def test_the_whole_source_is_read_before_bad_rows_end_it(spool):
-    source = People(*ids(None, 1, None, 2, None))
+    source = Source(*ids(None, 1, None, 2, None))
 
     with pytest.raises(BrazeValidationError) as caught:
         prepare(source, spool, CampaignRecipient)
@@ -143,7 +143,7 @@ def test_bad_rows_are_named_up_to_a_number_and_counted_beyond(spool):
     count = 20 * MAX_PROBLEMS_SHOWN
 
     with pytest.raises(BrazeValidationError) as caught:
-        prepare(People(*ids(*[None] * count)), spool, CampaignRecipient)
+        prepare(Source(*ids(*[None] * count)), spool, CampaignRecipient)
 
     assert caught.value.total == count
     assert len(caught.value.problems) == MAX_PROBLEMS_SHOWN
@@ -154,7 +154,7 @@ def test_bad_rows_are_named_up_to_a_number_and_counted_beyond(spool):
 
 
 def test_bad_rows_can_be_skipped(spool):
-    source = People(*ids(1), {"zip": 1}, BadRow("broken"), *ids(2))
+    source = Source(*ids(1), {"zip": 1}, BadRow("broken"), *ids(2))
 
     result = prepare(source, spool, CampaignRecipient, on_invalid="skip")
 
@@ -164,7 +164,7 @@ def test_bad_rows_can_be_skipped(spool):
 
 
 def test_an_unknown_column_fails_even_if_bad_rows_are_skipped(spool):
-    class Table(People):
+    class Table(Source):
         same_columns = True
 
     source = Table({"braze_id": "a", "zip": 1}, *ids(*range(2 * ROWS_PER_CHUNK)))
@@ -188,7 +188,7 @@ def test_a_recipient_too_large_for_a_request_is_a_bad_row(spool):
     row = {"external_user_id": "a", "attributes.x": "x" * MAX_BODY_BYTES}
 
     with pytest.raises(BrazeValidationError, match=r"row 2: 4,194,\d{3} bytes are too many for a request"):
-        prepare(People(*ids(1), row), spool, CampaignRecipient, max_size=MAX_BODY_BYTES)
+        prepare(Source(*ids(1), row), spool, CampaignRecipient, max_size=MAX_BODY_BYTES)
 
 
 @pytest.mark.parametrize(("excess", "invalid"), [(0, 0), (1, 1)])
@@ -197,7 +197,7 @@ def test_the_room_for_a_recipient_depends_on_the_rest_of_the_request(spool, exce
     frame = len(b'{"external_user_id":"a","attributes":{"x":""}}')
     row = {"external_user_id": "a", "attributes.x": "x" * (room - frame + excess)}
 
-    result = prepare(People(row), spool, CampaignRecipient, on_invalid="skip", max_size=room)
+    result = prepare(Source(row), spool, CampaignRecipient, on_invalid="skip", max_size=room)
 
     assert (result.recipients, result.invalid) == (1 - invalid, invalid)
 
@@ -210,7 +210,7 @@ def test_the_first_row_of_a_recipient_counts(spool):
         {"external_user_id": name, "trigger_properties.n": n} for n, name in enumerate(["1", 1, "2", "1"])
     ]
 
-    result = prepare(People(*rows), spool, CampaignRecipient)
+    result = prepare(Source(*rows), spool, CampaignRecipient)
 
     assert (result.recipients, result.duplicates) == (2, 2)
     assert [body for _, _, body in spool] == [
@@ -220,17 +220,17 @@ def test_the_first_row_of_a_recipient_counts(spool):
 
 
 def test_duplicates_are_found_even_far_apart(spool):
-    everybody = range(2 * ROWS_PER_CHUNK + 10)
+    numbers = range(2 * ROWS_PER_CHUNK + 10)
 
-    result = prepare(People(*ids(*everybody, *everybody)), spool, CampaignRecipient)
+    result = prepare(Source(*ids(*numbers, *numbers)), spool, CampaignRecipient)
 
-    assert (result.recipients, result.duplicates) == (len(everybody), len(everybody))
+    assert (result.recipients, result.duplicates) == (len(numbers), len(numbers))
 
 
 def test_a_bad_row_is_not_a_duplicate(spool):
     rows = [{"external_user_id": "a", "send_to_existing_only": 5}, {"external_user_id": "a"}]
 
-    result = prepare(People(*rows), spool, CampaignRecipient, on_invalid="skip")
+    result = prepare(Source(*rows), spool, CampaignRecipient, on_invalid="skip")
 
     assert (result.recipients, result.invalid, result.duplicates) == (1, 1, 0)
 
@@ -247,7 +247,7 @@ def test_a_bad_row_is_not_a_duplicate(spool):
     ids=["kinds", "swapped alias", "separators", "look-alike", "case and space"],
 )
 def test_different_recipients_with_similar_names_are_not_duplicates(spool, rows):
-    result = prepare(People(*rows), spool, CampaignRecipient)
+    result = prepare(Source(*rows), spool, CampaignRecipient)
 
     assert (result.recipients, result.duplicates) == (len(rows), 0)
 
@@ -263,37 +263,37 @@ def test_different_recipients_with_similar_names_are_not_duplicates(spool, rows)
     ids=lambda row: next(iter(row)),
 )
 def test_duplicates_are_found_for_every_kind_of_identity(spool, row):
-    result = prepare(People(row, {**row, "trigger_properties.n": 1}), spool, CampaignRecipient)
+    result = prepare(Source(row, {**row, "trigger_properties.n": 1}), spool, CampaignRecipient)
 
     assert (result.recipients, result.duplicates) == (1, 1)
 
 
-# The brake -----------------------------------------------------------------------------------------------
+# max_recipients ------------------------------------------------------------------------------------------
 
 
 def test_as_many_as_allowed_are_not_too_many(spool):
-    assert prepare(People(*ids(1, 2, 1)), spool, CampaignRecipient, max_recipients=2).recipients == 2
+    assert prepare(Source(*ids(1, 2, 1)), spool, CampaignRecipient, max_recipients=2).recipients == 2
 
 
 def test_one_more_than_allowed_is_too_many(spool):
     with pytest.raises(TooManyRecipientsError) as caught:
-        prepare(People(*ids(*range(1_001))), spool, CampaignRecipient, max_recipients=1_000)
-    assert str(caught.value) == ("People() has more than 1,000 recipients (max_recipients); nothing was sent")
+        prepare(Source(*ids(*range(1_001))), spool, CampaignRecipient, max_recipients=1_000)
+    assert str(caught.value) == ("Source() has more than 1,000 recipients (max_recipients); nothing was sent")
 
 
 def test_the_brake_stops_the_reading_and_ends_the_source_at_once(spool):
-    source = People(endless=True)
+    source = Source(endless=True)
 
     with pytest.raises(TooManyRecipientsError) as caught:
         prepare(source, spool, CampaignRecipient, max_recipients=5_000)
 
     assert 5_000 < source.read <= 5_000 + ROWS_PER_CHUNK
     assert source.closed
-    assert caught  # Held until here: an exception that is on its way up keeps nothing open.
+    assert caught  # The exception lives until here, and it must not keep the source open.
 
 
 def test_duplicates_do_not_count_for_max_recipients(spool):
-    source = People(*ids(*range(1_000)) * 10)
+    source = Source(*ids(*range(1_000)) * 10)
 
     result = prepare(source, spool, CampaignRecipient, max_recipients=1_000)
 
@@ -302,11 +302,11 @@ def test_duplicates_do_not_count_for_max_recipients(spool):
 
 def test_the_brake_counts_every_row_where_each_is_a_message(spool):
     with pytest.raises(TooManyRecipientsError):
-        prepare(People(*ids(1, 2, 1)), spool, CampaignRecipient, max_recipients=2, allow_duplicates=True)
+        prepare(Source(*ids(1, 2, 1)), spool, CampaignRecipient, max_recipients=2, allow_duplicates=True)
 
 
 def test_an_error_of_the_source_ends_it_and_arrives_as_it_is(spool):
-    class Broken(People):
+    class Broken(Source):
         def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
             yield {"external_user_id": "a"}
             raise ConnectionResetError("gone")
@@ -325,7 +325,7 @@ from braze_provider.delivery.prepare import prepare
 from braze_provider.delivery.spool import Spool
 from braze_provider.recipients import RecipientSource
 
-class People(RecipientSource):
+class Source(RecipientSource):
     def __init__(self, count):
         super().__init__()
         self.count = count
@@ -336,7 +336,7 @@ class People(RecipientSource):
 def peak(count):
     envelope = Envelope(CampaignTriggerSend.validate_envelope({"campaign_id": "c"}))
     with Spool() as spool:
-        prepared = prepare(People(count), spool, CampaignTriggerSend.recipient_model)
+        prepared = prepare(Source(count), spool, CampaignTriggerSend.recipient_model)
         assert prepared.recipients == count
         assert sum(len(batch.rows) for batch in envelope.cut(spool)) == count
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -350,4 +350,4 @@ def test_memory_does_not_grow_with_the_number_of_recipients():
     ran = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=False)
 
     assert ran.returncode == 0, ran.stderr
-    assert int(ran.stdout) < 20, "MiB more for 300,000 people than for 3,000"
+    assert int(ran.stdout) < 20, "MiB more for 300,000 recipients than for 3,000"

@@ -1,4 +1,4 @@
-"""Rows that are looked at together come to the same as rows that their model judges one by one."""
+"""Rows that are checked together have the same result as rows that the model checks one by one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Query(RecipientSource):
 
 
 def one_by_one(model: type[Addressee], given: list[Mapping[str, Any] | BadRow]) -> tuple[Any, ...]:
-    """What has to come of recipients: the model says it of each alone."""
+    """The right result: the model checks each recipient alone."""
     valid, invalid = [], []
     for number, row in enumerate(given, start=1):
         if isinstance(row, BadRow):
@@ -196,7 +196,7 @@ COLUMNS: dict[str, Any] = {
 
 
 def blocks_of(good: Any) -> list[list[Any]]:
-    """Values that a column may hold together: those of one type, all, each beside a good one, NULL too."""
+    """Values of a column: of one type, or of all types, or one beside good ones, with NULL."""
     values = [*TEXTS, *NUMBERS, *OTHERS, *FLAGS, *ORDERS]
     by_type: dict[type, list[Any]] = {}
     for value in values:
@@ -251,7 +251,7 @@ WHO = [
 
 @st.composite
 def queries(draw: Any) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Rows with the same columns, most of them good, but for some that hold NULL or nearly anything."""
+    """Rows with the same columns. Most are valid; some hold NULL or nearly any value."""
     columns = dict(draw(st.sampled_from(WHO)))
     for name in draw(st.lists(st.sampled_from(list(COLUMNS)), unique=True, max_size=3)):
         columns[name] = draw(st.sampled_from([*plain, short, COLUMNS[name]]))

@@ -1,4 +1,4 @@
-"""The file between reading and sending: in order, each person once, without a name, gone with its process."""
+"""The spool keeps recipients in order, each once, in a file without a name that ends with its process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def who(number: int) -> bytes:
     return blake2b(b"%d" % number, digest_size=16).digest()
 
 
-def person(number: int, body: bytes = b"") -> Row:
+def recipient(number: int, body: bytes = b"") -> Row:
     return next(rows), who(number), body or b"body-%d" % number
 
 
@@ -45,7 +45,7 @@ def bodies(spool: Spool) -> list[bytes]:
 
 
 def open_files(folder: Path) -> int:
-    """How many files of a folder this process has open: those take room on disk, also without a name."""
+    """Count the open files of a folder. They take room on disk even without a name."""
     targets = []
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # The one that lists them.
@@ -56,8 +56,8 @@ def open_files(folder: Path) -> int:
 def test_recipients_come_back_in_the_order_in_which_they_were_added():
     numbers = [5, 3, 9, 1, 7]
     with Spool() as spool:
-        spool.add([person(number) for number in numbers])
-        spool.add([person(0)])
+        spool.add([recipient(number) for number in numbers])
+        spool.add([recipient(0)])
 
         assert bodies(spool) == [b"body-%d" % number for number in [*numbers, 0]]
 
@@ -73,8 +73,8 @@ def test_recipients_keep_their_row_numbers_when_others_are_dropped():
 
 def test_the_first_entry_of_a_recipient_is_kept():
     with Spool() as spool:
-        spool.add([person(1, b"first"), person(2), person(1, b"second")])
-        spool.add([person(1, b"third"), person(3)])
+        spool.add([recipient(1, b"first"), recipient(2), recipient(1, b"second")])
+        spool.add([recipient(1, b"third"), recipient(3)])
 
         assert spool.drop_repeats() == 2
         assert bodies(spool) == [b"first", b"body-2", b"body-3"]
@@ -82,9 +82,9 @@ def test_the_first_entry_of_a_recipient_is_kept():
 
 def test_repeats_that_come_later_are_dropped_by_the_next_call():
     with Spool() as spool:
-        spool.add([person(1, b"first")])
+        spool.add([recipient(1, b"first")])
         assert spool.drop_repeats() == 0
-        spool.add([person(2), person(1, b"second")])
+        spool.add([recipient(2), recipient(1, b"second")])
 
         assert spool.drop_repeats() == 1
         assert bodies(spool) == [b"first", b"body-2"]
@@ -92,7 +92,7 @@ def test_repeats_that_come_later_are_dropped_by_the_next_call():
 
 def test_without_dropping_repeats_all_entries_stay():
     with Spool() as spool:
-        spool.add([person(1, b"first"), person(1, b"second")])
+        spool.add([recipient(1, b"first"), recipient(1, b"second")])
 
         assert bodies(spool) == [b"first", b"second"]
 
@@ -101,7 +101,7 @@ def test_a_stop_ends_the_dropping_of_repeats():
     stop = StopSignal()
     stop.request()
     with Spool() as spool:
-        spool.add([*map(person, range(1_000))])
+        spool.add([*map(recipient, range(1_000))])
 
         with pytest.raises(StoppedError):
             spool.drop_repeats(stop)
@@ -116,21 +116,21 @@ def test_a_spool_without_recipients_is_empty():
 
 def test_it_can_be_read_again_and_by_two_at_the_same_time():
     with Spool() as spool:
-        spool.add([person(1), person(2)])
-        spool.add([person(3)])
+        spool.add([recipient(1), recipient(2)])
+        spool.add([recipient(3)])
 
         assert bodies(spool) == bodies(spool) == [b"body-1", b"body-2", b"body-3"]
         assert [one[2] for pair in zip(spool, spool, strict=True) for one in pair][::2] == bodies(spool)
 
 
 def test_repeats_are_found_among_more_recipients_than_memory_holds():
-    everybody = range(2 * MAX_HELD + 10)
+    numbers = range(2 * MAX_HELD + 10)
     with Spool() as spool:
-        spool.add([person(number) for number in everybody])
-        spool.add([person(number, b"again") for number in reversed(everybody)])
+        spool.add([recipient(number) for number in numbers])
+        spool.add([recipient(number, b"again") for number in reversed(numbers)])
 
-        assert spool.drop_repeats() == len(everybody)
-        assert bodies(spool) == [b"body-%d" % number for number in everybody]
+        assert spool.drop_repeats() == len(numbers)
+        assert bodies(spool) == [b"body-%d" % number for number in numbers]
 
 
 def test_settled_recipients_are_dropped_by_the_ledgers_digest():
@@ -139,8 +139,8 @@ def test_settled_recipients_are_dropped_by_the_ledgers_digest():
 
     marker = keyed(who(-1))
     with Spool() as spool:
-        spool.add([person(number) for number in range(10)])
-        spool.add([person(1)])
+        spool.add([recipient(number) for number in range(10)])
+        spool.add([recipient(1)])
         settled = [keyed(who(number)) for number in (1, 4, 77)]
 
         assert spool.drop_settled([*settled, marker], keyed, marker=marker)
@@ -160,14 +160,14 @@ def test_invalid_rows_come_back_in_order_with_what_they_hold():
 
 def test_another_thread_may_read():
     with Spool() as spool, ThreadPoolExecutor(1) as threads:
-        spool.add([person(1)])
+        spool.add([recipient(1)])
 
         assert threads.submit(bodies, spool).result() == [b"body-1"]
 
 
 def test_its_file_has_no_name(temporary):
     with Spool() as spool:
-        spool.add([*map(person, range(2 * MAX_HELD))])
+        spool.add([*map(recipient, range(2 * MAX_HELD))])
         spool.add_invalid(1, "no JSON", None)
         spool.drop_repeats()
 
@@ -197,7 +197,7 @@ def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt, SystemExit])
 def test_its_disk_space_is_freed_after_any_error(temporary, error):
     with suppress(*[error] if error else []), Spool() as spool:
-        spool.add([person(1)])
+        spool.add([recipient(1)])
         next(iter(spool))
         assert open_files(temporary) == 3
         if error:
@@ -208,6 +208,6 @@ def test_its_disk_space_is_freed_after_any_error(temporary, error):
 
 def test_two_spools_do_not_meet():
     with Spool() as one, Spool() as other:
-        one.add([person(1)])
+        one.add([recipient(1)])
 
         assert list(other) == []

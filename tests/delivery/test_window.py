@@ -1,4 +1,4 @@
-"""How far ahead is claimed, and how often the ledger is written: what a kill leaves in doubt."""
+"""How far ahead batches are claimed, and how often the ledger is written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 
 def window_of(clock: Clock, cost: float, limit: float = 250_000, seconds: float = 3_600) -> Window:
-    """A window whose writes take so long, at Braze's default limit unless told otherwise."""
+    """A window whose writes take ``cost`` seconds, by default at Braze's default limit."""
     window = Window(CONCURRENCY, Pacer(limit, seconds, clock=clock).admits, clock)
     for _ in range(WRITES):
         window.wrote(cost)
@@ -34,23 +34,23 @@ def window_of(clock: Clock, cost: float, limit: float = 250_000, seconds: float 
 
 
 def ahead(window: Window, seconds: float | None = None) -> int:
-    """How many batches may wait while all threads are busy."""
+    """Number of batches that may wait while all threads are busy."""
     return window.starts(window.seconds if seconds is None else seconds, idle=0, busy_seconds=LATENCY)
 
 
 def pause(window: Window, clock: Clock) -> float:
-    """How long it is from one write to the next."""
+    """Seconds from one write to the next."""
     while not window.is_over:
         clock.now += 0.001
     return clock.now
 
 
 @pytest.mark.parametrize(
-    ("cost", "people"),
+    ("cost", "recipients"),
     [(0.0005, 1_000), (0.003, 1_000), (0.01, 1_000), (0.02, 1_100), (0.04, 1_200), (0.2, 3_500)],
 )
-def test_a_faster_ledger_has_fewer_recipients_ahead_and_under_way(clock, cost, people):
-    assert (ahead(window_of(clock, cost)) + CONCURRENCY) * PER_BATCH <= people
+def test_a_faster_ledger_has_fewer_recipients_ahead_and_under_way(clock, cost, recipients):
+    assert (ahead(window_of(clock, cost)) + CONCURRENCY) * PER_BATCH <= recipients
 
 
 @pytest.mark.parametrize("cost", [1.0, 10.0])

@@ -1,4 +1,4 @@
-"""Schedules on real Airflow: made once, moved and cancelled by a later task."""
+"""Schedules on real Airflow: a task makes them once, and later tasks move and cancel them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields that Braze adds tomorrow: refused today, unless they are allowed."""
+"""Fields that this package does not know are refused, unless they are allowed."""
 
 from __future__ import annotations
 

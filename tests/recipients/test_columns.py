@@ -1,4 +1,4 @@
-"""Flat rows into recipients: what each column's name and value become."""
+"""Flat rows become recipients by the columns' names and values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_identity_becomes_text(shape, column, value, text):
 @pytest.mark.parametrize(
     "value", [1.0, True, Decimal("1.5"), Decimal("NaN"), Decimal("Infinity"), b"ada", ["ada"], {"id": 1}]
 )
-def test_the_model_refuses_an_ambiguous_identity(shape, value):
+def test_an_ambiguous_identity_is_left_unchanged_for_the_model(shape, value):
     assert shape({"external_user_id": value})["external_user_id"] is value
 
 
@@ -157,7 +157,7 @@ def test_send_to_existing_only_is_a_boolean_in_all_its_guises(shape, value, bool
 
 
 @pytest.mark.parametrize("value", [2, -1, 1.0, "yes", "t", "", Decimal("0.5")])
-def test_the_model_refuses_a_value_that_is_not_a_boolean(shape, value):
+def test_a_value_that_is_not_a_boolean_is_left_unchanged_for_the_model(shape, value):
     assert shape({"send_to_existing_only": value})["send_to_existing_only"] is value
 
 
@@ -250,7 +250,7 @@ def test_an_unknown_column_is_named_with_a_suggestion(shape, column, suggestion)
     with pytest.raises(ColumnError) as caught:
         shape({"braze_id": "b", column: "x"})
     assert str(caught.value) == (
-        f"column {column!r} is none of a recipient's; did you mean {suggestion!r}? "
+        f"column {column!r} fits no field of a recipient; did you mean {suggestion!r}? "
         "A row_mapper takes any columns"
     )
     assert caught.value.concerns_all_rows
@@ -264,7 +264,7 @@ def test_a_column_unlike_any_is_answered_with_all_there_are(shape, column):
     with pytest.raises(ColumnError) as caught:
         shape({"braze_id": "b", column: "x"})
     text = str(caught.value)
-    assert text.startswith(f"column {column!r} is none of a recipient's; ")
+    assert text.startswith(f"column {column!r} fits no field of a recipient; ")
     if "there are" in text:
         listed = text.partition("there are ")[2].partition(". A row_mapper")[0].split(", ")
         assert set(listed) == {
@@ -274,7 +274,9 @@ def test_a_column_unlike_any_is_answered_with_all_there_are(shape, column):
 
 
 def test_unknown_columns_are_not_quoted_if_all_are_unknown(shape):
-    with pytest.raises(ColumnError, match=r"^none of its columns is a recipient's; there are ") as caught:
+    with pytest.raises(
+        ColumnError, match=r"^none of its columns fits a field of a recipient; there are "
+    ) as caught:
         shape({"ada@example.com": "bob@example.com", "Ada Lovelace": "Bob"})
     assert "Ada" not in str(caught.value)
     assert "@" not in str(caught.value)
@@ -295,7 +297,7 @@ def test_two_columns_for_the_same_value_are_refused(shape, first, second):
 
 @pytest.mark.parametrize("column", ["email", "trigger_properties.x", "attributes", "braze_id"])
 def test_a_field_that_the_endpoint_does_not_have_is_unknown(column):
-    with pytest.raises(ColumnError, match=f"column '{column}' is none"):
+    with pytest.raises(ColumnError, match=f"column '{column}' fits no field"):
         ColumnShaper(UserIdentity.model_fields)({"external_user_id": "ada", column: "x"})
 
 

@@ -1,4 +1,4 @@
-"""Recipients from files: JSON lines, CSV and Parquet, packed or not, wherever they lie."""
+"""Recipients from files: JSON lines, CSV and Parquet, compressed or not, on disk or in object storage."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_an_unknown_name_concerns_its_line_alone(write):
     bad, good = read(FileRecipients(path))
 
     assert isinstance(bad, BadRow)
-    assert bad.reason.startswith("column 'zip' is none of a recipient's")
+    assert bad.reason.startswith("column 'zip' fits no field of a recipient")
     assert good == {"braze_id": "b"}
 
 
@@ -282,14 +282,16 @@ def test_a_storage_without_its_provider_names_the_package(path, package):
 
 
 def test_an_unknown_column_is_the_files_mistake_and_ends_the_reading(write):
-    with pytest.raises(BrazeValidationError, match="column 'zip' is none of a recipient's"):
+    with pytest.raises(BrazeValidationError, match="column 'zip' fits no field of a recipient"):
         read(FileRecipients(write("braze_id,zip\n1,2\n", "people.csv")))
 
 
 def test_a_file_without_a_header_is_refused_without_its_data(write):
     path = write("ada@example.com,Lovelace\nbob@example.com,Bob\n", "people.csv")
 
-    with pytest.raises(BrazeValidationError, match="none of its columns is a recipient's") as caught:
+    with pytest.raises(
+        BrazeValidationError, match="none of its columns fits a field of a recipient"
+    ) as caught:
         read(FileRecipients(path))
     assert "ada" not in str(caught.value)
     assert "Lovelace" not in str(caught.value)
@@ -381,7 +383,7 @@ def test_parquet_without_its_reader_says_what_to_install(write, monkeypatch):
         read(FileRecipients(write("", "people.parquet")))
 
 
-# Packed files --------------------------------------------------------------------------------------------
+# Compressed files ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an operator can be given for people: tables by their columns, lists, or one clear error."""
+"""Values that name recipients: tables by their columns and lists. All others get one clear error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUSH = {"apple_push": {"alert": "Hello"}}
 
 
 class Missing:
-    """Stands for what pandas has in the place of a missing value: it equals nothing, itself included."""
+    """Stands for a missing value of pandas: it equals nothing, not even itself."""
 
     def __eq__(self, other: object) -> bool:
         return False
@@ -42,7 +42,7 @@ class NumpyArray:
 
 
 class Pandas:
-    """A stand-in with the part of a DataFrame of pandas that matters, for pandas is not installed."""
+    """The part of a DataFrame of pandas that matters, because pandas is not installed."""
 
     def __init__(self, columns: list[Any], rows: list[tuple[Any, ...]]) -> None:
         self._columns, self._rows = columns, rows
@@ -94,7 +94,7 @@ class Pandas:
 
 
 class Polars:
-    """A stand-in with the part of a DataFrame of polars that matters, for polars is not installed."""
+    """The part of a DataFrame of polars that matters, because polars is not installed."""
 
     def __init__(self, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
         self._columns, self._rows = columns, rows
@@ -113,7 +113,7 @@ class Polars:
 
 
 class LazyFrame:
-    """A stand-in for what has columns and no rows yet: of polars, Spark, dask."""
+    """A table that has columns and no rows yet, as in polars, Spark and dask."""
 
     @property
     def columns(self) -> list[str]:
@@ -135,7 +135,7 @@ def source(value: Any, argument: str = "recipients") -> RecipientSource:
     return source_of(value, argument=argument, keys=KEYS)
 
 
-def people(value: Any, argument: str = "recipients") -> list[Any]:
+def recipients_of(value: Any, argument: str = "recipients") -> list[Any]:
     return list(source(value, argument).recipients(FIELDS))
 
 
@@ -147,7 +147,7 @@ def people(value: Any, argument: str = "recipients") -> list[Any]:
 def test_a_tables_columns_decide_in_every_argument(make, argument):
     table = make(["external_user_id", "attributes.city"], [(1, "Graz"), (2, None)])
 
-    assert people(table, argument) == [
+    assert recipients_of(table, argument) == [
         {"external_user_id": "1", "attributes": {"city": "Graz"}},
         {"external_user_id": "2"},
     ]
@@ -156,7 +156,7 @@ def test_a_tables_columns_decide_in_every_argument(make, argument):
 @TABLES
 def test_an_unknown_column_fails_for_the_whole_table(make):
     with pytest.raises(BrazeValidationError, match=r"2 rows of a .*: 1 mistake.*\n.*none of its columns"):
-        people(make(["id", "n"], [("u1", 1), ("u2", 2)]), "external_user_ids")
+        recipients_of(make(["id", "n"], [("u1", 1), ("u2", 2)]), "external_user_ids")
 
 
 @TABLES
@@ -179,11 +179,11 @@ def test_logs_and_stored_fields_show_the_number_of_rows_only(make):
 @pytest.mark.parametrize("make", [Pandas, arrow])
 def test_a_column_that_is_there_twice_is_refused(make):
     with pytest.raises(BrazeValidationError, match="has the column 'external_user_id' twice"):
-        people(make(["external_user_id", "external_user_id"], [("a", "b")]))
+        recipients_of(make(["external_user_id", "external_user_id"], [("a", "b")]))
 
 
 def test_missing_values_of_pandas_are_left_out():
-    assert people(Pandas(["external_user_id", "attributes.city"], [("a", Missing())])) == [
+    assert recipients_of(Pandas(["external_user_id", "attributes.city"], [("a", Missing())])) == [
         {"external_user_id": "a"}
     ]
 
@@ -191,14 +191,14 @@ def test_missing_values_of_pandas_are_left_out():
 def test_an_array_of_numpy_within_a_table_becomes_a_list():
     table = Pandas(["external_user_id", "prioritization"], [("a", NumpyArray(["most_recently_updated"]))])
 
-    assert people(table)[0]["prioritization"] == ["most_recently_updated"]
+    assert recipients_of(table)[0]["prioritization"] == ["most_recently_updated"]
 
 
 @pytest.mark.parametrize("make", [Polars, arrow])
 def test_a_null_within_a_struct_deletes_no_attribute(make):
     table = make(["external_user_id", "attributes"], [("a", {"city": "Graz", "zip": None})])
 
-    assert people(table) == [{"external_user_id": "a", "attributes": {"city": "Graz"}}]
+    assert recipients_of(table) == [{"external_user_id": "a", "attributes": {"city": "Graz"}}]
 
 
 def test_a_row_mapper_takes_any_table():
@@ -213,12 +213,15 @@ def test_a_row_mapper_takes_any_table():
     "column", [pyarrow.array([1, 2]), pyarrow.chunked_array([[1], [2]]), NumpyArray([1, 2])]
 )
 def test_one_column_of_a_table_is_a_list_of_ids(column):
-    assert people(column, "external_user_ids") == [{"external_user_id": "1"}, {"external_user_id": "2"}]
+    assert recipients_of(column, "external_user_ids") == [
+        {"external_user_id": "1"},
+        {"external_user_id": "2"},
+    ]
 
 
-# What is no people ---------------------------------------------------------------------------------------
+# Values that name no recipients --------------------------------------------------------------------------
 
-NO_PEOPLE = [
+NO_RECIPIENTS = [
     (
         {"ids": ["u1"], "count": 1},
         r"not dict: its keys .* taken for recipients.*my_task\(\)\[\"ids\"\]",
@@ -239,7 +242,7 @@ NO_PEOPLE = [
 
 
 @pytest.mark.parametrize("argument", list(KEYS))
-@pytest.mark.parametrize(("value", "reason"), NO_PEOPLE, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("value", "reason"), NO_RECIPIENTS, ids=lambda value: type(value).__name__)
 def test_a_value_that_cannot_name_recipients_fails_with_advice(value, reason, argument):
     with pytest.raises(
         BrazeError, match=f"^{argument}: must be a list, a table or a source .*{reason}"
@@ -269,7 +272,7 @@ def test_a_list_names_recipients_even_if_it_is_empty(items):
 
 
 def returning(value: Any) -> Any:
-    """Make a task that returns a value, and nothing of it in its log."""
+    """Make a task that returns a value and logs nothing of it."""
 
     @task(show_return_value_in_logs=False)
     def given() -> Any:
@@ -309,7 +312,7 @@ def test_a_table_in_the_dag_reaches_the_recipients_in_its_rows(run_dag, sandbox)
 
 
 @pytest.mark.dag
-def test_a_task_that_returns_none_for_recipients_sends_nothing(run_dag, sandbox):
+def test_a_task_whose_audience_is_returned_as_none_sends_nothing(run_dag, sandbox):
     with DAG("d", schedule=None) as dag:
         CampaignTriggerOperator(
             task_id="t",

@@ -18,7 +18,7 @@ from braze_provider.recipients import SqlRecipients
 
 pytestmark = pytest.mark.postgres
 
-# A cursor is visible in this view to the very statement that it runs.
+# The statement that a cursor runs can see its own cursor in this view.
 OPEN_CURSORS = "(SELECT string_agg(name, ',') FROM pg_cursors)"
 
 
@@ -93,7 +93,7 @@ def test_the_databases_own_error_is_not_hidden_by_closing_after_it(postgres_conn
 
 @pytest.fixture(params=["psycopg2", "psycopg"])
 def driver_connection(request, monkeypatch, postgres_dsn):
-    """Open a connection with each generation of the driver, and make every connection id lead to it."""
+    """Open a connection with psycopg2 and psycopg, and let every connection id lead to it."""
     module = pytest.importorskip(request.param)
 
     def connect(*, dicts: bool = False) -> Any:

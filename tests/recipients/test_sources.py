@@ -1,4 +1,4 @@
-"""What all sources share, and those that are already there: lists, XComs, several in a row."""
+"""Common behaviour of all sources, and the simple sources: lists, XComs, several sources in a row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADA, BOB = {"external_user_id": "ada"}, {"external_user_id": "bob"}
 
 
 class Table(RecipientSource):
-    """A source of one's own."""
+    """A source that a user has written."""
 
     def __init__(self, *rows: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -35,7 +35,7 @@ def read(source: RecipientSource) -> list[Any]:
     return list(source.recipients(FIELDS))
 
 
-# A source of one's own -----------------------------------------------------------------------------------
+# A user's source -----------------------------------------------------------------------------------------
 
 
 def test_a_source_gives_rows_and_their_columns_decide():

@@ -1,4 +1,4 @@
-"""Recipients from a query: what is read, what is closed, and which cursor each driver is asked for."""
+"""Recipients from a query: its rows, closed cursors, and the kind of cursor for each driver."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read(source: SqlRecipients) -> list[Any]:
 
 @pytest.fixture
 def people(tmp_path, monkeypatch) -> str:
-    """Id of an Airflow connection to a SQLite database with three people."""
+    """Id of an Airflow connection to a SQLite database with three recipients."""
     path = tmp_path / "people.db"
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, country TEXT)")
@@ -107,7 +107,7 @@ def test_a_json_column_is_text_in_sqlite_and_an_object_in_the_recipient(people):
     assert read(SqlRecipients(people, query)) == [{"external_user_id": "1", "trigger_properties": {"a": [1]}}]
 
 
-def test_a_bad_value_makes_a_bad_row_and_not_the_end(people):
+def test_a_bad_value_makes_a_bad_row_and_reading_goes_on(people):
     query = """
         SELECT id AS external_user_id, CASE id WHEN 2 THEN 'no JSON' ELSE '{}' END AS attributes
         FROM people ORDER BY id
@@ -130,7 +130,7 @@ def test_a_row_mapper_gets_each_row_as_a_dict(people):
     assert [row["external_user_id"] for row in read(source)] == ["Ada-1", "Bob-2", "Zoë-3"]
 
 
-# What can't be read -----------------------------------------------------------------------------------------
+# Errors -----------------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_column_fails_for_the_whole_query(people):
@@ -282,7 +282,7 @@ def test_cursor_and_connection_are_closed_when_the_columns_are_wrong(use):
     with pytest.raises(BrazeValidationError) as caught:
         read(SqlRecipients("x", "SELECT"))
     assert connection.happened[-2:] == CLOSED
-    assert caught  # Held until here: an exception that is on its way up keeps nothing open.
+    assert caught  # The exception lives until here, and it must not keep the source open.
 
 
 def test_rows_that_a_connection_gives_as_dicts_are_read_by_their_names(use):

@@ -1,4 +1,4 @@
-"""A sandbox to each test session, as new for each test, and a plain HTTP client to talk to it with."""
+"""One sandbox for the whole session, reset for each test, and a plain HTTP client for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EMAIL = {"app_id": "app", "from": "Shop <shop@example.com>", "subject": "Hello",
 
 
 class Client:
-    """Sends requests as a careful person with curl would; each body is right until a test changes it."""
+    """Sends requests as a careful user of curl would. Each body is right until a test changes it."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -68,7 +68,7 @@ def client(sandbox: Sandbox) -> Client:
 
 @pytest.fixture
 def start() -> Iterator[Any]:
-    """Start a sandbox with choices of its own; returns a client of it."""
+    """Start a sandbox with its own options; returns a client of it."""
     started: list[Sandbox] = []
 
     def start(**options: Any) -> Client:

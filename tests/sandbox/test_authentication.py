@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""API keys and their permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of docs/sandbox.rst, tried out."""
+"""The examples of docs/sandbox.rst work."""
 
 from __future__ import annotations
 

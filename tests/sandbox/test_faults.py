@@ -1,4 +1,4 @@
-"""Failing on purpose: one kind of fault for each way in which a real send goes wrong."""
+"""Faults: one kind for each way in which a real send goes wrong."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def reached(client):
         ({"kind": "rate_limited"}, 429, {"message": "Rate Limited"}),
     ],
 )
-def test_a_refusal_on_purpose_has_its_status_and_text(client, fault, status, body):
+def test_a_refusal_has_its_status_and_text_and_reaches_no_recipient(client, fault, status, body):
     client.sandbox.fault(**fault)
 
     answer = client.trigger()

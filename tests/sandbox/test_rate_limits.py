@@ -1,4 +1,4 @@
-"""Budgets, the headers that tell of them, and the clock they follow."""
+"""Budgets, their headers and their clock."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_broadcasts_have_a_budget_of_their_own(start):
     assert client.trigger().status_code == 201
 
 
-def test_each_unique_audience_has_a_smaller_one(start):
+def test_each_unique_audience_has_a_smaller_budget(start):
     client = start(limits={"audience": Limit(10, HOUR)})
     city = {"custom_attribute": {"custom_attribute_name": "city", "comparison": "exists"}}
 

@@ -1,4 +1,4 @@
-"""What the sandbox remembers."""
+"""The sandbox's memory of requests and recipients."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_another_process_can_read_the_record_over_http_page_by_page(client):
 
 
 def test_a_lone_surrogate_is_shown_as_it_came(client):
-    """Braze takes it, and JSON can carry it, but UTF-8 can't."""
+    """Braze takes half a surrogate pair and JSON can hold it, but UTF-8 can't."""
     assert client.trigger("\ud800", campaign_id="\ud801", send_id="s").status_code == 201
     client.trigger("\ud800", campaign_id="\ud801")
 

@@ -1,4 +1,4 @@
-"""What holds for every request, whatever its endpoint."""
+"""Rules for requests to all endpoints."""
 
 from __future__ import annotations
 

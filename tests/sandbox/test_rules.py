@@ -1,4 +1,4 @@
-"""Which requests are refused, and with which words: Braze's, where it documents them."""
+"""The requests that are refused, and the texts. They are Braze's where it documents them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox as a thing that starts, serves and stops."""
+"""The sandbox starts, serves and stops."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_the_command_serves_others_with_a_token(command):
 
 
 def test_the_command_s_help_gives_no_default_where_there_is_none_to_give(capsys):
-    """It said of --no-bodies "(default: True)", as if bodies were left out without it."""
+    """Help for --no-bodies once said "(default: True)", as if bodies were always left out."""
     with pytest.raises(SystemExit):
         main(["--help"])
 

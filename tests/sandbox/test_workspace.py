@@ -1,4 +1,4 @@
-"""What exists in the workspace, as options and as a file."""
+"""The workspace's campaigns, Canvases, segments and users, from options and from a file."""
 
 from __future__ import annotations
 

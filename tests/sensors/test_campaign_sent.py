@@ -1,4 +1,4 @@
-"""Waiting for a campaign to have sent, on real Airflow."""
+"""Wait until a campaign has sent, on real Airflow."""
 
 from __future__ import annotations
 

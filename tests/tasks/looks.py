@@ -1,4 +1,4 @@
-"""Looks for the tests of sensors, in a module of their own: the triggerer finds them by name."""
+"""Looks for the tests of sensors. They have their own module, because the triggerer finds them by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from braze_provider.triggers.look import NeverComesError, Seen
 
 
 def look(hook: BrazeHook, path: str, plan: str) -> Seen:
-    """Note the look in a file, and show the next word of the plan; the last one again and again."""
+    """Note the look in a file, and show the next word of the plan. The last word is repeated."""
     assert hook.connection.api_key
     looks = Path(path)
     number = looks.read_text().count("\n") if looks.exists() else 0

@@ -1,4 +1,4 @@
-"""An operator states its fields once, and Airflow, the rendering and the request all agree with that."""
+"""An operator states its fields once, and Airflow, the rendering and the request all agree with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that waits: in its slot, in reschedule mode and in the triggerer it does the same."""
+"""A task that waits does the same in its slot, in reschedule mode and in the triggerer."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_it_looks_until_the_state_has_come_and_returns_the_result(wait, way):
     assert result.state == "success", result.log
     assert result.xcom("t") == {"looks": 3}
     assert wait.looks() == 3
-    # What the triggerer sees in between is in its own log.
+    # The looks of the triggerer are in the triggerer's own log.
     assert "Seen: state 1" in result.log
     assert "Seen: state 3" in result.log
 
