@@ -502,7 +502,7 @@ class BrazeHook(BaseHook):
             model = getattr(models, endpoint.request or "")
             made = validate(model, request, endpoint.path, allow_unknown_fields=allow_unknown_fields)
             if names := unknown_fields(made):
-                self.log.warning("Not known to this package, and sent as they are: %s", ", ".join(names))
+                self.log.warning("Fields unknown to this package are sent as they are: %s", ", ".join(names))
             request = made
         return self.call(endpoint, request)
 

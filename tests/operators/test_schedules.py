@@ -193,7 +193,7 @@ def test_a_time_that_has_passed_is_refused_before_the_first_request(run_dag, san
     result = run_dag(dag)
 
     assert result.state == "failed"
-    assert "has passed, so nothing more is scheduled" in result.log
+    assert "time: nothing more is scheduled, because 2020-01-0" in result.log
     assert sandbox.requests() == []
 
 

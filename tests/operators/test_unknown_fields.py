@@ -26,7 +26,7 @@ def test_they_reach_braze_as_they_are_and_the_log_names_each_once(run_dag, sandb
     assert result.state == "success", result.log
     rows = [row for request in sandbox.requests() for row in request["body"]["recipients"]]
     assert sorted(row["new_field"] for row in rows) == list(range(120))
-    assert result.log.count("Not known to this package, and sent as they are: new_field") == 1
+    assert result.log.count("Fields unknown to this package are sent as they are: new_field") == 1
 
 
 def test_a_channel_that_braze_adds_can_be_used(run_dag, sandbox):
