@@ -36,7 +36,7 @@ def braze() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def limited_braze() -> Iterator[Sandbox]:
     """Another local Braze, with a low rate limit in windows of ten seconds."""
-    with Sandbox(limits={"shared": LIMIT}) as sandbox:
+    with Sandbox(limits={"default": LIMIT}) as sandbox:
         yield sandbox
 
 
@@ -73,8 +73,8 @@ def ledger_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def connections(braze: Sandbox, limited_braze: Sandbox, customers: Path, ledger_uri: str) -> dict[str, str]:
     """Airflow's connections to all these."""
     budget = {
-        "rate_limits": {"shared": {"limit": LIMIT.requests, "window": int(LIMIT.seconds)}},
-        "pools": {"braze": {"slots": 8, "bucket": "shared"}},
+        "rate_limits": {"default": {"limit": LIMIT.requests, "window": int(LIMIT.seconds)}},
+        "pools": {"braze": {"slots": 8, "bucket": "default"}},
     }
     return {
         "AIRFLOW_CONN_BRAZE_LIMITED": json.dumps(
