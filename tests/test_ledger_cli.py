@@ -193,7 +193,7 @@ def test_deliveries_are_chosen_by_deployment(book: Book, found: Any):
 def test_a_ledger_of_an_older_version_is_read_and_left_as_it_is(
     book: Book, found: Any, version: int, try_number: int, resends: list[str], arguments: tuple[str, ...]
 ):
-    fixture = Path(__file__).parent / "delivery" / "fixtures" / f"ledger_version_{version}.db"
+    fixture = Path(__file__).parent / "ledger" / "fixtures" / f"ledger_version_{version}.db"
     book.path.write_bytes(fixture.read_bytes())
     one = found(*arguments)[0]
     assert (one["task_id"], one["started_over"], one["deployment"]) == ("send", 1, "")
