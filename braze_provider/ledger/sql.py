@@ -367,7 +367,7 @@ class SqlLedger:
         rows = {
             one.index: row_of_outcome(one, self._place)
             for one in outcomes.values()
-            if self._is_mine(known.get(one.index))
+            if self._may_settle(known.get(one.index))
         }
         granted = []
         if lost is None:
@@ -403,8 +403,9 @@ class SqlLedger:
         given = {**self._this, "start": start, "rows": ROWS_PER_PAGE}
         return lambda connection: connection.execute(statement, given).all()
 
-    def _is_mine(self, row: Any) -> bool:
-        return row is not None and row.owner == self._owner
+    def _may_settle(self, row: Any) -> bool:
+        # A batch that is sent stays sent, whatever is said of it later.
+        return row is not None and row.owner == self._owner and row.state != State.SENT.value
 
     def _digests_of(self, one: Claim) -> bytes | None:
         if not self._keeps_recipients or (one.recipients and not one.who):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import sys
 from typing import Any
@@ -248,6 +247,12 @@ def test_a_batch_may_be_settled_and_claimed_again_in_one_step(sql_ledger: SqlLed
 def test_a_batch_settled_as_sent_is_not_granted_in_the_same_step(sql_ledger: SqlLedger):
     sql_ledger.write([], claims(0))
     assert list(sql_ledger.write([settled(0)], claims(0, again=True))) == []
+
+
+def test_a_sent_batch_that_fails_later_is_not_granted_in_the_same_step(sql_ledger: SqlLedger):
+    in_state(State.SENT, sql_ledger)
+    assert list(sql_ledger.write([settled(0, State.FAILED)], claims(0, again=True))) == []
+    assert states(sql_ledger) == {0: State.SENT}
 
 
 def test_a_large_window_is_written_at_once(sql_ledger: SqlLedger):
