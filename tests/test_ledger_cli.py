@@ -127,7 +127,7 @@ def test_a_delivery_is_found_with_all_its_figures(book: Book, found: Any):
             "try_number": 1,
             "resends": [],
             "batches_by_state": {"sent": 2, "rejected": 1, "uncertain": 1, "failed": 1, "claimed": 1},
-            "people_by_state": {"sent": 57, "rejected": 50, "uncertain": 50, "failed": 50, "claimed": 50},
+            "recipients_by_state": {"sent": 57, "rejected": 50, "uncertain": 50, "failed": 50, "claimed": 50},
             "report": None,
         }
     ]
@@ -151,7 +151,7 @@ def test_deliveries_come_in_the_order_in_which_they_began(
     for index in (3, 1, 4, 0, 5):
         book.deliver(State.SENT, map_index=index)
     assert [one["map_index"] for one in found()] == [3, 1, 4, 0, 5]
-    assert {one["people_by_state"]["sent"] for one in found()} == {7}
+    assert {one["recipients_by_state"]["sent"] for one in found()} == {7}
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,13 @@ def test_a_held_batch_is_found_with_its_reason(run_dag, sandbox, found):
     one = found(result, "--state", "uncertain", "--dispatch-ids")
 
     assert (one["dag_id"], one["task_id"], one["map_index"]) == ("looked_at", "send", -1)
-    assert one["people_by_state"] == {"sent": 70, "rejected": 0, "uncertain": 50, "failed": 0, "claimed": 0}
+    assert one["recipients_by_state"] == {
+        "sent": 70,
+        "rejected": 0,
+        "uncertain": 50,
+        "failed": 0,
+        "claimed": 0,
+    }
     (batch,) = one["batches"]
     assert (batch["index"], batch["state"]) == (1, "uncertain")
     assert "batch 2 of 3 (rows 51–100): No answer" in batch["reason"]
@@ -114,7 +120,7 @@ def test_a_finished_delivery_of_two_tries_is_found_with_its_report(run_dag, sand
     one = found(result)
 
     assert (one["state"], one["try_number"], one["report"]["already_sent"]) == ("finished", 2, 70)
-    assert one["people_by_state"]["sent"] == 120
+    assert one["recipients_by_state"]["sent"] == 120
 
 
 @has_task_state

@@ -154,7 +154,7 @@ def _as_json(one: Delivery) -> dict[str, Any]:
         "try_number": None if one.head.counters is None else one.head.counters.try_number,
         "resends": list(one.head.resends),
         "batches_by_state": {state.value: one.batches.get(state, 0) for state in _STATES},
-        "people_by_state": {state.value: one.recipients.get(state, 0) for state in _STATES},
+        "recipients_by_state": {state.value: one.recipients.get(state, 0) for state in _STATES},
         "report": one.head.report,
     }
 
