@@ -11,6 +11,7 @@ from braze_provider.tasks.task import BrazeTask, model_of
 if TYPE_CHECKING:
     from braze_provider._compat import Context
     from braze_provider.api.answers import Answer
+    from braze_provider.api.base import BrazeObject
     from braze_provider.api.endpoints import Endpoint
     from braze_provider.api.errors import Problem
     from braze_provider.tasks.arguments import Templated
@@ -33,7 +34,6 @@ class BrazeRequestOperator(BrazeTask):
 
     each: ClassVar[tuple[str, str] | None] = None
     """An argument that is a list, and the field of the request that each of its items is. Default: none."""
-    templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
 
     def __init__(
         self,
@@ -48,16 +48,14 @@ class BrazeRequestOperator(BrazeTask):
 
     def execute(self, context: Context) -> Any:
         """Make the request, or one for each item, and return the result."""
-        from braze_provider.api.validation import validate
         from braze_provider.tasks.calls import call_patiently
 
         endpoint = self.target()
         results: list[Any] = []
-        for values in self.requests_of(self.request_values()):
-            path = {name: values.pop(name) for name in endpoint.path_parameters if name in values}
-            body = validate(
-                model_of(endpoint), values, endpoint.path, allow_unknown_fields=self.allow_unknown_fields
-            )
+        # All of them are checked before the first one is made.
+        for path, body in [
+            self._checked(endpoint, values) for values in self.requests_of(self.request_values())
+        ]:
             try:
                 answer = call_patiently(self.hook, endpoint, body, path=path, log=self.log)
             except (BrazeConfigurationError, BrazeRejectedError, BrazeUncertainError) as error:
@@ -65,6 +63,16 @@ class BrazeRequestOperator(BrazeTask):
                 raise AirflowFailException(f"{error}{done}") from None
             results.append(self.result_of(answer))
         return results if self.each else results[0]
+
+    def _checked(self, endpoint: Endpoint, values: dict[str, Any]) -> tuple[dict[str, str], BrazeObject]:
+        from braze_provider.api.validation import unknown_fields, validate
+
+        path = {name: values.pop(name) for name in endpoint.path_parameters if name in values}
+        unknown = self.allow_unknown_fields
+        body: BrazeObject = validate(model_of(endpoint), values, endpoint.path, allow_unknown_fields=unknown)
+        if names := unknown_fields(body):
+            self.log.warning("Fields unknown to this package are sent as they are: %s", ", ".join(names))
+        return path, body
 
     def requests_of(self, values: dict[str, Any]) -> list[dict[str, Any]]:
         """

@@ -40,8 +40,6 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
         ``default_deferrable``.
     """
 
-    templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
-
     look: ClassVar[Look]
     """A function of the sensor's module. The triggerer finds it by its name."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.operators.schedules import (
@@ -131,6 +131,21 @@ def test_a_lost_answer_to_a_change_is_followed_by_another_request(run_dag, sandb
 
     assert run_dag(dag).state == "success"
     assert len(sandbox.requests()) == 3
+
+
+def test_all_ids_are_checked_before_the_first_request(run_dag, sandbox):
+    @task
+    def ids() -> list[str]:
+        return ["s", ""]
+
+    with DAG("d", schedule=None) as dag:
+        ScheduleDeleteOperator(task_id="t", schedule_ids=ids())
+
+    result = run_dag(dag)
+
+    assert result.state == "failed"
+    assert "schedule_id: must not be empty" in result.log
+    assert sandbox.requests() == []
 
 
 def test_a_schedule_that_braze_does_not_know_fails_the_task_without_a_retry(run_dag, sandbox):
