@@ -9,18 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from braze_provider import __version__
-from braze_provider._compat import BaseHook, mask_secret
+from braze_provider._compat import mask_secret
 from braze_provider.api.answers import Answer, read_answer
-from braze_provider.api.endpoints import (
-    CAMPAIGNS_DETAILS,
-    CAMPAIGNS_LIST,
-    CAMPAIGNS_TRIGGER_SEND,
-    CANVAS_TRIGGER_SEND,
-    ENDPOINTS,
-    MESSAGES_SEND,
-    SENDS_ID_CREATE,
-    Endpoint,
-)
+from braze_provider.api.endpoints import CAMPAIGNS_LIST, ENDPOINTS, Endpoint
 from braze_provider.api.errors import (
     BrazeError,
     BrazeNoAnswerError,
@@ -35,6 +26,9 @@ from braze_provider.api.errors import (
 from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.hooks.reads import ReadMethods
+from braze_provider.hooks.schedules import ScheduleMethods
+from braze_provider.hooks.sends import SendMethods
 
 if TYPE_CHECKING:
     import requests
@@ -50,7 +44,7 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(BaseHook):
+class BrazeHook(SendMethods, ScheduleMethods, ReadMethods):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 
@@ -213,262 +207,6 @@ class BrazeHook(BaseHook):
             hide=self._hide,
         )
 
-    def messages_send(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Send messages to named recipients, a segment or an audience. The request brings the content.
-
-        :param request: A :class:`~braze_provider.api.requests.MessagesSend` or its fields.
-        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
-            Default False: they are refused.
-        :return: The answer, with its ``dispatch_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract. Nothing was sent.
-        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_messages
-        """
-        return self._send(MESSAGES_SEND, request, allow_unknown_fields)
-
-    def campaigns_trigger_send(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Trigger an API-triggered campaign for named recipients, for an audience, or for the whole audience of
-        the campaign.
-
-        :param request: A :class:`~braze_provider.api.requests.CampaignTriggerSend` or its fields.
-        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
-            Default False: they are refused.
-        :return: The answer, with its ``dispatch_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract. Nothing was sent.
-        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns
-        """
-        return self._send(CAMPAIGNS_TRIGGER_SEND, request, allow_unknown_fields)
-
-    def canvas_trigger_send(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Let named recipients, an audience, or the whole audience of the Canvas enter an API-triggered Canvas.
-
-        :param request: A :class:`~braze_provider.api.requests.CanvasTriggerSend` or its fields.
-        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
-            Default False: they are refused.
-        :return: The answer, with its ``dispatch_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract. Nothing was sent.
-        :raises BrazeInertError: If the Canvas is paused or archived: no recipient enters it.
-        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
-        """
-        return self._send(CANVAS_TRIGGER_SEND, request, allow_unknown_fields)
-
-    def sends_id_create(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Register a send identifier, under which Braze tracks a send. Braze registers 100 a day.
-
-        :param request: A :class:`~braze_provider.api.requests.SendIdCreate` or its fields.
-        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
-            Default False: they are refused.
-        :return: The answer, with its ``send_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract. No request was made.
-        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_create_send_ids
-        """
-        return self._send(SENDS_ID_CREATE, request, allow_unknown_fields)
-
-    def messages_schedule_create(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Schedule messages for named recipients, a segment or an audience, with content given here.
-
-        :param request: A :class:`~braze_provider.api.requests.MessagesScheduleCreate` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer, with its ``dispatch_id`` and ``schedule_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_schedule_messages
-        """
-        return self._send(ENDPOINTS["messages_schedule_create"], request, allow_unknown_fields)
-
-    def messages_schedule_update(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Change when scheduled messages are sent, or what they say.
-
-        :param request: A :class:`~braze_provider.api.requests.MessagesScheduleUpdate` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_update_scheduled_messages
-        """
-        return self._send(ENDPOINTS["messages_schedule_update"], request, allow_unknown_fields)
-
-    def messages_schedule_delete(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Cancel scheduled messages.
-
-        :param request: A :class:`~braze_provider.api.requests.MessagesScheduleDelete` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_delete_scheduled_messages
-        """
-        return self._send(ENDPOINTS["messages_schedule_delete"], request, allow_unknown_fields)
-
-    def campaigns_trigger_schedule_create(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Trigger an API-triggered campaign later.
-
-        :param request: A :class:`~braze_provider.api.requests.CampaignScheduleCreate` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer, with its ``dispatch_id`` and ``schedule_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_schedule_triggered_campaigns
-        """
-        return self._send(ENDPOINTS["campaigns_trigger_schedule_create"], request, allow_unknown_fields)
-
-    def campaigns_trigger_schedule_update(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Move a scheduled campaign.
-
-        Near its time this is best effort: all, some or no users may be affected.
-
-        :param request: A :class:`~braze_provider.api.requests.CampaignScheduleUpdate` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_update_scheduled_triggered_campaigns
-        """
-        return self._send(ENDPOINTS["campaigns_trigger_schedule_update"], request, allow_unknown_fields)
-
-    def campaigns_trigger_schedule_delete(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Cancel a scheduled campaign.
-
-        Near its time this is best effort: all, some or no users may be affected.
-
-        :param request: A :class:`~braze_provider.api.requests.CampaignScheduleDelete` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_delete_scheduled_triggered_messages
-        """
-        return self._send(ENDPOINTS["campaigns_trigger_schedule_delete"], request, allow_unknown_fields)
-
-    def canvas_trigger_schedule_create(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Let recipients enter an API-triggered Canvas later.
-
-        :param request: A :class:`~braze_provider.api.requests.CanvasScheduleCreate` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer, with its ``dispatch_id`` and ``schedule_id``.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_schedule_triggered_canvases
-        """
-        return self._send(ENDPOINTS["canvas_trigger_schedule_create"], request, allow_unknown_fields)
-
-    def canvas_trigger_schedule_update(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Move a scheduled Canvas.
-
-        Near its time this is best effort: all, some or no users may be affected.
-
-        :param request: A :class:`~braze_provider.api.requests.CanvasScheduleUpdate` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_update_scheduled_triggered_canvases
-        """
-        return self._send(ENDPOINTS["canvas_trigger_schedule_update"], request, allow_unknown_fields)
-
-    def canvas_trigger_schedule_delete(
-        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
-    ) -> Answer:
-        """
-        Cancel a scheduled Canvas.
-
-        Near its time this is best effort: all, some or no users may be affected.
-
-        :param request: A :class:`~braze_provider.api.requests.CanvasScheduleDelete` or its fields.
-        :param allow_unknown_fields: Send fields that this package does not know as they are. Default False.
-        :return: The answer.
-        :raises BrazeValidationError: If the request breaks Braze's contract; no request was made.
-        :raises BrazeRequestError: If Braze did not accept it, or may not have.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/schedule_messages/post_delete_scheduled_triggered_canvases
-        """
-        return self._send(ENDPOINTS["canvas_trigger_schedule_delete"], request, allow_unknown_fields)
-
-    def campaigns_list(self, page: int = 0) -> list[dict[str, Any]]:
-        """
-        List the workspace's campaigns, 100 on a page. A page with fewer is the last one.
-
-        :param page: Number of the page. Default 0, the first.
-        :return: Campaigns as Braze describes them: ``id``, ``name``, ``tags``, ``is_api_campaign``, …
-        :raises BrazeRequestError: If Braze did not answer with the list.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaigns
-        """
-        answer = self.call(CAMPAIGNS_LIST, params={"page": page})
-        campaigns = answer.body.get("campaigns")
-        if not isinstance(campaigns, list):
-            raise BrazeNoAnswerError(
-                f"{self.connection.host} answered {answer.status} without a list of campaigns. Is it a Braze "
-                "REST endpoint?",
-                outcome=Outcome.REPEATABLE,
-                status=answer.status,
-            )
-        return campaigns
-
-    def campaigns_details(self, campaign_id: str) -> Mapping[str, Any]:
-        """
-        Describe a campaign.
-
-        :param campaign_id: Id of the campaign.
-        :return: The campaign as Braze describes it: ``name``, ``enabled``, ``archived``, ``draft``,
-            ``channels``, …
-        :raises BrazeRequestError: If Braze did not answer with the campaign, such as for an unknown id.
-
-        .. seealso:: https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_details
-        """
-        return self.call(CAMPAIGNS_DETAILS, params={"campaign_id": campaign_id}).body
-
     def test_connection(self) -> tuple[bool, str]:
         """
         Check host and key. The test reads the first page of campaigns, which changes nothing.
@@ -489,22 +227,6 @@ class BrazeHook(BaseHook):
         except BrazeError as error:
             return False, str(error)
         return True, f"{self.connection.host} knows the API key, and it may list campaigns"
-
-    def _send(
-        self, endpoint: Endpoint, request: Mapping[str, Any] | BrazeObject, allow_unknown_fields: bool
-    ) -> Answer:
-        from braze_provider.api.base import BrazeObject
-
-        if not isinstance(request, BrazeObject):
-            from braze_provider.api import requests as models
-            from braze_provider.api.validation import unknown_fields, validate
-
-            model = getattr(models, endpoint.request or "")
-            made = validate(model, request, endpoint.path, allow_unknown_fields=allow_unknown_fields)
-            if names := unknown_fields(made):
-                self.log.warning("Fields unknown to this package are sent as they are: %s", ", ".join(names))
-            request = made
-        return self.call(endpoint, request)
 
 
 def _endpoint(endpoint: Endpoint | str) -> Endpoint:
