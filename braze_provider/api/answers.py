@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from braze_provider.api.endpoints import ID_NAMES, Endpoint
 from braze_provider.api.errors import (
@@ -30,6 +30,20 @@ from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
 _ACCEPTED = ("success", "queued")
+
+
+class RowError(NamedTuple):
+    """
+    An error that names one row of a request.
+
+    :param array: The array that holds the row.
+    :param place: Its index in that array.
+    :param reason: Braze's word for the mistake.
+    """
+
+    array: str
+    place: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,17 @@ class Answer:
     def errors(self) -> tuple[str, ...]:
         """Minor errors. Braze dropped the parts that they name, and processed all others."""
         return _errors(self.body)
+
+    @property
+    def row_errors(self) -> tuple[RowError, ...]:
+        """Those of the minor errors that name a row. Braze did not process these rows."""
+        found = self.body.get("errors")
+        named = (one for one in (found if isinstance(found, list) else ()) if isinstance(one, dict))
+        return tuple(
+            RowError(one["input_array"], one["index"], _shorten(one.get("type") or one.get("message")))
+            for one in named
+            if isinstance(one.get("input_array"), str) and type(one.get("index")) is int
+        )
 
 
 def read_answer(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from braze_provider.api.open_json import plain_json
 from braze_provider.api.reasons import REFUSED, near_miss, reason_for, refusal
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 ALLOW_UNKNOWN_FIELDS: ContextVar[bool] = ContextVar("allow_unknown_fields", default=False)
 """
@@ -105,6 +108,20 @@ class BrazeObject(BaseModel):
         """Give the object as compact JSON in UTF-8."""
         # Not `model_dump_json`: it would turn the bytes into a str, which a million recipients pay for.
         return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_unset=True)
+
+    def split(self, names: Collection[str]) -> tuple[dict[str, Any], Self]:
+        """
+        Take some fields out of the object.
+
+        :param names: Their names, the same in Python and in Braze's JSON.
+        :returns: The values of those that are given, and the object without them.
+        """
+        taken = {name: getattr(self, name) for name in names if name in self.model_fields_set}
+        if not taken:
+            return {}, self
+        rest = self.model_copy(update=dict.fromkeys(taken))
+        rest.model_fields_set.difference_update(taken)
+        return taken, rest
 
     def __repr_args__(self) -> Iterator[tuple[None, str]]:
         return ((None, name) for name in type(self).model_fields if name in self.model_fields_set)

@@ -44,6 +44,8 @@ class Endpoint:
     :param length: Days (for some endpoints: hours) that a request for a series may cover at most.
     :param max_bytes: Bytes of a request's body at most. Default 4 MB.
     :param ids: The ids that an answer may carry, the main one first.
+    :param key: The field of a request by which Braze recognises a repeat, if a delivery makes its value.
+    :param key_hours: Hours for which Braze remembers the value.
     :param request: Name of its request model in :mod:`braze_provider.api.requests`.
     """
 
@@ -61,6 +63,8 @@ class Endpoint:
     length: int | None = None
     max_bytes: int = MAX_BODY_BYTES
     ids: tuple[str, ...] = ()
+    key: str | None = None
+    key_hours: int = 0
     request: str | None = None
 
     def __post_init__(self) -> None:
@@ -105,12 +109,25 @@ class Endpoint:
             value = values.get(name)
             if not isinstance(value, str) or not value.strip():
                 problems.append(Problem(name, f"is required for {self.path}: give a text"))
-            elif "/" in value or value in (".", ".."):
-                # A server on the way to Braze might read it as another path.
-                problems.append(Problem(name, "is part of a path: a slash or dots alone are not allowed"))
+            elif reason := reason_against_path(value):
+                problems.append(Problem(name, reason))
         if problems:
             raise BrazeValidationError(str(self), problems)
         return _PARAMETER.sub(lambda match: quote(values[match[1]], safe=""), self.path)
+
+
+def reason_against_path(text: str) -> str | None:
+    """
+    Say why a text can't be the value of a parameter in a path; None if it can.
+
+    :param text: The text.
+    """
+    if not text.strip():
+        return "is part of a path: it must not be blank"
+    if "/" in text or text in (".", ".."):
+        # A server on the way to Braze might read it as another path.
+        return "is part of a path: a slash or dots alone are not allowed"
+    return None
 
 
 # A row holds what Braze's page of an endpoint says, in the same order in each row.
@@ -201,7 +218,7 @@ _ROWS = (
     # Users
     Endpoint("users_track", "POST", "/users/track",
              "user_data/post_user_track", bucket="users_track", repeat=Repeat.DUPLICATES,
-             arrays=("attributes", "events", "purchases"), rows=75),
+             arrays=("attributes", "events", "purchases"), rows=75, request="UsersTrack"),
     Endpoint("users_track_sync", "POST", "/users/track/sync",
              "user_data/post_user_track_synchronous", bucket="users_track_sync", repeat=Repeat.DUPLICATES,
              arrays=("attributes", "events", "purchases"), rows=1),

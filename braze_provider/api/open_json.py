@@ -7,7 +7,7 @@ become plain JSON here, so that exactly the validated data is sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from math import isfinite
@@ -185,6 +185,25 @@ def _properties(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _refuse_names(found: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    refused: _Refused = []
+    for name in names:
+        if name in found:
+            _refuse(refused, (name,), "is reserved: Braze refuses a property of this name")
+    if refused:
+        _raise(refused)
+    return found
+
+
+def _event_properties(found: dict[str, Any]) -> dict[str, Any]:
+    return _refuse_names(_json_object(found), ("time", "event_name"))
+
+
+def _purchase_properties(found: dict[str, Any]) -> dict[str, Any]:
+    reserved = ("time", "product_id", "quantity", "event_name", "price", "currency")
+    return _refuse_names(_json_object(found), reserved)
+
+
 JsonValue = Annotated[Any, AfterValidator(plain_json)]
 """
 Any JSON. Dates, times and UUIDs become text, a :class:`~decimal.Decimal` a number, as JSON has none of
@@ -201,5 +220,11 @@ A JSON object of at most 50 KB, which Liquid reads as ``{{api_trigger_properties
 .. seealso:: https://www.braze.com/docs/api/objects_filters/trigger_properties_object
 """
 
-OPEN_JSON = frozenset({plain_json, _json_object, _properties})
+EventProperties = Annotated[dict[str, Any], AfterValidator(_event_properties)]
+"""Properties of an event, of any name but those that Braze reserves."""
+
+PurchaseProperties = Annotated[dict[str, Any], AfterValidator(_purchase_properties)]
+"""Properties of a purchase, of any name but those that Braze reserves."""
+
+OPEN_JSON = frozenset({plain_json, _json_object, _properties, _event_properties, _purchase_properties})
 """The functions that check fields of any JSON."""

@@ -19,7 +19,7 @@ from pydantic_core.core_schema import list_schema
 
 from braze_provider.api.base import BrazeObject
 from braze_provider.api.limits import MAX_PROPERTIES_BYTES
-from braze_provider.api.objects.recipients import Addressee
+from braze_provider.api.objects.row import Row
 from braze_provider.api.open_json import OPEN_JSON, plain_column
 
 Place = tuple[str, ...]
@@ -77,11 +77,11 @@ class RowWriter:
     """
     Write recipients of one model as JSON, many of the same shape at once.
 
-    :param model: The model of one recipient.
+    :param model: The model of one row.
     :param max_size: Rows of more bytes are left to the model.
     """
 
-    def __init__(self, model: type[Addressee], max_size: int) -> None:
+    def __init__(self, model: type[Row], max_size: int) -> None:
         self._model = model
         # Only the model knows which part of a large row may be large.
         self._max_size = min(max_size, MAX_PROPERTIES_BYTES)
@@ -139,7 +139,8 @@ class RowWriter:
             template += quote + b"%b" + quote + piece
             written.append(values)
         bodies = list(map(bytes(template).__mod__, zip(*written, strict=True)))
-        identities = self._model.identities({places[number]: column for number, column in checked.items()})
+        given_at = {places[number]: column for number, column in checked.items()}
+        identities = self._model.identities(given_at, bodies)
         found = Written(rows, list(identities), bodies)
         if max(map(len, bodies)) > self._max_size:
             small = [index for index, body in enumerate(bodies) if len(body) <= self._max_size]

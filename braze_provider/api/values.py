@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, TypeVar
+from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema
 
+from braze_provider.api.endpoints import reason_against_path
 from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_SEND_ID_LENGTH
 from braze_provider.api.reasons import refusal
 
@@ -55,6 +58,20 @@ NonEmptyText = Annotated[str, StringConstraints(min_length=1)]
 """Text that must not be empty, such as any id."""
 
 
+def _as_text(value: object) -> object:
+    if (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return f"{value:.0f}"
+    return value
+
+
+def _part_of_a_path(text: str) -> str:
+    if reason := reason_against_path(text):
+        raise refusal(reason)
+    return text
+
+
 def _at_most(limit: int) -> Callable[[str], str]:
     def check(text: str) -> str:
         # A character takes at most four bytes. So nearly all texts are short enough without being encoded.
@@ -68,6 +85,25 @@ def _at_most(limit: int) -> Callable[[str], str]:
 def max_bytes(limit: int) -> AfterValidator:
     """Limit a text to a number of UTF-8 bytes, because Braze counts ids in bytes."""
     return AfterValidator(_at_most(limit))
+
+
+def _as_number(value: object) -> object:
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return value
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+Number = Annotated[float, BeforeValidator(_as_number), Field(allow_inf_nan=False)]
+"""A number. A ``Decimal``, as databases have them, becomes one of JSON's."""
+
+WholeNumber = Annotated[int, BeforeValidator(_as_number)]
+"""A whole number."""
+
+IdText = Annotated[NonEmptyText, BeforeValidator(_as_text)]
+"""An id. A whole number or a UUID, as databases have them, becomes text."""
+
+PathText = Annotated[NonEmptyText, AfterValidator(_part_of_a_path)]
+"""The value of a parameter in an endpoint's path."""
 
 
 def _send_id(text: str) -> str:

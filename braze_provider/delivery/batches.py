@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from braze_provider.api.answers import Answer
+from braze_provider.api.outcomes import Repeat
 from braze_provider.api.requests.base import SendRequest
 
-Row = tuple[int, bytes, bytes]
+Line = tuple[int, bytes, bytes]
 """A recipient: the number of its row, a digest of its identity, and the recipient as JSON."""
 
-JOIN_BYTES = 64
-"""Bytes that joining recipients to the rest of a request adds at most: names of arrays, and brackets."""
+JOIN_BYTES = 128
+"""Bytes that joining recipients to the rest of a request adds at most: names of arrays, brackets, a key."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,17 @@ class Envelope:
     A request without its recipients. All batches of a delivery share it.
 
     :param request: The validated request without recipients, or the whole request of a broadcast.
+    :param origin: A text that no other delivery has. Keys are made from it. Default: empty.
     """
 
-    def __init__(self, request: SendRequest) -> None:
+    def __init__(self, request: SendRequest, origin: str = "") -> None:
+        self._origin = origin
         self._model = type(request)
-        self._shared = request.to_json()
         self.endpoint = request.endpoint
         """Where the requests go."""
+        self.path, body = request.split(self.endpoint.path_parameters)
+        """Values of the parameters in the endpoint's path."""
+        self._shared = body.to_json()
         self.given = request.to_body()
         """Its fields."""
         self.purpose = _digest(json.dumps(request.purpose(), sort_keys=True).encode())
@@ -89,7 +95,36 @@ class Envelope:
 
         :param batch: The batch.
         """
-        return self._model.fill(self._shared, batch.rows) if batch.rows else self._shared
+        body = self._model.fill(self._shared, batch.rows) if batch.rows else self._shared
+        if self.endpoint.key is None:
+            return body
+        # Each attempt of a batch has the same key, in this try and in later ones.
+        key = _digest(f"{self._origin}:{batch.index}:{batch.fingerprint}".encode()).hex()
+        return b'{"%s":"%s",%s' % (self.endpoint.key.encode(), key.encode(), body[1:])
+
+    def refused_rows(self, batch: Batch, answer: Answer) -> dict[int, str]:
+        """
+        Tell which rows Braze refused of a request that it accepted.
+
+        :param batch: The batch.
+        :param answer: Braze's answer.
+        :returns: By number of the row in the source: Braze's reason.
+        """
+        if not self._model.refuses_rows:
+            return {}
+        places = {
+            self._model.place_of(batch.rows, error.array, error.place): error.reason
+            for error in answer.row_errors
+        }
+        return {batch.numbers[place]: reason for place, reason in places.items() if place is not None}
+
+    def is_harmless(self, batch: Batch) -> bool:
+        """
+        Tell whether the batch's request may be repeated as often as one likes.
+
+        :param batch: The batch.
+        """
+        return self._model.repeat_of(batch.rows) is Repeat.SAFE
 
     @property
     def room(self) -> int:
@@ -110,7 +145,7 @@ class Envelope:
         fits = self._rows * (largest + 1) <= self.room
         return -(-recipients // self._rows) if fits else None
 
-    def cut(self, recipients: Iterable[Row], *, first: int = 0, total: int | None = None) -> Iterator[Batch]:
+    def cut(self, recipients: Iterable[Line], *, first: int = 0, total: int | None = None) -> Iterator[Batch]:
         """
         Cut a stream of recipients into batches.
 
@@ -149,8 +184,11 @@ class Envelope:
         total: int | None = None,
     ) -> Batch:
         digests = (self.purpose, *who)
-        fingerprint = _digest(b"".join(digests)).hex()
-        return Batch(index, tuple(rows), fingerprint, digests, tuple(numbers), total)
+        rows = tuple(rows)
+        # A batch that may be repeated must be repeated once any value in it has changed.
+        content = rows if self._model.endpoint.repeat is Repeat.SAFE else ()
+        fingerprint = _digest(b"".join((*digests, *content))).hex()
+        return Batch(index, rows, fingerprint, digests, tuple(numbers), total)
 
 
 def _digest(content: bytes) -> bytes:

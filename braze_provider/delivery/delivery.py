@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import pendulum
@@ -19,7 +20,7 @@ from braze_provider.api.validation import unknown_fields, validate
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
-from braze_provider.delivery.opening import Trace, Try, decide
+from braze_provider.delivery.opening import LedgerGoneError, Trace, Try, decide
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
 from braze_provider.delivery.rehearsal import rehearse
@@ -34,11 +35,11 @@ from braze_provider.delivery.resume import (
     tally,
     verify,
 )
-from braze_provider.delivery.sender import OnUncertain, Sender
+from braze_provider.delivery.sender import OnUncertain, Sender, key_holds
 from braze_provider.delivery.spool import Spool
 from braze_provider.delivery.stop import StopSignal
 from braze_provider.delivery.unsent import Unsent
-from braze_provider.ledger.base import Head, Ledger, Opening
+from braze_provider.ledger.base import Decide, Head, Ledger, Opening, Receipt
 from braze_provider.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Delivery:
     :param log: The task's log.
     :param ledger: Where receipts are kept. Default: in memory, for this try only.
     :param this_try: This run of the task's code. Default: the first try.
+    :param name: A text that no other task instance has. Default: empty.
     :param mark: The mark that says in which ledger the delivery was opened. Default: none.
     :param copy: A file with a copy of the receipts. Default: none.
     :param unsent: A file with the recipients that were not sent to. Default: none.
@@ -124,6 +126,7 @@ class Delivery:
         log: Logger,
         ledger: Ledger | None = None,
         this_try: Try | None = None,
+        name: str = "",
         mark: OpenedMark | None = None,
         copy: ReceiptsFile | None = None,
         unsent: UnsentFile | None = None,
@@ -131,15 +134,15 @@ class Delivery:
         self._hook = hook
         self._endpoint = endpoint
         self._options = options
-        # If a repeat does no harm, no batch must be held until a person decides.
-        self._on_uncertain: OnUncertain = (
-            options.on_uncertain if endpoint.repeat is Repeat.DUPLICATES else "resend"
-        )
         self._log = log
         self._this_try = this_try or Try()
+        self._name = name
         self._mark = mark
         self._copy = copy
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
+        # The rows may show later that a repeat does harm.
+        self._repeat = self._model.repeat_of(())
+        self._refusal: LedgerGoneError | None = None
         self._stop = StopSignal()
         self._opened = False
         self._is_ledger_usable = True
@@ -159,11 +162,12 @@ class Delivery:
     @property
     def may_be_retried(self) -> bool:
         """Whether a further try can send more, and nothing twice."""
-        if not self.ledger.durable:
+        if not self.ledger.durable and self._repeat is not Repeat.SAFE:
             return False  # The next try could not know whether this one has sent anything.
         if self._engine is not None and self._engine.given_up is not None:
             return False  # A retry would meet the same refusals.
-        return bool(self.report.failed) or not (self.report.rejected or self.report.uncertain)
+        held = self.report.uncertain if self._repeat is Repeat.DUPLICATES else 0
+        return bool(self.report.failed) or not (self.report.rejected or held)
 
     @property
     def minor_errors(self) -> int:
@@ -215,20 +219,38 @@ class Delivery:
                 trace=trace,
             )
 
-        self._head = ledger.open(opening)
-        self._opened = True
-        # The mark comes after the record: a mark without a record means that the record was lost.
-        if self._mark is not None and trace.ledger != ledger.identity:
-            self._mark.write(ledger.identity)
-        if self._copy is not None and self._head is not None:
-            # A kill may have lost lines that the ledger has receipts for.
-            self._copy.catch_up(ledger.receipts())
+        try:
+            self._open(opening, trace)
+        except LedgerGoneError as error:
+            if self._repeat is not Repeat.SAFE:
+                raise
+            self._refusal = error  # It counts only if the rows show that a repeat does harm.
+            return
         if ledger.durable:
             self._log.info("Ledger: %s", ledger)
-        else:
+        elif self._repeat is not Repeat.SAFE:
             self._log.warning("Ledger: %s. ledger_conn_id makes retries possible", ledger)
         if self._head is None and self._options.resend:
             self._log.warning("resend=%r: starting over with all recipients", self._options.resend)
+
+    def _open(self, opening: Decide, trace: Trace) -> None:
+        self._head = self.ledger.open(opening)
+        self._opened = True
+        # The mark comes after the record: a mark without a record means that the record was lost.
+        if self._mark is not None and trace.ledger != self.ledger.identity:
+            self._mark.write(self.ledger.identity)
+        if self._copy is not None and self._head is not None:
+            # A kill may have lost lines that the ledger has receipts for.
+            self._copy.catch_up(self.ledger.receipts())
+
+    def _start_over(self) -> None:
+        """Forget what earlier tries have done. Only for a delivery whose repeat does no harm."""
+
+        def opening(head: Head | None) -> Opening:
+            return self._this_try.opening(starts_over=True, resends=() if head is None else head.resends)
+
+        self._open(opening, Trace())
+        self._refusal = None
 
     def run(self, fields: Mapping[str, Any], source: RecipientSource | None) -> DeliveryReport:
         """
@@ -251,11 +273,11 @@ class Delivery:
         unknown = self._options.allow_unknown_fields
         if source is None:
             request = validate(self._model, fields, self._endpoint.path, allow_unknown_fields=unknown)
-            envelope = Envelope(request)
+            envelope = Envelope(request, self._origin)
             self._log_unknown(unknown_fields(request))
             return self._deliver(envelope, None, Prepared())
         request = self._model.validate_envelope(fields, self._endpoint.path, allow_unknown_fields=unknown)
-        envelope = Envelope(request)
+        envelope = Envelope(request, self._origin)
         if envelope.size > self._endpoint.max_bytes:
             most = self._endpoint.max_bytes
             size = f"{envelope.size:,} bytes without any recipient, and Braze takes at most {most:,}"
@@ -320,9 +342,10 @@ class Delivery:
             rate = bucket.limit * share / bucket.window
             rehearse(self._hook, self._endpoint, envelope, batches(), self.report, rate, self._log)
             return self.report
+        self._settle_repeat(envelope, batches)
         try:
             past = self._past(batches, recipients)
-            planned = plan(batches(), self.ledger.receipts(), self._on_uncertain)
+            planned = plan(batches(), self.ledger.receipts(), self._choice)
         except SourceChangedError:
             if spool is None or self._options.on_source_change != "send_rest":
                 raise
@@ -361,13 +384,53 @@ class Delivery:
             self.ledger.finish(self.report.to_dict())
         return self.report
 
+    def _settle_repeat(self, envelope: Envelope, batches: Callable[[], Iterator[Batch]]) -> None:
+        """Look whether the rows may be repeated, and begin anew if they may and something has changed."""
+        if self._repeat is not self._endpoint.repeat and not all(map(envelope.is_harmless, batches())):
+            self._repeat = self._endpoint.repeat
+        if self._repeat is not Repeat.SAFE:
+            if self._refusal is not None:
+                raise self._refusal
+            return
+        if why := self._why_again(batches):
+            self._log.info("Everything is written again, which does no harm: %s", why)
+            self._start_over()
+
+    def _why_again(self, batches: Callable[[], Iterator[Batch]]) -> str | None:
+        if self._refusal is not None:
+            return "there is no record of what earlier tries have written"
+        if self._head is None:
+            return None
+        if self._this_try.is_restart_of(self._head.counters):
+            return "the task was cleared"
+        try:
+            verify(batches(), self.ledger.receipts(), finished=self._is_finished)
+        except SourceChangedError:
+            return "the source has changed"
+        return None
+
+    def _choice(self, batch: Batch, receipt: Receipt) -> OnUncertain:
+        """Say what to do about a batch in doubt."""
+        is_harmless = self._model.repeat_of(batch.rows) is Repeat.SAFE
+        has_key = self._endpoint.key is not None
+        if is_harmless or (has_key and key_holds(self._endpoint, datetime.fromisoformat(receipt.at))):
+            return "resend"
+        return self._options.on_uncertain
+
+    @property
+    def _origin(self) -> str:
+        """A text that no other delivery has, and that is new each time that this one starts over."""
+        if not self._opened or not self.ledger.durable:
+            return f"{self._name}, try {self._this_try.try_number}"
+        return f"{self._name}, {self.ledger.identity}, {self.ledger.generation}"
+
     @property
     def _is_finished(self) -> bool:
         return self._head is not None and self._head.finished
 
     def _check_empty(self, source: RecipientSource) -> None:
         """Raise an error if the user does not expect a source without recipients."""
-        if next(self.ledger.receipts(), None) is not None:
+        if self._repeat is not Repeat.SAFE and next(self.ledger.receipts(), None) is not None:
             if self._options.on_source_change == "fail" or not self._is_finished:
                 raise SourceChangedError(f"{source} names no recipients now, but did at an earlier try")
         elif self._options.on_empty != "succeed":
@@ -392,7 +455,7 @@ class Delivery:
     def _rest(self, envelope: Envelope, spool: Spool) -> tuple[Past, Iterator[Planned], int]:
         """Leave the batches on record as they are, and plan for all other recipients."""
         before = len(spool)
-        past, planned, first = plan_rest(self.ledger, envelope, spool, self._on_uncertain)
+        past, planned, first = plan_rest(self.ledger, envelope, spool, self._options.on_uncertain)
         self._log.warning(
             "The source has changed: %s of its recipients are on record as sent or in doubt, %s others are "
             "sent to now",
@@ -430,7 +493,7 @@ class Delivery:
                 after_refusal=self._paces_of_broadcasts(envelope.given, recipients),
             ),
             stop=self._stop,
-            on_uncertain=self._on_uncertain,
+            on_uncertain=options.on_uncertain,
             max_slot_wait=options.max_slot_wait,
             not_after=options.not_after,
         )
@@ -444,7 +507,7 @@ class Delivery:
             max_rejected=self._max_rejected(recipients),
             past=past,
             concurrency=1 if recipients is None else options.concurrency,
-            accept_uncertain=self._on_uncertain == "accept",
+            accept_uncertain=options.on_uncertain == "accept",
         )
 
     def _paces_of_broadcasts(self, fields: Mapping[str, Any], recipients: int | None) -> dict[int, float]:
@@ -472,7 +535,8 @@ class Delivery:
             return
         if fatal is not None and not engine.touched:
             raise fatal
-        message = describe(engine, durable=self.ledger.durable, stopped=self._stop.requested, where=where)
+        durable = self.ledger.durable or self._repeat is Repeat.SAFE
+        message = describe(engine, durable=durable, stopped=self._stop.requested, where=where)
         retry_in = None if self._sender is None else self._sender.closed_for or None
         # Braze's own message is in the text already. Any other error keeps its traceback.
         cause = None if isinstance(fatal, BrazeError) else fatal

@@ -13,12 +13,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pendulum
 
+from braze_provider.api.errors import BrazeRejectedError
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.lease import LEASE_SECONDS, LedgerTooSlowError
@@ -87,11 +88,12 @@ class Engine:
         self._copy = copy
         self._window = Window(concurrency, sender.admits)
         self._total = 1 if recipients is None else recipients
-        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
+        self._queue: SimpleQueue[Planned | None] = SimpleQueue()
         self._settled: deque[Settled] = deque()
         self._counts: Counter[State] = Counter()
         self._doubt_left = self._past.in_doubt
         self._in_doubt: set[int] = set()
+        self._since: dict[int, str] = {}
         self._ended: list[int] = []
         self._outstanding = self._handed_over = 0
         self._pending: list[Receipt] = []
@@ -144,11 +146,11 @@ class Engine:
 
     def _work(self) -> None:
         try:
-            while (batch := self._queue.get()) is not None:
+            while (item := self._queue.get()) is not None:
                 try:
-                    settled = self._sender.send(batch)
+                    settled = self._sender.send(item.batch, item.in_doubt_since)
                 except BaseException as error:  # noqa: BLE001 - the batch must settle after any error
-                    settled = Settled(batch, Outcome.UNCERTAIN, fatal=error)
+                    settled = Settled(item.batch, Outcome.UNCERTAIN, fatal=error)
                 if settled.fatal is not None:
                     self.fatal = self.fatal or settled.fatal
                     self._stop.request()
@@ -212,12 +214,14 @@ class Engine:
         return lease.is_wanted or lease.runs_out or (room > 0 and self._room(self._window.notice) > 0)
 
     def _write(self, further: Sequence[Planned] = ()) -> None:
+        claimed_at = _now()
         claims = [
             Claim(
                 item.batch.index,
                 item.batch.recipients,
                 item.batch.fingerprint,
                 again=item.again,
+                at=item.in_doubt_since,
                 who=item.batch.who,
             )
             for item in further
@@ -234,13 +238,14 @@ class Engine:
             if item.batch.index not in granted:
                 continue
             self._outstanding += 1
-            if item.in_doubt:
+            self._since[item.batch.index] = item.in_doubt_since or claimed_at
+            if item.in_doubt_since is not None:
                 self._in_doubt.add(item.batch.index)
             if item.accept:
                 self._settled.append(Settled(item.batch, Outcome.UNCERTAIN))
             else:
                 self._handed_over += 1
-                self._queue.put(item.batch)
+                self._queue.put(item)
         if self._copy is not None:
             self._copy.add(pending)
 
@@ -262,9 +267,12 @@ class Engine:
         while self._settled:
             settled = self._settled[0]
             state = self._state(settled)
-            self._pending.append(_receipt(settled, state))
+            # A batch in doubt keeps the time of its first claim: Braze may have had it since then.
+            at = self._since[settled.batch.index] if state is State.UNCERTAIN else _now()
+            self._pending.append(_receipt(settled, state, at))
             # Removed only now. If an exception comes before, it is collected again, which does no harm.
             self._settled.popleft()
+            self._since.pop(settled.batch.index, None)
             self._outstanding -= 1
             self._counts[state] += settled.batch.weight
             if settled.batch.index in self._in_doubt:
@@ -275,10 +283,10 @@ class Engine:
             self._tell(settled, state)
 
     def _state(self, settled: Settled) -> State:
-        outcome = settled.outcome
-        if outcome is not Outcome.SENT and settled.batch.index in self._in_doubt:
+        outcome, batch = settled.outcome, settled.batch
+        if outcome is not Outcome.SENT and batch.index in self._in_doubt:
             # An earlier try may have sent this batch. A failure in this try does not change that.
-            outcome = Outcome.UNCERTAIN
+            outcome = outcome if self._sender.is_harmless(batch) else Outcome.UNCERTAIN
         if outcome is Outcome.UNCERTAIN and self._accept_uncertain:
             return State.SENT
         return _STATES[outcome]
@@ -290,11 +298,26 @@ class Engine:
             if self.refusals.note(error):
                 self._log.warning("%s: %s", error, state.value)
             self._give_up_where_it_is_pointless(settled, error)
+        elif answer is not None and (refused := self._sender.refused_rows(settled.batch, answer)):
+            self._count_refused(settled.batch, refused)
         elif answer is not None and answer.errors:
             self.minor_errors += len(answer.errors)
             self._log.warning("%s: accepted with minor errors: %s", settled.batch, "; ".join(answer.errors))
         elif answer is not None and self._sender.endpoint.ids and not answer.ids:
             self._log.warning("%s: Braze said %s, without an id", settled.batch, answer.message)
+
+    def _count_refused(self, batch: Batch, refused: Mapping[int, str]) -> None:
+        """Count the rows that Braze refused of a request that it accepted."""
+        self._counts[State.SENT] -= len(refused)
+        self._counts[State.REJECTED] += len(refused)
+        self.refusals.rejected(len(refused))
+        for number, reason in sorted(refused.items()):
+            error = BrazeRejectedError(f"Braze refused it: {reason}", outcome=Outcome.REJECTED)
+            error.batch = f"row {number:,}"
+            self.refusals.note(error)
+        rows = ", ".join(f"row {number:,} ({reason})" for number, reason in sorted(refused.items()))
+        self._log.warning("%s: Braze refused %s", batch, rows)
+        self._give_up_if_refused()
 
     def _give_up_where_it_is_pointless(self, settled: Settled, error: BrazeRequestError) -> None:
         if settled.outcome is Outcome.REJECTED:
@@ -302,6 +325,9 @@ class Engine:
         elif error.status is None or settled.outcome is not Outcome.UNCERTAIN:
             # Not a refusal: the error may pass, or Braze may have accepted the batch.
             self.refusals.accepted()
+        self._give_up_if_refused()
+
+    def _give_up_if_refused(self) -> None:
         if self.given_up is None and not self._stop.requested and (verdict := self.refusals.verdict):
             self.given_up = verdict
             self._log.warning("%s: nothing more is sent", verdict)
@@ -367,14 +393,14 @@ class Engine:
         )
 
 
-def _receipt(settled: Settled, state: State) -> Receipt:
+def _receipt(settled: Settled, state: State, at: str) -> Receipt:
     error, answer = settled.error, settled.answer
     return Receipt(
         index=settled.batch.index,
         recipients=settled.batch.recipients,
         fingerprint=settled.batch.fingerprint,
         state=state,
-        at=_now(),
+        at=at,
         ids=error.ids if error else answer.ids if answer else {},
         reason=None if error is None else str(error),
     )

@@ -10,16 +10,18 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from braze_provider.api import validation
+from braze_provider.api.base import BrazeObject
 from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeError, BrazeValidationError, Problem
 from braze_provider.delivery.stop import StoppedError
 from braze_provider.recipients.base import BadRow, RecipientSource
+from braze_provider.recipients.columns import Columns
 
 if TYPE_CHECKING:
-    from braze_provider.api.objects.recipients import Addressee
-    from braze_provider.delivery.batches import Row
+    from braze_provider.api.objects.row import Row
+    from braze_provider.delivery.batches import Line
     from braze_provider.delivery.spool import Spool
     from braze_provider.delivery.stop import StopSignal
     from braze_provider.recipients.blocks import Block
@@ -57,7 +59,7 @@ class Prepared:
 def prepare(
     source: RecipientSource,
     spool: Spool,
-    recipient_model: type[Addressee],
+    row_model: type[Row],
     *,
     on_invalid: OnInvalid = "fail",
     max_recipients: int | None = None,
@@ -71,7 +73,7 @@ def prepare(
 
     :param source: Where the recipients come from.
     :param spool: Where they are kept until the delivery sends to them.
-    :param recipient_model: The model of one recipient.
+    :param row_model: The model of one row.
     :param on_invalid: ``fail`` (default) after the whole source has been read, or ``skip`` bad rows.
     :param max_recipients: Fails if there are more recipients than this. Default: no limit.
     :param allow_duplicates: Keep all rows of a recipient instead of only the first. Default False.
@@ -96,10 +98,10 @@ def prepare(
             )
 
     judge = _Judge(
-        recipient_model, max_size or sys.maxsize, result, spool, allow_unknown_fields=allow_unknown_fields
+        row_model, max_size or sys.maxsize, result, spool, allow_unknown_fields=allow_unknown_fields
     )
     # The source is closed at once when reading stops early. The exception would keep its cursor open.
-    with closing(source.blocks(tuple(recipient_model.model_fields))) as blocks:
+    with closing(source.blocks(columns_of(row_model))) as blocks:
         for block in blocks:
             if stop is not None and stop.requested:
                 raise StoppedError
@@ -121,7 +123,7 @@ class _Judge:
 
     def __init__(
         self,
-        model: type[Addressee],
+        model: type[Row],
         max_size: int,
         result: Prepared,
         spool: Spool,
@@ -138,11 +140,11 @@ class _Judge:
         self._allow_unknown_fields = allow_unknown_fields
         self._read = 0
 
-    def valid_rows(self, block: Block) -> list[Row]:
+    def valid_rows(self, block: Block) -> list[Line]:
         """Write the recipients of a block as JSON, in order, and note the invalid rows."""
         first = self._read + 1
         self._read += block.size
-        rows: list[Row] = []
+        rows: list[Line] = []
         others = list(block.others.items())
         for alike in block.alike:
             places, columns, indexes = alike
@@ -163,7 +165,7 @@ class _Judge:
         rows.sort(key=itemgetter(0))
         return rows
 
-    def _judge(self, number: int, row: Mapping[str, Any] | BadRow) -> Sequence[Row]:
+    def _judge(self, number: int, row: Mapping[str, Any] | BadRow) -> Sequence[Line]:
         """Check one row with the model."""
         if isinstance(row, BadRow):
             return self._note(number, [Problem("", row.reason)], None)
@@ -182,7 +184,7 @@ class _Judge:
         (digest,) = _digests([recipient.identity()])
         return [(number, digest, body)]
 
-    def _note(self, number: int, found: Sequence[Problem], row: Any) -> Sequence[Row]:
+    def _note(self, number: int, found: Sequence[Problem], row: Any) -> Sequence[Line]:
         result = self._result
         result.invalid += 1
         reasons = "; ".join(str(problem) for problem in found)
@@ -190,6 +192,26 @@ class _Judge:
             result.bad_rows.append(Problem(f"row {number:,}", reasons))
         self._spool.add_invalid(number, reasons, _as_json(row))
         return ()
+
+
+def columns_of(model: type[BrazeObject]) -> Columns:
+    """
+    Tell which columns a source may have for a model of a row.
+
+    :param model: The model.
+    """
+    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    return Columns(
+        tuple(fields),
+        any_other=model.other_fields == "custom",
+        inner={name: columns_of(inner) for name, kind in fields.items() if (inner := _object_in(kind))},
+    )
+
+
+def _object_in(kind: Any) -> type[BrazeObject] | None:
+    """Give the model that a field holds; None if it holds none."""
+    kinds = (kind, *get_args(kind))
+    return next((one for one in kinds if isinstance(one, type) and issubclass(one, BrazeObject)), None)
 
 
 def _digests(identities: Sequence[str]) -> list[bytes]:

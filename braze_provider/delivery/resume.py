@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -68,13 +68,13 @@ class Planned:
 
     :param batch: The batch.
     :param again: Whether to replace a receipt that the ledger holds for it.
-    :param in_doubt: Whether an earlier try may have sent it.
+    :param in_doubt_since: Since when an earlier try may have sent it; None if no earlier try can have.
     :param accept: Whether to count it as sent instead of sending it.
     """
 
     batch: Batch
     again: bool = False
-    in_doubt: bool = False
+    in_doubt_since: str | None = None
     accept: bool = False
 
 
@@ -115,26 +115,29 @@ def verify(batches: Iterable[Batch], receipts: Iterator[Receipt], *, finished: b
 
 
 def plan(
-    batches: Iterable[Batch], receipts: Iterator[Receipt], on_uncertain: OnUncertain
+    batches: Iterable[Batch],
+    receipts: Iterator[Receipt],
+    on_uncertain: Callable[[Batch, Receipt], OnUncertain],
 ) -> Iterator[Planned]:
     """
     Tell which batches this try settles: open batches, and those in doubt unless they stay held.
 
     :param batches: The batches of this try, verified.
     :param receipts: The ledger's receipts, in order.
-    :param on_uncertain: What to do about batches in doubt.
+    :param on_uncertain: Says what to do about a batch in doubt.
     """
     receipt = next(receipts, None)
     for batch in batches:
         if receipt is None or receipt.index != batch.index:
             yield Planned(batch)
             continue
-        state = receipt.state
+        earlier = receipt
         receipt = next(receipts, None)
-        if state in IN_DOUBT:
-            if on_uncertain != "hold":
-                yield Planned(batch, again=True, in_doubt=True, accept=on_uncertain == "accept")
-        elif state is not State.SENT:
+        if earlier.state in IN_DOUBT:
+            choice = on_uncertain(batch, earlier)
+            if choice != "hold":
+                yield Planned(batch, again=True, in_doubt_since=earlier.at, accept=choice == "accept")
+        elif earlier.state is not State.SENT:
             yield Planned(batch, again=True)
 
 
@@ -188,7 +191,7 @@ def _accepted(receipts: Iterable[Receipt]) -> Iterator[Planned]:
         if receipt.state in IN_DOUBT:
             # Its recipients are only counted, not read: nothing is sent.
             batch = Batch(receipt.index, (b"",) * receipt.recipients, receipt.fingerprint)
-            yield Planned(batch, again=True, in_doubt=True, accept=True)
+            yield Planned(batch, again=True, in_doubt_since=receipt.at, accept=True)
 
 
 def check_other_map_indexes(ledger: Ledger, this_try: Try, first: Batch | None) -> None:

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import pendulum
@@ -73,7 +74,8 @@ class Sender:
     :param pacer: Admits requests at the pace that the rate limit leaves.
     :param stop: Ends every wait. A batch without an attempt by then stays unsent.
     :param on_uncertain: ``resend`` makes another attempt if Braze may have accepted the batch; the other
-        values do not.
+        values do not. A batch that may be repeated without harm is always repeated, and so is one with a key
+        by which Braze recognises it.
     :param max_slot_wait: Seconds to wait for the rate limit at most. A longer wait ends the delivery for now;
         :attr:`resume_in` tells until when. Default: no limit.
     :param not_after: The moment after which no more requests are made. Default: none.
@@ -132,18 +134,23 @@ class Sender:
         """Requests a second that the rate limit leaves at the moment."""
         return self._pacer.rate
 
-    def send(self, batch: Batch) -> Settled:
+    def send(self, batch: Batch, in_doubt_since: str | None = None) -> Settled:
         """
         Send a batch: make attempts until it has an outcome, no attempts are left, or a stop is requested.
 
         :param batch: A claimed batch.
+        :param in_doubt_since: Since when Braze may have it from an earlier try, ISO 8601. Default: it can't.
         """
         body = self._envelope.body(batch)
         settled = Settled(batch, Outcome.NOT_SENT)
         doubt: Settled | None = None
         attempts = withheld = 0
+        since = None if in_doubt_since is None else datetime.fromisoformat(in_doubt_since)
         while self._admitted():
-            began = time.monotonic()
+            if since is not None and self._is_forgotten(since):
+                self._note_turn(time.monotonic())
+                return Settled(batch, Outcome.UNCERTAIN, error=self._forgotten(batch))
+            began, at = time.monotonic(), pendulum.now("UTC")
             attempt = self._attempt(batch, body)
             if attempt.withheld and withheld < MAX_WITHHELD:
                 withheld += 1
@@ -152,7 +159,7 @@ class Sender:
             settled = attempt
             attempts += 1
             if settled.outcome is Outcome.UNCERTAIN:
-                doubt = settled
+                doubt, since = settled, since or at
             if not self._may_repeat(settled) or attempts == self._max_attempts:
                 self._note_turn(began)
                 break
@@ -165,6 +172,23 @@ class Sender:
             # An earlier attempt may have sent it: the failure of a later attempt does not change that.
             return Settled(batch, Outcome.UNCERTAIN, error=doubt.error, fatal=settled.fatal)
         return settled
+
+    def is_harmless(self, batch: Batch) -> bool:
+        """
+        Tell whether the batch's request may be repeated as often as one likes.
+
+        :param batch: The batch.
+        """
+        return self._envelope.is_harmless(batch)
+
+    def refused_rows(self, batch: Batch, answer: Answer) -> dict[int, str]:
+        """
+        Tell which rows Braze refused of a request that it accepted, and why.
+
+        :param batch: The batch.
+        :param answer: Braze's answer.
+        """
+        return self._envelope.refused_rows(batch, answer)
 
     def admits(self, seconds: float) -> int:
         """
@@ -216,7 +240,9 @@ class Sender:
 
         try:
             self._check_time()
-            answer = self._hook.call(self.endpoint, body, before_write=may_be_written)
+            answer = self._hook.call(
+                self.endpoint, body, path=self._envelope.path, before_write=may_be_written
+            )
             said = answer.rate_limit
         except BrazeRequestError as error:
             error.batch = str(batch)
@@ -228,7 +254,10 @@ class Sender:
             with self._lock:
                 self.refused += refused
             fatal = error if isinstance(error, BrazeConfigurationError) else None
-            return Settled(batch, error.outcome, error=error, fatal=fatal)
+            outcome = error.outcome
+            if outcome is Outcome.UNCERTAIN and self.is_harmless(batch):
+                outcome = Outcome.REPEATABLE
+            return Settled(batch, outcome, error=error, fatal=fatal)
         except BrazeError as error:
             # The hook refused to make the request, for example because the connection can't be used.
             return Settled(batch, Outcome.NOT_SENT, fatal=error)
@@ -237,6 +266,22 @@ class Sender:
         finally:
             self._pacer.observe(said, refused=refused)
         return Settled(batch, Outcome.SENT, answer=answer)
+
+    def _is_forgotten(self, since: datetime) -> bool:
+        return (
+            self.endpoint.key is not None
+            and self._on_uncertain != "resend"
+            and not key_holds(self.endpoint, since)
+        )
+
+    def _forgotten(self, batch: Batch) -> BrazeUncertainError:
+        error = BrazeUncertainError(
+            f"Braze may have accepted it more than {self.endpoint.key_hours - 1} hours ago, and may have "
+            f"forgotten the {self.endpoint.key} by which it would recognise a repeat",
+            outcome=Outcome.UNCERTAIN,
+        )
+        error.batch = str(batch)
+        return error
 
     def _check_time(self) -> None:
         if self._not_after is not None and pendulum.now("UTC") > self._not_after:
@@ -248,8 +293,19 @@ class Sender:
         if settled.fatal is not None or settled.withheld:
             return False
         if settled.outcome is Outcome.UNCERTAIN:
-            return self._on_uncertain == "resend"
+            return self._on_uncertain == "resend" or self.endpoint.key is not None
         return settled.outcome in (Outcome.NOT_SENT, Outcome.REPEATABLE)
+
+
+def key_holds(endpoint: Endpoint, since: datetime) -> bool:
+    """
+    Tell whether Braze surely recognises a repeat of a request by its key.
+
+    :param endpoint: The endpoint, which has keys.
+    :param since: When Braze may have got the request first.
+    """
+    # An hour less: the clocks may differ, and a request may be under way for a while.
+    return pendulum.now("UTC") < since + timedelta(hours=endpoint.key_hours - 1)
 
 
 def _interrupted(batch: Batch, error: BaseException) -> BrazeUncertainError:

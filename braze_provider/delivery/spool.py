@@ -11,7 +11,7 @@ from itertools import chain, compress, islice, repeat
 from struct import iter_unpack
 from types import TracebackType
 
-from braze_provider.delivery.batches import Row
+from braze_provider.delivery.batches import Line
 from braze_provider.delivery.stop import StoppedError, StopSignal
 
 DIGEST_BYTES = 16
@@ -46,7 +46,7 @@ class Spool:
     ) -> None:
         self.close()
 
-    def add(self, recipients: Sequence[Row]) -> None:
+    def add(self, recipients: Sequence[Line]) -> None:
         """
         Add recipients.
 
@@ -131,7 +131,7 @@ class Spool:
         """Count the entries."""
         return self._count
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Line]:
         """Read the recipients in the order of their rows."""
         for place, count, size in self._heads():
             numbers, who = self._keys(place, count)

@@ -29,6 +29,7 @@ from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
+from braze_provider.hooks.users import UserMethods
 
 if TYPE_CHECKING:
     import requests
@@ -44,7 +45,7 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(SendMethods, ScheduleMethods, ReadMethods):
+class BrazeHook(SendMethods, ScheduleMethods, UserMethods, ReadMethods):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 
@@ -152,7 +153,8 @@ class BrazeHook(SendMethods, ScheduleMethods, ReadMethods):
         :param endpoint: A row of :mod:`braze_provider.api.endpoints`, the name of a row, or your own
             :class:`~braze_provider.api.endpoints.Endpoint` for an endpoint that Braze has added since.
         :param body: The request: a model, a mapping that is sent as JSON without a check, or finished JSON.
-        :param path: Values of the parameters in the endpoint's path. Default: the path has none.
+        :param path: Values of the parameters in the endpoint's path. Default: the model's fields of these
+            names.
         :param params: Query parameters.
         :param before_write: Called directly before the first byte is written, when the connection is already
             open. It returns whether the request may be made. It must not wait for anything, because the
@@ -165,6 +167,11 @@ class BrazeHook(SendMethods, ScheduleMethods, ReadMethods):
             ``outcome`` says whether the request may have been sent.
         """
         endpoint = _endpoint(endpoint)
+        if path is None and endpoint.path_parameters:
+            from braze_provider.api.base import BrazeObject
+
+            if isinstance(body, BrazeObject):
+                path, body = body.split(endpoint.path_parameters)
         content = _content(endpoint, body)
         address = endpoint.path_with(path or {})
         connection = self.connection

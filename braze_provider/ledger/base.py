@@ -53,7 +53,8 @@ class Claim:
     :param index: Index of the batch in the delivery, from 0.
     :param recipients: Number of its recipients; 0 for a broadcast.
     :param fingerprint: Digest of exactly these recipients, and of the campaign, segment or audience.
-    :param again: Whether this claim may replace a receipt of the batch, because the user wants it sent again.
+    :param again: Whether this claim may replace a receipt of the batch, because it may be sent again.
+    :param at: Since when the batch has been in doubt, ISO 8601 in UTC. Default: from now on.
     :param who: Digests of the recipients, for a ledger that keeps them; see
         :attr:`AuditLedger.keeps_recipients`.
     """
@@ -62,6 +63,7 @@ class Claim:
     recipients: int
     fingerprint: str
     again: bool = False
+    at: str | None = None
     who: tuple[bytes, ...] = field(default=(), repr=False)
 
 
@@ -74,7 +76,7 @@ class Receipt:
     :param recipients: Number of its recipients; 0 for a broadcast.
     :param fingerprint: Digest of exactly these recipients, and of the campaign, segment or audience.
     :param state: State of the batch.
-    :param at: When the state was noted, ISO 8601 in UTC.
+    :param at: When the state was noted, ISO 8601 in UTC. For a batch in doubt: since when it has been.
     :param ids: The ids that Braze gave when it accepted the batch, by name: ``dispatch_id``,
         ``schedule_id``, ``send_id``.
     :param reason: Why the batch was not sent, or is in doubt; never holds a recipient's data.
@@ -171,6 +173,10 @@ class Ledger(Protocol):
     @property
     def identity(self) -> str:
         """A name that no other ledger has. It is known as soon as :meth:`open` calls ``decide``."""
+
+    @property
+    def generation(self) -> int:
+        """How often the delivery has started over. It is known once the ledger is open."""
 
     def open(self, decide: Decide) -> Head | None:
         """

@@ -13,6 +13,7 @@ class MemoryLedger:
 
     durable = False
     identity = "memory"
+    generation = 0
 
     def __init__(self) -> None:
         self._receipts: dict[int, Receipt] = {}

@@ -121,6 +121,11 @@ class SqlLedger:
         """Whether it keeps the recipients of each batch, as digests that only this ledger can make."""
         return self._keeps_recipients
 
+    @property
+    def generation(self) -> int:
+        """How often the delivery has started over."""
+        return self._generation
+
     def open(self, decide: Decide) -> Head | None:
         """
         Become the owner of this delivery. This is durable, and one step with what ``decide`` decides.

@@ -58,7 +58,7 @@ def row_of_claim(one: Claim, place: Mapping[str, Any], token: str, who: bytes | 
         **_row_of_ids({}),
         "reason": None,
         "token": token,
-        "noted_at": now_iso(),
+        "noted_at": one.at or now_iso(),
     }
 
 

@@ -500,7 +500,7 @@ class _Page:
 
     def claim(self, claim: Claim, at: str) -> None:
         self.receipts[claim.index] = Receipt(
-            claim.index, claim.recipients, claim.fingerprint, State.CLAIMED, at
+            claim.index, claim.recipients, claim.fingerprint, State.CLAIMED, claim.at or at
         )
         self.dirty = True
 

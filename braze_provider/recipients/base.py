@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from braze_provider.api.errors import BrazeValidationError, Problem
 from braze_provider.recipients.blocks import Block, Table, tables_of
-from braze_provider.recipients.columns import ColumnError, ColumnShaper
+from braze_provider.recipients.columns import ColumnError, Columns, ColumnShaper
 
 ROWS_PER_CHUNK = 1_000
 T = TypeVar("T")
@@ -57,17 +57,17 @@ class RecipientSource(ABC):
         """Read the source once, many rows at a time. A table saves a dict for each row."""
         return in_chunks(self.rows())
 
-    def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
+    def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """
         Read the source once and shape its rows into recipients, many at a time.
 
-        :param fields: The fields that a recipient of the endpoint has.
+        :param columns: The columns that a row may have.
         :raises BrazeValidationError: If the source has a column that no recipient has.
         """
         if self.row_mapper is not None:
             yield from map(Block.of_recipients, in_chunks(map(self._mapped, self.rows())))
             return
-        shape = ColumnShaper(fields)
+        shape = ColumnShaper(columns)
         for chunk in self.chunks():
             if isinstance(chunk, Table):
                 block, tables = Block(len(chunk.rows), [], {}), [chunk]
@@ -85,14 +85,14 @@ class RecipientSource(ABC):
                 block.others.update((index, self._checked(row)) for index, row in rest.items())
             yield block
 
-    def recipients(self, fields: Collection[str]) -> Iterator[Mapping[str, Any] | BadRow]:
+    def recipients(self, columns: Columns) -> Iterator[Mapping[str, Any] | BadRow]:
         """
         Read the source once and shape each row into a recipient.
 
-        :param fields: The fields that a recipient of the endpoint has.
+        :param columns: The columns that a row may have.
         :raises BrazeValidationError: If the source has a column that no recipient has.
         """
-        for block in self.blocks(fields):
+        for block in self.blocks(columns):
             yield from block
 
     def _checked(self, row: dict[str, Any] | ColumnError) -> dict[str, Any] | BadRow:

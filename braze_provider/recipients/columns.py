@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from braze_provider.recipients.blocks import Alike, Table
 MAX_PLANS = 1_000
 """Number of column sets that are remembered. Each line of JSON may have its own set, so there is a limit."""
 
-_OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "user_alias")
+_OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "properties", "user_alias")
 _ALIAS_COLUMNS = ("alias_name", "alias_label")
 _ID_FIELDS = ("external_user_id", "email", "braze_id")
 _Null = type(None)
@@ -33,6 +33,20 @@ class ColumnError(ValueError):
     def __init__(self, reason: str, *, concerns_all_rows: bool = False) -> None:
         super().__init__(reason)
         self.concerns_all_rows = concerns_all_rows
+
+
+class Columns(NamedTuple):
+    """
+    The columns that a source may have.
+
+    :param names: The fields of a row.
+    :param any_other: Whether a column of another name is a field too, such as a custom attribute.
+    :param inner: By field: the columns of the object that it holds.
+    """
+
+    names: tuple[str, ...]
+    any_other: bool = False
+    inner: Mapping[str, Columns] = {}
 
 
 class _Column(NamedTuple):
@@ -69,11 +83,14 @@ class ColumnShaper:
     CSV an empty field, means *not given*: it never deletes an attribute. If a row has both a whole object and
     a single value of it, the single value overrides the object's. The order of the columns does not matter.
 
-    :param fields: The fields that a recipient of the endpoint has.
+    Where a row may have fields of any name, such as custom attributes, every other column is one of them.
+
+    :param columns: The columns that a row may have.
     """
 
-    def __init__(self, fields: Collection[str]) -> None:
-        self._fields = tuple(fields)
+    def __init__(self, columns: Columns) -> None:
+        self._fields = columns.names
+        self._any_other = columns.any_other
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +211,8 @@ class ColumnShaper:
         if head in self._fields and (not rest or (head in _OBJECT_FIELDS and all(rest))):
             inner = _as_text if head == "user_alias" else None
             return _Column(name, (head, *rest), inner if rest else _conversion(head), number)
+        if self._any_other and head and all(rest):
+            return _Column(name, tuple(str(name).split(".")), None, number)
         return None
 
     def _advice(self, unknown: list[str], count: int) -> str:

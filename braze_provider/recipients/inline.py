@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from braze_provider.recipients.base import BadRow, RecipientSource, in_chunks
 from braze_provider.recipients.blocks import Block
-from braze_provider.recipients.columns import with_ids_as_text
+from braze_provider.recipients.columns import Columns, with_ids_as_text
 
 
 class InlineRecipients(RecipientSource):
@@ -41,9 +42,46 @@ class InlineRecipients(RecipientSource):
             else:
                 yield BadRow(f"must be an object, such as a dict, not {type(item).__name__}")
 
-    def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
+    def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """Read the list as it is. No columns are matched: the recipient's model alone checks the objects."""
         yield from map(Block.of_recipients, in_chunks(self.rows()))
+
+
+class PlacedRecipients(RecipientSource):
+    """
+    A source whose rows are put into one field of a row, such as ``events``.
+
+    :param source: The source.
+    :param field: Name of the field.
+    """
+
+    def __init__(self, source: RecipientSource, field: str) -> None:
+        super().__init__()
+        self.source = source
+        self.field = field
+
+    def __repr__(self) -> str:
+        return str(self.source)
+
+    def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
+        """Read the source."""
+        return self.source.rows()
+
+    def blocks(self, columns: Columns) -> Generator[Block, None, None]:
+        """Read the source with the columns of what the field holds, and put each row into the field."""
+        with closing(self.source.blocks(columns.inner[self.field])) as blocks:
+            for block in blocks:
+                yield Block(
+                    block.size,
+                    [
+                        one._replace(places=tuple((self.field, *place) for place in one.places))
+                        for one in block.alike
+                    ],
+                    {
+                        index: row if isinstance(row, BadRow) else {self.field: row}
+                        for index, row in block.others.items()
+                    },
+                )
 
 
 class JoinedRecipients(RecipientSource):
@@ -65,7 +103,7 @@ class JoinedRecipients(RecipientSource):
         for source in self.sources:
             yield from source.rows()
 
-    def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
+    def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """Read the sources, each in its own way."""
         for source in self.sources:
-            yield from source.blocks(fields)
+            yield from source.blocks(columns)

@@ -203,7 +203,7 @@ class BrazeSendOperator(BrazeTask):
                 self.log.info(str(error))
                 raise AirflowSkipException(str(error)) from None
             self._push_figures_of_a_failure(context, delivery)
-            if not delivery.ledger.durable:
+            if not delivery.ledger.durable and not delivery.may_be_retried:
                 self.log.warning("The task is not retried: ledger_conn_id makes retries possible")
             needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError, TimePassedError))
             if needs_a_person or not delivery.may_be_retried:
@@ -223,7 +223,7 @@ class BrazeSendOperator(BrazeTask):
 
     def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
         from braze_provider.delivery.delivery import Delivery, DeliveryOptions
-        from braze_provider.tasks.records import records_of, try_of
+        from braze_provider.tasks.records import key_of, records_of, try_of
 
         records = records_of(
             context,
@@ -232,7 +232,7 @@ class BrazeSendOperator(BrazeTask):
             self.unsent_path,
             keeps_recipients=self.on_source_change == "send_rest",
         )
-        ledger = records.ledger
+        ledger, key = records.ledger, key_of(context)
         if self.deferrable and not ledger.durable:
             self.log.info("Without a durable ledger the task can't be deferred: it waits in its slot")
         return Delivery(
@@ -258,6 +258,7 @@ class BrazeSendOperator(BrazeTask):
             log=self.log,
             ledger=ledger,
             this_try=try_of(context, retries=self.retries or 0, resumed=resumed),
+            name=repr((key.dag_id, key.run_id, key.task_id, key.map_index)),
             mark=records.mark,
             copy=records.copy,
             unsent=records.unsent,

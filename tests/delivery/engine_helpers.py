@@ -8,7 +8,7 @@ from typing import Any
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.requests import CampaignTriggerSend
-from braze_provider.delivery.batches import Batch, Envelope, Row
+from braze_provider.delivery.batches import Batch, Envelope, Line
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.report import DeliveryReport
@@ -22,7 +22,7 @@ from braze_provider.ledger.memory import MemoryLedger
 LOG = logging.getLogger("test.engine")
 
 
-def people(count: int) -> list[Row]:
+def people(count: int) -> list[Line]:
     return [(number + 1, b"p%d" % number, b'{"external_user_id":"p%d"}' % number) for number in range(count)]
 
 
@@ -69,7 +69,7 @@ class Job:
 
     def run(self) -> DeliveryReport:
         try:
-            return self.engine.run(plan(self.batches, iter(()), "hold"))
+            return self.engine.run(plan(self.batches, iter(()), lambda batch, receipt: "hold"))
         finally:
             self.hook.close()
 

@@ -19,7 +19,7 @@ from braze_provider.api.endpoints import ENDPOINTS
 from braze_provider.api.objects.recipients import Addressee
 from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.validation import problems
-from braze_provider.delivery.prepare import MAX_BAD_ROWS_NAMED, prepare
+from braze_provider.delivery.prepare import MAX_BAD_ROWS_NAMED, columns_of, prepare
 from braze_provider.delivery.spool import Spool
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
 from braze_provider.recipients.blocks import Table
@@ -96,7 +96,7 @@ def together(model: type[Addressee], source: RecipientSource) -> tuple[Any, ...]
 
 def shaped(model: type[Addressee], row: Mapping[str, Any]) -> Mapping[str, Any] | BadRow:
     try:
-        return ColumnShaper(tuple(model.model_fields))(row)
+        return ColumnShaper(columns_of(model))(row)
     except ColumnError as error:
         return BadRow(str(error))
 

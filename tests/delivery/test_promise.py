@@ -124,6 +124,10 @@ class KillableLedger:
     def identity(self) -> str:
         return self._ledger.identity
 
+    @property
+    def generation(self) -> int:
+        return self._ledger.generation
+
     def open(self, decide: Decide) -> Head | None:
         return self._ledger.open(decide)
 

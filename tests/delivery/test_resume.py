@@ -25,8 +25,9 @@ def receipts(*states: State | None, fingerprint: str = "print {}") -> Iterator[R
 
 
 def planned(on_uncertain: str, *states: State | None) -> list[tuple[int, bool, bool, bool]]:
-    found: list[Planned] = list(plan(batches(len(states)), receipts(*states), on_uncertain))
-    return [(item.batch.index, item.again, item.in_doubt, item.accept) for item in found]
+    some = plan(batches(len(states)), receipts(*states), lambda batch, receipt: on_uncertain)
+    found: list[Planned] = list(some)
+    return [(item.batch.index, item.again, item.in_doubt_since is not None, item.accept) for item in found]
 
 
 def test_without_an_earlier_try_all_batches_are_planned():

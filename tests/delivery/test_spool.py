@@ -16,7 +16,7 @@ from textwrap import dedent
 
 import pytest
 
-from braze_provider.delivery.batches import Row
+from braze_provider.delivery.batches import Line
 from braze_provider.delivery.spool import MAX_HELD, Spool
 from braze_provider.delivery.stop import StoppedError, StopSignal
 
@@ -36,7 +36,7 @@ def who(number: int) -> bytes:
     return blake2b(b"%d" % number, digest_size=16).digest()
 
 
-def recipient(number: int, body: bytes = b"") -> Row:
+def recipient(number: int, body: bytes = b"") -> Line:
     return next(rows), who(number), body or b"body-%d" % number
 
 

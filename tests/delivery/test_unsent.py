@@ -30,6 +30,7 @@ from braze_provider.ledger.base import DeliveryKey, LedgerLostError, Receipt, St
 from braze_provider.ledger.sql import SqlLedger
 from braze_provider.recipients import FileRecipients, InlineRecipients, RecipientSource
 from braze_provider.recipients.base import BadRow
+from braze_provider.recipients.columns import Columns
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 
@@ -334,7 +335,11 @@ def test_a_row_mapper_does_not_see_the_note(new_try, path):
     new_try([{"zip": 1}], on_invalid="skip").run()
     seen: list[Any] = []
 
-    list(FileRecipients(str(path), row_mapper=lambda row: seen.append(dict(row)) or row).recipients(()))
+    list(
+        FileRecipients(str(path), row_mapper=lambda row: seen.append(dict(row)) or row).recipients(
+            Columns(())
+        )
+    )
 
     assert seen == [{"zip": 1}]
 

@@ -13,6 +13,7 @@ from braze_provider.api.errors import BrazeValidationError
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.recipients import InlineRecipients, SqlRecipients
+from braze_provider.recipients.columns import Columns
 from braze_provider.templating import ContentFile
 
 EMAIL = {"email": {"app_id": "a", "from": "F <f@example.com>", "subject": "s", "body": "b"}}
@@ -228,7 +229,7 @@ def test_several_arguments_with_recipients_are_one_source_in_order():
         user_aliases=[{"alias_name": "n", "alias_label": "l"}],
         recipients=InlineRecipients([{"external_user_id": "u2"}]),
     )
-    assert list(operator.recipient_source().recipients(())) == [
+    assert list(operator.recipient_source().recipients(Columns(()))) == [
         {"external_user_id": "u1"},
         {"user_alias": {"alias_name": "n", "alias_label": "l"}},
         {"external_user_id": "u2"},

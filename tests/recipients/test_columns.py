@@ -10,13 +10,14 @@ from uuid import UUID
 import pytest
 
 from braze_provider.api.objects.recipients import CampaignRecipient, UserIdentity
+from braze_provider.delivery.prepare import columns_of
 from braze_provider.recipients.columns import MAX_PLANS, ColumnError, ColumnShaper
 
 
 @pytest.fixture
 def shape() -> ColumnShaper:
     """Shapes the rows of a campaign."""
-    return ColumnShaper(CampaignRecipient.model_fields)
+    return ColumnShaper(columns_of(CampaignRecipient))
 
 
 # Identities -------------------------------------------------------------------------------------------------
@@ -298,7 +299,7 @@ def test_two_columns_for_the_same_value_are_refused(shape, first, second):
 @pytest.mark.parametrize("column", ["email", "trigger_properties.x", "attributes", "braze_id"])
 def test_a_field_that_the_endpoint_does_not_have_is_unknown(column):
     with pytest.raises(ColumnError, match=f"column '{column}' fits no field"):
-        ColumnShaper(UserIdentity.model_fields)({"external_user_id": "ada", column: "x"})
+        ColumnShaper(columns_of(UserIdentity))({"external_user_id": "ada", column: "x"})
 
 
 def test_rows_may_differ_in_their_columns(shape):

@@ -19,14 +19,17 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.api.objects.recipients import CampaignRecipient
+from braze_provider.delivery.prepare import columns_of
 from braze_provider.recipients import BadRow, FileRecipients
 from braze_provider.recipients.base import ROWS_PER_CHUNK
 
 Write = Callable[..., str]
 
+COLUMNS = columns_of(CampaignRecipient)
+
 
 def read(source: FileRecipients) -> list[Any]:
-    return list(source.recipients(CampaignRecipient.model_fields))
+    return list(source.recipients(COLUMNS))
 
 
 @pytest.fixture
@@ -506,7 +509,7 @@ def test_the_file_is_closed_when_reading_stops_early(write, monkeypatch):
             return opened[0]
 
     monkeypatch.setattr(airflow.sdk, "ObjectStoragePath", Storage)
-    reading = FileRecipients(str(path)).recipients(CampaignRecipient.model_fields)
+    reading = FileRecipients(str(path)).recipients(COLUMNS)
     next(reading)
     assert not opened[0].closed
 

@@ -15,10 +15,11 @@ from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.recipients import InlineRecipients, RecipientSource, TableRecipients
+from braze_provider.recipients.columns import Columns
 from braze_provider.recipients.given import source_of
 
 KEYS = {"external_user_ids": "external_user_id", "user_aliases": "user_alias", "recipients": None}
-FIELDS = ("external_user_id", "user_alias", "attributes", "prioritization")
+COLUMNS = Columns(("external_user_id", "user_alias", "attributes", "prioritization"))
 PUSH = {"apple_push": {"alert": "Hello"}}
 
 
@@ -136,7 +137,7 @@ def source(value: Any, argument: str = "recipients") -> RecipientSource:
 
 
 def recipients_of(value: Any, argument: str = "recipients") -> list[Any]:
-    return list(source(value, argument).recipients(FIELDS))
+    return list(source(value, argument).recipients(COLUMNS))
 
 
 # Tables --------------------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ def test_a_table_of_many_rows_is_read_from_start_to_end_and_again(make):
     given = source(make(["external_user_id"], rows))
 
     for _ in range(2):
-        assert [row["external_user_id"] for row in given.recipients(FIELDS)] == [id_ for (id_,) in rows]
+        assert [row["external_user_id"] for row in given.recipients(COLUMNS)] == [id_ for (id_,) in rows]
 
 
 @TABLES
@@ -206,7 +207,7 @@ def test_a_row_mapper_takes_any_table():
         arrow(["id"], [(5,)]), row_mapper=lambda row: {"external_user_id": f"c{row['id']}"}
     )
 
-    assert list(table.recipients(FIELDS)) == [{"external_user_id": "c5"}]
+    assert list(table.recipients(COLUMNS)) == [{"external_user_id": "c5"}]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from braze_provider._compat import BaseHook
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.api.objects.recipients import CampaignRecipient
+from braze_provider.delivery.prepare import columns_of
 from braze_provider.recipients import SqlRecipients
 
 pytestmark = pytest.mark.postgres
@@ -21,9 +22,11 @@ pytestmark = pytest.mark.postgres
 # The statement that a cursor runs can see its own cursor in this view.
 OPEN_CURSORS = "(SELECT string_agg(name, ',') FROM pg_cursors)"
 
+COLUMNS = columns_of(CampaignRecipient)
+
 
 def read(source: SqlRecipients) -> list[Any]:
-    return list(source.recipients(CampaignRecipient.model_fields))
+    return list(source.recipients(COLUMNS))
 
 
 def test_a_query_is_read_through_a_cursor_that_the_server_keeps(postgres_connection):
@@ -124,7 +127,7 @@ def test_both_generations_of_the_driver_stream_rows_of_either_form(driver_connec
 def test_the_connection_is_closed_when_reading_stops_early(driver_connection):
     connection = driver_connection()
     query = "SELECT n AS external_user_id FROM generate_series(1, 100000) n"
-    reading = SqlRecipients("any", query).recipients(CampaignRecipient.model_fields)
+    reading = SqlRecipients("any", query).recipients(COLUMNS)
     next(reading)
     assert not connection.closed
 

@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 
 from braze_provider.api.objects.recipients import CampaignRecipient
+from braze_provider.delivery.prepare import columns_of
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
 from braze_provider.recipients.inline import JoinedRecipients
 
-FIELDS = tuple(CampaignRecipient.model_fields)
+COLUMNS = columns_of(CampaignRecipient)
 ADA, BOB = {"external_user_id": "ada"}, {"external_user_id": "bob"}
 
 
@@ -32,7 +33,7 @@ class Table(RecipientSource):
 
 
 def read(source: RecipientSource) -> list[Any]:
-    return list(source.recipients(FIELDS))
+    return list(source.recipients(COLUMNS))
 
 
 # A user's source -----------------------------------------------------------------------------------------

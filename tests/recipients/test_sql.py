@@ -13,11 +13,14 @@ import pytest
 from braze_provider._compat import AirflowNotFoundException, BaseHook
 from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.api.objects.recipients import CampaignRecipient
+from braze_provider.delivery.prepare import columns_of
 from braze_provider.recipients import BadRow, SqlRecipients, sql
+
+COLUMNS = columns_of(CampaignRecipient)
 
 
 def read(source: SqlRecipients) -> list[Any]:
-    return list(source.recipients(CampaignRecipient.model_fields))
+    return list(source.recipients(COLUMNS))
 
 
 @pytest.fixture
@@ -244,7 +247,7 @@ def test_cursor_and_connection_are_closed_at_the_end(use):
 def test_nothing_is_opened_before_the_first_row_is_asked_for(use):
     connection = use(Watched([("ada",)]))
 
-    SqlRecipients("x", "SELECT").recipients(CampaignRecipient.model_fields)
+    SqlRecipients("x", "SELECT").recipients(COLUMNS)
 
     assert connection.asked_for is None
 
@@ -252,7 +255,7 @@ def test_nothing_is_opened_before_the_first_row_is_asked_for(use):
 def test_rows_are_fetched_on_demand_only(use):
     connection = use(Watched([("ada",), ("bob",), ("cy",)]))
 
-    next(SqlRecipients("x", "SELECT").recipients(CampaignRecipient.model_fields))
+    next(SqlRecipients("x", "SELECT").recipients(COLUMNS))
 
     assert connection.happened[0] == f"fetch {sql.ROWS_PER_FETCH}"
     assert sum(event.startswith("fetch") for event in connection.happened) == 1
@@ -260,7 +263,7 @@ def test_rows_are_fetched_on_demand_only(use):
 
 def test_cursor_and_connection_are_closed_when_reading_stops_early(use):
     connection = use(Watched([("ada",), ("bob",)]))
-    reading = SqlRecipients("x", "SELECT").recipients(CampaignRecipient.model_fields)
+    reading = SqlRecipients("x", "SELECT").recipients(COLUMNS)
     next(reading)
 
     reading.close()

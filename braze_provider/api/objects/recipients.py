@@ -1,7 +1,8 @@
 """
-The recipients that a request names. Only of these objects a delivery may have a million.
+The recipients that a request names.
 
-Their rules are therefore fast: they read few fields and create few objects.
+A delivery may have a million of them. Their rules are therefore fast: they read few fields and create few
+objects.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from braze_provider.api.base import BrazeObject, Breach
+from braze_provider.api.base import Breach
+from braze_provider.api.objects.row import Row
 from braze_provider.api.objects.user_alias import UserAlias
 from braze_provider.api.objects.user_attributes import UserAttributes
 from braze_provider.api.open_json import Properties
@@ -30,12 +32,9 @@ _HINTS: Mapping[str, str] = {
 }
 
 
-class Addressee(BrazeObject):
+class Addressee(Row):
     """
     A recipient who is named by exactly one identifier.
-
-    The rules do not read texts or open JSON such as ``trigger_properties``. They only ask whether a field is
-    given. So rows with the same fields are checked together (:mod:`braze_provider.api.rows`).
 
     :param external_user_id: The user's id in your systems, at most 987 bytes; case-sensitive.
     :param user_alias: A user alias.
@@ -69,11 +68,14 @@ class Addressee(BrazeObject):
         return next(f"{name}:{value}" for name, value in others if value is not None)
 
     @classmethod
-    def identities(cls, given: Mapping[tuple[str, ...], Sequence[str]]) -> Iterator[str]:
+    def identities(
+        cls, given: Mapping[tuple[str, ...], Sequence[str]], bodies: Sequence[bytes]
+    ) -> Iterator[str]:
         """
         Give the identities of many recipients with the same kind of identifier, as :meth:`identity` does.
 
         :param given: The identifiers' values, by the name of the field and the names below it.
+        :param bodies: The recipients as JSON.
         """
         for name in cls.identifiers:
             if values := given.get((name,)):

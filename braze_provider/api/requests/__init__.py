@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         MessagesScheduleUpdate,
     )
     from braze_provider.api.requests.sends import SendIdCreate
+    from braze_provider.api.requests.users_track import UsersTrack
 
 __all__ = [
     "CampaignScheduleCreate",
@@ -46,6 +47,7 @@ __all__ = [
     "MessagesSend",
     "SendIdCreate",
     "SendRequest",
+    "UsersTrack",
 ]
 
 _MODULES = {
@@ -63,6 +65,7 @@ _MODULES = {
     "MessagesSend": "messages",
     "SendIdCreate": "sends",
     "SendRequest": "base",
+    "UsersTrack": "users_track",
 }
 
 

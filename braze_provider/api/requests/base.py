@@ -1,16 +1,17 @@
-"""The base of the requests that send messages: a few fields, and up to millions of recipients."""
+"""The base of the requests that a delivery makes: a few fields, and up to millions of rows."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api import validation
 from braze_provider.api.base import BrazeObject, Breach
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeValidationError, Problem
-from braze_provider.api.objects.recipients import Addressee
+from braze_provider.api.objects.row import Row
+from braze_provider.api.outcomes import Repeat
 from braze_provider.api.reasons import listed
 
 if TYPE_CHECKING:
@@ -19,18 +20,30 @@ if TYPE_CHECKING:
 
 class SendRequest(BrazeObject):
     """
-    A request that sends a message to named recipients, or to all users of a segment or an audience.
+    A request that a delivery makes: to send messages to named recipients, or to all users of a segment or an
+    audience; or to write users or items.
 
-    A delivery to many recipients is one **envelope**, which holds all fields except the recipients, and one
-    **row** for each recipient. Envelope and rows are validated and serialised only once. :meth:`fill` then
-    joins the rows of a batch and the envelope as bytes, so a batch costs no more than that.
+    A delivery of many rows is one **envelope**, which holds all fields except the rows, and the **rows**: one
+    for each recipient, or whatever else the request takes many of. Envelope and rows are validated and
+    serialised only once. :meth:`fill` then joins the rows of a batch and the envelope as bytes, so a batch
+    costs no more than that.
     """
 
     endpoint: ClassVar[Endpoint]
     """The request's endpoint. Its row says which fields name recipients, and how many one request takes."""
 
-    recipient_model: ClassVar[type[Addressee]]
+    recipient_model: ClassVar[type[Row]]
     """The model of one row."""
+
+    row_noun: ClassVar[str] = "recipient"
+    """What logs and errors call a row, in the singular."""
+
+    row_starts: ClassVar[Mapping[str, bytes]] = {}
+    """By array: how the JSON of its rows begins. For a request with several arrays, whose rows have one field
+    that tells the array."""
+
+    refuses_rows: ClassVar[bool] = False
+    """Whether Braze may accept a request and refuse rows of it, which it then names."""
 
     content_fields: ClassVar[frozenset[str]]
     """The fields that may change between two tries of a task. A change of any other field, or of a recipient,
@@ -38,7 +51,7 @@ class SendRequest(BrazeObject):
     inherited."""
 
     _stand_in: ClassVar[Mapping[str, Any]]
-    """A made-up recipient that takes the place of the rows while an envelope is validated."""
+    """A made-up row that takes the place of the rows while an envelope is validated."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -49,7 +62,7 @@ class SendRequest(BrazeObject):
 
     @classmethod
     def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
-        """Check the recipients: at least one, not too many, and none beside a broadcast."""
+        """Check the rows: at least one, not too many, and none beside a broadcast."""
         named = [name for name in cls.endpoint.arrays if given.get(name) is not None]
         count = 0
         for name in named:
@@ -58,7 +71,7 @@ class SendRequest(BrazeObject):
                 count += len(recipients)
                 if not recipients:
                     # An empty list is not just left out: the request might then reach all users.
-                    reason = "is empty: name a recipient, or leave the field out on purpose"
+                    reason = f"is empty: name {_a(cls.row_noun)}, or leave the field out on purpose"
                     yield Breach(reason, (name,), (name,))
             if given.get("broadcast") is True:
                 yield Breach("is not allowed with `broadcast: true`", (name,), ("broadcast", name))
@@ -71,14 +84,45 @@ class SendRequest(BrazeObject):
             )
 
     @classmethod
-    @abstractmethod
     def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
         """
-        Put rows into the JSON arrays of a request, without parsing or serialising them again.
+        Put rows into the JSON arrays of a request, without parsing or serialising them again. They keep their
+        order in each array.
 
         :param rows: Rows as :meth:`recipient_model.to_json() <BrazeObject.to_json>` gives them, in order.
         :returns: JSON arrays by field name. No array is empty.
         """
+        if not cls.row_starts:
+            return {cls.endpoint.arrays[0]: b"[%s]" % b",".join(rows)} if rows else {}
+        arrays = {}
+        for field, start in cls.row_starts.items():
+            if members := [row[len(start) : -1] for row in rows if row.startswith(start)]:
+                arrays[field] = b"[%s]" % b",".join(members)
+        return arrays
+
+    @classmethod
+    def place_of(cls, rows: Sequence[bytes], array: str, index: int) -> int | None:
+        """
+        Find the row that an error of Braze's names.
+
+        :param rows: The rows of the request.
+        :param array: The array that holds the row.
+        :param index: Its index in that array.
+        :returns: Its index among the rows; None if there is none.
+        """
+        start = cls.row_starts.get(array, b"")
+        places = (place for place, row in enumerate(rows) if row.startswith(start))
+        return next(islice(places, index, None), None) if index >= 0 else None
+
+    @classmethod
+    def repeat_of(cls, rows: Sequence[bytes]) -> Repeat:
+        """
+        Tell what a repeat of a request does. Default: what the endpoint's row says. A model overrides it if
+        the rows decide.
+
+        :param rows: The rows of the request; none to ask what a request with harmless rows does.
+        """
+        return cls.endpoint.repeat
 
     @classmethod
     def fill(cls, envelope: bytes, rows: Sequence[bytes]) -> bytes:
@@ -143,11 +187,13 @@ class SendRequest(BrazeObject):
         whole = validation.validate(
             cls, cls._with_stand_in(fields), allow_unknown_fields=allow_unknown_fields
         )
-        envelope = whole.model_copy(update=dict.fromkeys(cls.endpoint.arrays))
-        envelope.model_fields_set.difference_update(cls.endpoint.arrays)
-        return envelope
+        return whole.split(cls.endpoint.arrays)[1]
 
     @classmethod
     def _with_stand_in(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
         others = {name: value for name, value in fields.items() if name not in cls.endpoint.arrays}
         return {**others, **cls._stand_in}
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from braze_provider.api.base import BrazeObject, Breach, part
@@ -13,9 +13,6 @@ from braze_provider.api.objects.recipients import UserIdentity
 from braze_provider.api.objects.user_alias import UserAlias
 from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.values import Array, ExternalUserId, NonEmptyText, Omittable, SendId
-
-# A row has one of two fields. UserIdentity.to_json() begins it like this.
-_ARRAYS = {"external_user_ids": b'{"external_user_id":', "user_aliases": b'{"user_alias":'}
 
 
 class MessageRequest(SendRequest):
@@ -42,6 +39,10 @@ class MessageRequest(SendRequest):
         "attributes": "this endpoint writes to no profile",
     }
     recipient_model = UserIdentity
+    row_starts: ClassVar[Mapping[str, bytes]] = {
+        "external_user_ids": b'{"external_user_id":',
+        "user_aliases": b'{"user_alias":',
+    }
     _stand_in: ClassVar[Mapping[str, Any]] = {"external_user_ids": ["stand-in"]}
 
     messages: Messages
@@ -83,15 +84,6 @@ class MessageRequest(SendRequest):
                         ("messages", channel, "message_variation_id"),
                         ("campaign_id", "messages"),
                     )
-
-    @classmethod
-    def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
-        """Put rows into ``external_user_ids`` and ``user_aliases``, and keep their order in each."""
-        arrays = {}
-        for field, start in _ARRAYS.items():
-            if members := [row[len(start) : -1] for row in rows if row.startswith(start)]:
-                arrays[field] = b"[%s]" % b",".join(members)
-        return arrays
 
 
 class MessagesSend(MessageRequest):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from braze_provider.api.base import Breach
@@ -40,8 +40,3 @@ class TriggerRequest(SendRequest):
                 "reaches no recipient: give `recipients` or `audience`, or `broadcast: true`",
                 fields=("recipients", "audience", "broadcast"),
             )
-
-    @classmethod
-    def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
-        """Put rows into ``recipients``."""
-        return {"recipients": b"[%s]" % b",".join(rows)} if rows else {}
