@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         MessagesScheduleUpdate,
     )
     from braze_provider.api.requests.sends import SendIdCreate
+    from braze_provider.api.requests.transactional import TransactionalSend
     from braze_provider.api.requests.users_track import UsersTrack
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "MessagesSend",
     "SendIdCreate",
     "SendRequest",
+    "TransactionalSend",
     "UsersTrack",
 ]
 
@@ -65,6 +67,7 @@ _MODULES = {
     "MessagesSend": "messages",
     "SendIdCreate": "sends",
     "SendRequest": "base",
+    "TransactionalSend": "transactional",
     "UsersTrack": "users_track",
 }
 
