@@ -29,6 +29,7 @@ NOT_OURS_TO_DECLARE = {
     "psycopg": "the driver of a connection that is open already",
     "MySQLdb": "the driver of a connection that is open already",
     "pymysql": "the driver of a connection that is open already",
+    "openlineage": "imported by code that only Airflow's OpenLineage provider calls",
     "uvloop": "used where there is one",
     "wtforms": "imported by a method that Airflow calls, with a WTForms of its own",
 }
@@ -55,7 +56,7 @@ def imported() -> Iterator[tuple[str, str]]:
     """Each file of the package with each module from elsewhere that it imports."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for module in imports(ast.parse(path.read_text())):
-            first = module.partition(".")[0]
+            first = module.removeprefix("airflow.providers.").partition(".")[0]
             if first not in {*sys.stdlib_module_names, "braze_provider", *NOT_OURS_TO_DECLARE}:
                 yield str(path.relative_to(PACKAGE)), module
 
