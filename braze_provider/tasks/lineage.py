@@ -67,7 +67,7 @@ def _tables_of(source: SqlRecipients) -> list[Any]:
         dialect=hook.get_openlineage_database_dialect(connection),
         default_schema=hook.get_openlineage_default_schema(),
     )
-    # The query's text names the tables. The database is not asked a second time.
+    # The query's text names the tables. The database is not asked for their columns.
     lineage = parser.generate_openlineage_metadata_from_sql(
         sql=source.sql, hook=hook, database_info=info, use_connection=False
     )

@@ -268,6 +268,26 @@ def test_a_retry_sends_the_rest_and_nothing_twice(run_dag, sandbox, ledger):
     assert len(sandbox.recipients()) == 100
 
 
+def test_a_function_is_called_again_after_a_wait_for_the_rate_limit(run_dag, sandbox, ledger):
+    sandbox.fault("rate_limited", reset_after=3, after=1, times=1)
+    with DAG("d", schedule=None) as dag:
+
+        @task.braze_campaign(
+            campaign_id="c", ledger_conn_id=ledger, concurrency=1, deferrable=True, max_slot_wait=0.5
+        )
+        def f(number_of, ti=None) -> Iterator[str]:
+            yield from (f"{ti.task_id}-{number}" for number in range(number_of))
+
+        f(100)
+
+    result = run_dag(dag)
+
+    assert result.state == "success", result.log
+    assert "gives its slot back" in result.log
+    assert sandbox.summary()["duplicates"] == 0
+    assert len(sandbox.recipients()) == 100
+
+
 def test_a_retry_that_yields_others_sends_nothing(run_dag, sandbox, ledger):
     tries: list[int] = []
     sandbox.fault("status", status=503, after=1, times=6)

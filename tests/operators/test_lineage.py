@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from airflow.sdk import DAG
@@ -16,13 +17,6 @@ from braze_provider.recipients.base import RecipientSource
 pytest.importorskip("airflow.providers.openlineage", reason="Airflow's OpenLineage provider is not installed")
 
 QUERY = "SELECT c.external_user_id FROM crm.customers c JOIN orders o ON o.customer = c.id ORDER BY 1"
-NAMESPACE = "postgres://db.example.com:5432"
-
-
-@pytest.fixture
-def warehouse(monkeypatch) -> str:
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgresql://me:pw@db.example.com/shop")
-    return "warehouse"
 
 
 def lineage(operator: Any) -> Any:
@@ -36,10 +30,14 @@ def inputs(source: RecipientSource) -> set[tuple[str, str]]:
     return {(one.namespace, one.name) for one in found.inputs}
 
 
-def test_the_tables_of_a_query_are_inputs(sandbox, warehouse):
-    assert inputs(SqlRecipients(warehouse, QUERY)) == {
-        (NAMESPACE, "shop.crm.customers"),
-        (NAMESPACE, "shop.public.orders"),
+@pytest.mark.postgres
+def test_the_tables_of_a_query_are_inputs(sandbox, postgres_connection, postgres_dsn):
+    server = urlsplit(postgres_dsn)
+    namespace, database = f"postgres://{server.hostname}:{server.port}", server.path.strip("/")
+
+    assert inputs(SqlRecipients(postgres_connection, QUERY)) == {
+        (namespace, f"{database}.crm.customers"),
+        (namespace, f"{database}.public.orders"),
     }
 
 
@@ -57,17 +55,18 @@ def test_a_file_is_an_input(sandbox, path, dataset):
     assert inputs(FileRecipients(path)) == {dataset}
 
 
-def test_a_message_has_the_inputs_of_all_its_sources(sandbox, warehouse):
+def test_a_message_has_the_inputs_of_all_its_sources(sandbox):
     operator = MessagesSendOperator(
         task_id="t",
         messages={"apple_push": {"alert": "Hi"}},
         external_user_ids=FileRecipients("/data/a.csv"),
-        recipients=SqlRecipients(warehouse, "SELECT external_user_id FROM customers, customers AS again"),
+        recipients=FileRecipients("/data/b.csv"),
+        user_aliases=FileRecipients("/data/a.csv"),
     )
 
     found = lineage(operator)
 
-    assert sorted(one.name for one in found.inputs) == ["/data/a.csv", "shop.public.customers"]
+    assert sorted(one.name for one in found.inputs) == ["/data/a.csv", "/data/b.csv"]
     assert [(one.namespace, one.name) for one in found.outputs] == [("braze://127.0.0.1", "messages/send")]
 
 
@@ -101,8 +100,8 @@ def test_the_output_has_the_number_of_recipients_that_were_sent_to(
             campaign_id="{{ params.c }}",
             concurrency=1,
             recipients=FileRecipients("{{ params.folder }}/r.csv"),
-            on_success_callback=lambda context: told.append(lineage(context["task"])),
-            on_failure_callback=lambda context: told.append(lineage(context["task"])),
+            on_success_callback=lambda context: told.append(lineage(context["ti"].task)),
+            on_failure_callback=lambda context: told.append(lineage(context["ti"].task)),
         )
     dag.params.update({"c": "c", "folder": str(tmp_path)})
 
