@@ -40,8 +40,8 @@ ROOMS = {
         "links",
     },
     "triggers": {"api", "hooks"},
-    "operators": {"_compat", "api", "tasks", "templating"},
-    "sensors": {"api", "hooks", "tasks", "triggers"},
+    "operators": {"_compat", "api", "links", "tasks", "templating"},
+    "sensors": {"api", "hooks", "links", "tasks", "triggers"},
     "decorators": {"_compat", "api", "operators", "recipients", "tasks"},
     "notifications": {"_compat", "api", "hooks", "recipients", "tasks", "templating"},
 }
