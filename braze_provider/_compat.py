@@ -38,6 +38,11 @@ except ImportError:
     from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
 
 try:
+    from airflow.sdk.bases.decorator import determine_kwargs  # Airflow 3.2
+except ImportError:
+    from airflow.utils.operator_helpers import determine_kwargs
+
+try:
     from airflow.sdk.exceptions import (  # Airflow 3.2
         AirflowException,
         AirflowFailException,
@@ -69,5 +74,6 @@ __all__ = [
     "RetryPolicy",
     "Stats",
     "conf",
+    "determine_kwargs",
     "mask_secret",
 ]

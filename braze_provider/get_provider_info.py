@@ -55,6 +55,22 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["braze_provider.triggers.wait"],
             }
         ],
+        "extra-links": [
+            "braze_provider.links.braze.BrazeDashboardLink",
+            "braze_provider.links.braze.MessageActivityLogLink",
+            "braze_provider.links.braze.CloudDataIngestionLink",
+        ],
+        "notifications": ["braze_provider.notifications.braze.BrazeNotifier"],
+        "task-decorators": [
+            {
+                "name": "braze_campaign",
+                "class-name": "braze_provider.decorators.braze.braze_campaign_task",
+            },
+            {
+                "name": "braze_messages",
+                "class-name": "braze_provider.decorators.braze.braze_messages_task",
+            },
+        ],
         "connection-types": [
             {
                 "connection-type": "braze",

@@ -27,10 +27,23 @@ ROOMS = {
     "ledger": {"_compat", "api"},
     "delivery": {"_compat", "api", "hooks", "ledger", "recipients"},
     "pools": {"api", "hooks"},
-    "tasks": {"_compat", "api", "hooks", "templating", "recipients", "ledger", "delivery", "triggers"},
+    "links": {"api"},
+    "tasks": {
+        "_compat",
+        "api",
+        "hooks",
+        "templating",
+        "recipients",
+        "ledger",
+        "delivery",
+        "triggers",
+        "links",
+    },
     "triggers": {"api", "hooks"},
-    "operators": {"_compat", "api", "tasks", "templating"},
-    "sensors": {"api", "hooks", "tasks", "triggers"},
+    "operators": {"_compat", "api", "links", "tasks", "templating"},
+    "sensors": {"api", "hooks", "links", "tasks", "triggers"},
+    "decorators": {"_compat", "api", "operators", "recipients", "tasks"},
+    "notifications": {"_compat", "api", "hooks", "recipients", "tasks", "templating"},
 }
 
 

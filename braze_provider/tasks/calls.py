@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 def call_patiently(
     hook: BrazeHook,
     endpoint: Endpoint,
-    body: Mapping[str, Any] | BrazeObject | None = None,
+    body: Mapping[str, Any] | BrazeObject | bytes | None = None,
     *,
     path: Mapping[str, str] | None = None,
     params: Mapping[str, Any] | None = None,
     log: Logger,
+    patience: float = math.inf,
 ) -> Answer:
     """
     Make a request, and repeat it after a failure as long as a repeat does no harm: six requests at most.
@@ -43,6 +45,8 @@ def call_patiently(
     :param path: Values of the parameters in the endpoint's path.
     :param params: Query parameters.
     :param log: The task's log.
+    :param patience: Seconds to spend on waiting at most. A failure that asks for more is raised. Default: no
+        limit.
     :return: Braze's answer.
     :raises BrazeRequestError: The last error, or the first error after which a repeat may do harm.
     """
@@ -59,6 +63,9 @@ def call_patiently(
             pacer.observe(error.rate_limit, refused=is_refused)
             longest = min(FIRST_BACKOFF * 2 ** (attempt - 1), MAX_BACKOFF)
             wait = pacer.closed_for + random.uniform(0, longest)  # noqa: S311 - no secret
+            patience -= wait
+            if patience < 0:
+                raise
             log.warning("%s: the request is repeated in %.0f s", error, wait)
         time.sleep(wait)
     raise AssertionError  # for mypy: the loop has no end
