@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from braze_provider.recipients.base import BadRow, RecipientSource
 from braze_provider.recipients.blocks import Block
+from braze_provider.recipients.columns import Columns
 from braze_provider.recipients.given import source_of
 from braze_provider.recipients.inline import InlineRecipients
 from braze_provider.recipients.tables import is_table
@@ -40,9 +41,9 @@ class FunctionRecipients(RecipientSource):
         """Call the function and stream what it gives."""
         return self._source().rows()
 
-    def blocks(self, fields: Collection[str]) -> Generator[Block, None, None]:
+    def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """Call the function and stream what it gives. Only a table's columns are matched by their names."""
-        yield from self._source().blocks(fields)
+        yield from self._source().blocks(columns)
 
     def _source(self) -> RecipientSource:
         given = self.function(*self.args, **self.kwargs)
