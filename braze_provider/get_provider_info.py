@@ -38,13 +38,18 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.messages",
                     "braze_provider.operators.schedules",
                     "braze_provider.operators.sends",
+                    "braze_provider.operators.statistics",
                 ],
             }
         ],
         "sensors": [
             {
                 "integration-name": "Braze",
-                "python-modules": ["braze_provider.sensors.campaigns"],
+                "python-modules": [
+                    "braze_provider.sensors.broadcasts",
+                    "braze_provider.sensors.campaigns",
+                    "braze_provider.sensors.sends",
+                ],
             }
         ],
         "triggers": [
