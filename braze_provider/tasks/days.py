@@ -27,8 +27,8 @@ def problems_of_days(arguments: Mapping[str, Any]) -> list[Problem]:
     problems = []
     zone = "UTC" if given["timezone"] is None else given["timezone"]
     try:
-        pendulum.timezone(zone)
-    except (InvalidTimezone, ValueError, TypeError, AttributeError):
+        pendulum.timezone(str(zone))
+    except (InvalidTimezone, ValueError):
         problems.append(Problem("timezone", "must be the name of a time zone, such as Europe/Berlin"))
         zone = "UTC"
     start, end = (_day_or_problem(name, given[name], zone) for name in ("start", "end"))
