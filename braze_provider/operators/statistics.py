@@ -99,7 +99,7 @@ class SendStatsOperator(_CampaignRows):
         - https://www.braze.com/docs/api/endpoints/export/campaigns/get_send_analytics
 
     :param campaign_id: Id of the send's API campaign. (templated)
-    :param send_id: The send identifier, such as ``send.output["send_id"]``. (templated)
+    :param send_id: The send identifier, such as the output of a ``SendIdCreateOperator``. (templated)
     :raises BrazeValidationError: For bad arguments, before the first request.
     """
 

@@ -70,7 +70,7 @@ class SendSettledSensor(BrazeSensor):
         - https://www.braze.com/docs/api/endpoints/export/campaigns/get_send_analytics
 
     :param campaign_id: Id of the send's API campaign. (templated)
-    :param send_id: The send identifier, such as ``send.output["send_id"]``. (templated)
+    :param send_id: The send identifier, such as the output of a ``SendIdCreateOperator``. (templated)
     :param polls: How many polls in a row must see the number of the poll before them. Default 3.
     :raises BrazeValidationError: For bad arguments, before the first request.
     """

@@ -84,13 +84,19 @@ def test_a_send_has_rows_of_its_own_under_the_send_id_of_the_task_that_sent(run_
     with DAG("d", schedule=None) as dag:
         other = CampaignTriggerOperator(task_id="other", campaign_id="c", recipients=recipients(5))
         send = CampaignTriggerOperator(task_id="send", campaign_id="c", broadcast=True)
-        send_id = send.output["send_id"]
-        other >> SendStatsOperator(task_id="t", campaign_id="c", send_id=send_id, length=1, end=TOMORROW)
+        stats = SendStatsOperator(
+            task_id="t",
+            campaign_id="c",
+            send_id="{{ ti.xcom_pull(task_ids='send', key='send_ids')[0] }}",
+            length=1,
+            end=TOMORROW,
+        )
+        [other, send] >> stats
 
     result = run_dag(dag)
 
     assert result.state == "success", result.log
-    sent = result.xcom("send", "send_id")
+    sent = result.xcom("send", "send_ids")[0]
     assert sorted(shown(result.xcom("t"), "send_id", "channel", "sent"), key=str) == [
         (sent, "email", 70),
         (sent, "ios_push", 70),

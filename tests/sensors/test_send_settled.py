@@ -32,10 +32,10 @@ def test_it_ends_once_the_number_is_the_same_in_some_polls(run_dag, monkeypatch,
         monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", sandbox.airflow_connection)
         with DAG("d", schedule=None) as dag:
             send = CampaignTriggerOperator(task_id="send", campaign_id="c", broadcast=True)
-            SendSettledSensor(
+            send >> SendSettledSensor(
                 task_id="t",
                 campaign_id="c",
-                send_id=send.output["send_id"],
+                send_id="{{ ti.xcom_pull(task_ids='send', key='send_ids')[0] }}",
                 polls=2,
                 poke_interval=0.1,
                 timeout=60,
