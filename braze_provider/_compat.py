@@ -24,8 +24,11 @@ except ImportError:
 
 try:
     from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # Airflow 3.3
+
+    HAS_TASK_STATE = True
 except ImportError:
     NEVER_EXPIRE = timedelta.max
+    HAS_TASK_STATE = False
 
 try:
     from airflow.sdk.observability.stats import Stats  # Airflow 3.2
@@ -60,6 +63,7 @@ except ImportError:
     )
 
 __all__ = [
+    "HAS_TASK_STATE",
     "NEVER_EXPIRE",
     "AirflowException",
     "AirflowFailException",

@@ -40,13 +40,18 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.sends",
                     "braze_provider.operators.transactional",
                     "braze_provider.operators.users_track",
+                    "braze_provider.operators.statistics",
                 ],
             }
         ],
         "sensors": [
             {
                 "integration-name": "Braze",
-                "python-modules": ["braze_provider.sensors.campaigns"],
+                "python-modules": [
+                    "braze_provider.sensors.broadcasts",
+                    "braze_provider.sensors.campaigns",
+                    "braze_provider.sensors.sends",
+                ],
             }
         ],
         "triggers": [

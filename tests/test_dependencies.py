@@ -23,7 +23,7 @@ PACKAGE = ROOT / "braze_provider"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What may be imported in one folder only, because only who uses it installs the extra.
-EXTRA_OF_ROOM = {"sandbox": "sandbox", "recipients": "parquet"}
+EXTRA_OF_ROOM = {"sandbox": "sandbox", "recipients": "parquet", "tasks": "parquet"}
 
 NOT_OURS_TO_DECLARE = {
     "psycopg": "the driver of a connection that is open already",

@@ -27,6 +27,6 @@ from __future__ import annotations
 from braze_provider.sandbox.limits import Limit
 from braze_provider.sandbox.server import Sandbox
 from braze_provider.sandbox.state import SandboxConfig
-from braze_provider.sandbox.workspace import Campaign, Canvas
+from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
 
-__all__ = ["Campaign", "Canvas", "Limit", "Sandbox", "SandboxConfig"]
+__all__ = ["Broadcast", "Campaign", "Canvas", "Limit", "Sandbox", "SandboxConfig", "Segment"]

@@ -100,6 +100,7 @@ class Answer:
     body: Mapping[str, Any] | bytes
     content_type: str = JSON
     headers: dict[str, str] | None = field(default=None)
+    link: str = ""
 
     @property
     def accepted(self) -> bool:

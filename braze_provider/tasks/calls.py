@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from braze_provider.api.errors import BrazeRateLimitError, BrazeRequestError
 from braze_provider.api.outcomes import Outcome, Repeat
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from braze_provider.api.endpoints import Endpoint
     from braze_provider.hooks.braze import BrazeHook
 
+T = TypeVar("T")
+
 
 def call_patiently(
     hook: BrazeHook,
@@ -34,10 +36,7 @@ def call_patiently(
     patience: float = math.inf,
 ) -> Answer:
     """
-    Make a request, and repeat it after a failure as long as a repeat does no harm: six requests at most.
-
-    After a 429 the task waits until the rate limit resets. After any other failure it waits for a short time
-    that grows and is partly random.
+    Make a request, and repeat it after a failure as :func:`patiently` does.
 
     :param hook: The hook that makes the requests.
     :param endpoint: The endpoint to call. Its row says what a repeat does.
@@ -50,12 +49,44 @@ def call_patiently(
     :return: Braze's answer.
     :raises BrazeRequestError: The last error, or the first error after which a repeat may do harm.
     """
+    return patiently(
+        lambda: hook.call(endpoint, body, path=path, params=params),
+        hook=hook,
+        endpoint=endpoint,
+        log=log,
+        patience=patience,
+    )
+
+
+def patiently(
+    call: Callable[[], T],
+    *,
+    hook: BrazeHook,
+    endpoint: Endpoint,
+    log: Logger,
+    patience: float = math.inf,
+) -> T:
+    """
+    Make a call, and repeat it after a failure as long as a repeat does no harm: six requests at most.
+
+    After a 429 the task waits until the rate limit resets. After any other failure it waits for a short time
+    that grows and is partly random.
+
+    :param call: Makes one request.
+    :param hook: The hook that makes it.
+    :param endpoint: The endpoint that it goes to. Its row says what a repeat does.
+    :param log: The task's log.
+    :param patience: Seconds to spend on waiting at most. A failure that asks for more is raised. Default: no
+        limit.
+    :return: The result of the call.
+    :raises BrazeRequestError: The last error, or the first error after which a repeat may do harm.
+    """
     bucket = hook.connection.bucket(endpoint.bucket)
     pacer = Pacer(bucket.limit, bucket.window)
     for attempt in count(1):
         pacer.reserve()
         try:
-            return hook.call(endpoint, body, path=path, params=params)
+            return call()
         except BrazeRequestError as error:
             if attempt == MAX_ATTEMPTS or not _is_harmless_to_repeat(endpoint, error):
                 raise

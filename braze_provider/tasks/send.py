@@ -43,7 +43,8 @@ class BrazeSendOperator(BrazeTask):
 
     XCom ``return_value`` is the :class:`~braze_provider.delivery.report.DeliveryReport` as a dict; XCom
     ``dispatch_ids`` lists the dispatch ids in batch order, the first 10,000 of them. Where Braze gives other
-    ids, ``schedule_ids`` and ``send_ids`` list them likewise. All are there also when the task fails.
+    ids, ``schedule_ids`` and ``send_ids`` list them likewise, and ``send_id`` is the first of them. All are
+    there also when the task fails.
 
     :param braze_conn_id: Id of the Airflow connection of type ``braze``. Default ``braze_default``.
         (templated)
@@ -350,3 +351,6 @@ class BrazeSendOperator(BrazeTask):
             context["ti"].xcom_push(key=key, value=ids)
             if total > len(ids):
                 self.log.warning("XCom %s holds the first %s of %s", key, f"{len(ids):,}", f"{total:,}")
+            if name == "send_id" and ids:
+                # All requests of a task have the same one.
+                context["ti"].xcom_push(key=name, value=ids[0])
