@@ -43,8 +43,8 @@ class BrazeSendOperator(BrazeTask):
 
     XCom ``return_value`` is the :class:`~braze_provider.delivery.report.DeliveryReport` as a dict; XCom
     ``dispatch_ids`` lists the dispatch ids in batch order, the first 10,000 of them. Where Braze gives other
-    ids, ``schedule_ids`` and ``send_ids`` list them likewise, and ``send_id`` is the first of them. All are
-    there also when the task fails.
+    ids, ``schedule_ids`` and ``send_ids`` list them likewise. ``send_id`` is the label under which Braze
+    tracks the send, if there is one. All are there also when the task fails.
 
     :param braze_conn_id: Id of the Airflow connection of type ``braze``. Default ``braze_default``.
         (templated)
@@ -346,11 +346,13 @@ class BrazeSendOperator(BrazeTask):
             )
 
     def _push_ids(self, context: Context, delivery: Delivery) -> None:
-        for name, (ids, total) in delivery.ids(MAX_IDS).items():
+        # All requests of a task go under one label: its own, or the one that Braze makes for a broadcast.
+        found = delivery.ids(MAX_IDS)
+        labels = [getattr(self, "send_id", None), *found.get("send_id", ([], 0))[0][:1]]
+        if label := next(filter(None, labels), None):
+            context["ti"].xcom_push(key="send_id", value=label)
+        for name, (ids, total) in found.items():
             key = f"{name}s"
             context["ti"].xcom_push(key=key, value=ids)
             if total > len(ids):
                 self.log.warning("XCom %s holds the first %s of %s", key, f"{len(ids):,}", f"{total:,}")
-            if name == "send_id" and ids:
-                # All requests of a task have the same one.
-                context["ti"].xcom_push(key=name, value=ids[0])
