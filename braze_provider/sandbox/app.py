@@ -33,19 +33,19 @@ class App:
     The sandbox as an ASGI application: Braze's API and the sandbox's own calls.
 
     :param state: The sandbox's state.
-    :param control: The sandbox's own calls.
+    :param inbox: The page that shows what was received, with the sandbox's own calls.
     """
 
-    def __init__(self, state: SandboxState, control: ASGIApp) -> None:
+    def __init__(self, state: SandboxState, inbox: ASGIApp) -> None:
         self._state = state
         self._routes = Routes()
-        self._control = control
+        self._inbox = inbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         self._state.fire_due()
-        if scope["path"].startswith(CONTROL):
-            await self._control(scope, receive, send)
+        if scope["path"] == "/" or scope["path"].startswith(CONTROL):
+            await self._inbox(scope, receive, send)
             return
         response = await self._respond_to(Request(scope, receive))
         await response(scope, receive, send)
@@ -54,10 +54,10 @@ class App:
         scope = request.scope
         found = self._routes.find(scope["method"], scope["raw_path"].decode("latin-1"))
         if found is None:
-            return self._unknown_url(scope["path"])
+            return self._unknown_url(request)
         endpoint, in_path = found
         state = self._state
-        receipt = state.recorder.arrive(endpoint.path, endpoint.name)
+        receipt = self._arrived(request, endpoint.path, endpoint.name)
         if struck := state.faults.before_reading(endpoint.path):
             return self._respond(receipt, None, struck)
         try:
@@ -88,8 +88,21 @@ class App:
             answer = None
         return self._respond(receipt, answer, fault, standing)
 
-    def _unknown_url(self, path: str) -> Response:
-        receipt = self._state.recorder.arrive(path)
+    def _arrived(self, request: Request, endpoint: str, name: str = "") -> Receipt:
+        recorder = self._state.recorder
+        receipt = recorder.arrive(endpoint, name)
+        url, query = request.scope["raw_path"], request.scope["query_string"]
+        recorder.keep_head(
+            receipt,
+            request.method,
+            (url + b"?" + query if query else url).decode("latin-1"),
+            request.headers.items(),
+        )
+        return receipt
+
+    def _unknown_url(self, request: Request) -> Response:
+        path = request.scope["path"]
+        receipt = self._arrived(request, path)
         # Braze answers a URL with a slash at its end as if the key lacked a permission.
         slash = path.endswith("/") and self._routes.has(path.rstrip("/"))
         return self._respond(receipt, RefusedError(403 if slash else 404).answer)
@@ -134,7 +147,7 @@ class App:
         self._state.recorder.accept(receipt)
         if accepted.at is not None:
             scheduled = Scheduled(accepted.kind, accepted.at, receipt, send)
-            told["schedule_id"] = self._state.schedules.add(scheduled)
+            told["schedule_id"] = receipt.schedule_id = self._state.schedules.add(scheduled)
             return told
         if send.notice is not None:
             told["notice"] = send.notice
@@ -150,7 +163,10 @@ class App:
     ) -> Response:
         state = self._state
         receipt.fault = fault.kind if fault is not None else None
-        state.recorder.answer(receipt, answer.status if answer is not None else None)
+        if answer is None:
+            state.recorder.answer(receipt, None)
+        else:
+            state.recorder.answer(receipt, answer.status, answer.content())
         resets = fault is not None and fault.resets
         if answer is None:
             return NoResponse(reset=resets)

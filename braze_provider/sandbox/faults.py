@@ -397,6 +397,17 @@ class FaultList:
         """Let everything work again."""
         self._in_force.clear()
 
+    def remove(self, number: int) -> bool:
+        """
+        Switch one fault off. Tells whether there was one.
+
+        :param number: Its place in the list, from 0.
+        """
+        if not 0 <= number < len(self._in_force):
+            return False
+        del self._in_force[number]
+        return True
+
     def shown(self) -> list[dict[str, Any]]:
         """Give every fault, with how often it has matched and fired."""
         return [each.shown() for each in self._in_force]

@@ -115,10 +115,12 @@ class RateLimiter:
         self._now = now
         self._reset_in_seconds = reset_in_seconds
         self._used: dict[tuple[Charge, int], int] = {}
+        self._refused: dict[tuple[Charge, int], int] = {}
 
     def reset(self) -> None:
         """Fill all budgets again."""
         self._used.clear()
+        self._refused.clear()
 
     def admit(self, drawn: Sequence[Charge]) -> tuple[bool, Standing]:
         """
@@ -135,11 +137,38 @@ class RateLimiter:
             for charge in drawn:
                 window = self._window(charge, now)
                 self._used[window] = self._used.get(window, 0) + 1
+        else:
+            for charge in drawn:
+                if self._left(charge, now) <= 0:
+                    window = self._window(charge, now)
+                    self._refused[window] = self._refused.get(window, 0) + 1
         return admitted, self._tightest(drawn, now)
 
     def standing(self) -> Standing:
         """Give the standing of the default bucket, without counting a request."""
         return self._tightest(DEFAULT_CHARGES, self._now())
+
+    def shown(self) -> list[dict[str, Any]]:
+        """List the budgets that were drawn on in their present window, and the default one, as JSON."""
+        now = self._now()
+        drawn = {charge for charge, _ in self._used if self._used.get(self._window(charge, now))}
+        shown = []
+        for charge in sorted({*DEFAULT_CHARGES, *drawn}):
+            window = self._window(charge, now)
+            standing = self._tightest((charge,), now)
+            shown.append(
+                {
+                    "limit": charge.limit,
+                    "key": charge.key,
+                    "requests": standing.limit,
+                    "seconds": self._limits[charge.limit].seconds,
+                    "used": self._used.get(window, 0),
+                    "left": standing.remaining,
+                    "refused": self._refused.get(window, 0),
+                    "reset": standing.reset,
+                }
+            )
+        return shown
 
     def headers(self, standing: Standing, *, reset_after: float | None = None) -> dict[str, str]:
         """
@@ -172,6 +201,6 @@ class RateLimiter:
         return min(standings, key=lambda standing: (standing.remaining, -standing.reset))
 
     def _forget_past_windows(self, now: float) -> None:
-        self._used = {
-            window: used for window, used in self._used.items() if window == self._window(window[0], now)
-        }
+        for counted in (self._used, self._refused):
+            for window in [window for window in counted if window != self._window(window[0], now)]:
+                del counted[window]

@@ -16,6 +16,10 @@ from typing import Any, NoReturn
 
 NO_ANSWER = "no answer"
 
+_HEADERS_LEFT_OUT = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "host", "content-length", "connection"}
+)
+
 
 @dataclass(frozen=True)
 class Send:
@@ -61,7 +65,9 @@ class Receipt:
     :param received_at: Unix time of its arrival, by the sandbox's clock.
 
     The rest is filled in as it becomes known: ``accepted`` says that it was a send and that Braze took
-    it, ``recipients`` how many it named and ``reached`` how many of them received something.
+    it, ``recipients`` how many it named and ``reached`` how many of them received something. ``url`` is its
+    path and query as they came, ``headers`` are those of the request without the API key, and ``answer`` is
+    the body of the answer.
     """
 
     index: int
@@ -81,6 +87,11 @@ class Receipt:
     fault: str | None = None
     unknown_fields: Sequence[str] = ()
     body: bytes | None = None
+    method: str = ""
+    url: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    answer: bytes | None = None
+    schedule_id: str | None = None
 
 
 class Recorder:
@@ -116,6 +127,7 @@ class Recorder:
         self._first_accepted: float | None = None
         self._last_accepted: float | None = None
         self._second = self._in_second = self._peak = 0
+        self._headers: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
 
     def arrive(self, endpoint: str, name: str = "") -> Receipt:
         """
@@ -142,6 +154,22 @@ class Recorder:
         """
         if self._keep_bodies:
             receipt.body = raw
+
+    def keep_head(
+        self, receipt: Receipt, method: str, url: str, headers: Iterable[tuple[str, str]]
+    ) -> None:
+        """
+        Keep the head of a request, without what is secret or says nothing about the client.
+
+        :param receipt: The request.
+        :param method: Its HTTP method.
+        :param url: Its path and query.
+        :param headers: Its headers, with their names in lower case.
+        """
+        kept = tuple((name, value) for name, value in headers if name not in _HEADERS_LEFT_OUT)
+        # A client sends the same headers each time, so they are kept once for all of its requests.
+        receipt.headers = self._headers.setdefault(kept, kept)
+        receipt.method, receipt.url = method, url
 
     def accept(self, receipt: Receipt) -> None:
         """
@@ -173,14 +201,17 @@ class Recorder:
         receipt.reached = count
         self._messages += count
 
-    def answer(self, receipt: Receipt, status: int | None) -> None:
+    def answer(self, receipt: Receipt, status: int | None, body: bytes | None = None) -> None:
         """
         Note how a request was answered.
 
         :param receipt: The request.
         :param status: The HTTP status; None when the connection closed without an answer.
+        :param body: Body of the answer. Default: there is none.
         """
         receipt.status = status
+        if self._keep_bodies:
+            receipt.answer = body
         self._statuses[receipt.endpoint, NO_ANSWER if status is None else str(status)] += 1
         if receipt.fault is not None:
             self._faults[receipt.fault] += 1
@@ -243,7 +274,7 @@ class Recorder:
 
         return {
             key: [
-                _delivery(key, receipt, send_in(receipt))
+                delivery_of(key, receipt, send_in(receipt))
                 for receipt in (received if isinstance(received, list) else [received])
             ]
             for key, received in found
@@ -260,7 +291,7 @@ class Recorder:
         return [
             {
                 **{name: getattr(receipt, name) for name in _SHOWN},
-                "body": _shown_body(receipt.body),
+                "body": shown_body(receipt.body),
             }
             for receipt in self.receipts[offset:stop]
         ]
@@ -276,7 +307,14 @@ _SHOWN = (
 _PERSONAL = ("trigger_properties", "context", "attributes")
 
 
-def _delivery(key: str, receipt: Receipt, send: Send | None) -> dict[str, Any]:
+def delivery_of(key: str, receipt: Receipt, send: Send | None) -> dict[str, Any]:
+    """
+    Give what a recipient received by one request, as JSON.
+
+    :param key: The recipient's key.
+    :param receipt: The request.
+    :param send: What it sent; None if its body was not kept.
+    """
     delivery: dict[str, Any] = {
         "request": receipt.index,
         "dispatch_id": receipt.dispatch_id,
@@ -305,7 +343,12 @@ def _no_json(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _shown_body(raw: bytes | None) -> Any:
+def shown_body(raw: bytes | None) -> Any:
+    """
+    Give a body as it is shown: its JSON, or its text if it is none.
+
+    :param raw: The body; None if there is none.
+    """
     if raw is None:
         return None
     try:

@@ -42,6 +42,16 @@ class Scheduled:
     send: Send | None
     has_fired: bool = False
 
+    @property
+    def time(self) -> str:
+        """When it fires, in ISO 8601."""
+        return pendulum.from_timestamp(self.at).to_iso8601_string()
+
+    @property
+    def state(self) -> str:
+        """What became of it: ``waiting``, ``sent`` or ``cancelled``."""
+        return "cancelled" if self.send is None else "sent" if self.has_fired else "waiting"
+
 
 class Schedules:
     """All schedules of a sandbox, by id."""
@@ -110,11 +120,31 @@ class Schedules:
             {
                 "schedule_id": schedule_id,
                 "kind": one.kind,
-                "time": pendulum.from_timestamp(one.at).to_iso8601_string(),
+                "time": one.time,
                 "recipients": [] if one.send is None else list(one.send.recipients),
-                "state": "cancelled" if one.send is None else "sent" if one.has_fired else "waiting",
+                "state": one.state,
             }
             for schedule_id, one in self._schedules.items()
+        ]
+
+    def get(self, schedule_id: str) -> Scheduled | None:
+        """
+        Give a schedule; None if there is no such schedule.
+
+        :param schedule_id: Its id.
+        """
+        return self._schedules.get(schedule_id)
+
+    def made_by_requests_for(self, key: str) -> list[Receipt]:
+        """
+        Give the requests that have scheduled something for a recipient.
+
+        :param key: The recipient's key.
+        """
+        return [
+            one.receipt
+            for one in self._schedules.values()
+            if one.send is not None and one.receipt.index >= 0 and key in one.send.recipients
         ]
 
     def clear(self) -> None:
