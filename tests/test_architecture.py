@@ -93,12 +93,14 @@ def test_a_room_of_no_airflow_imports_none(room):
 # The files of the sandbox, from the ground up: each knows those below its floor alone. What serves needs an
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
-    {"answers", "clock", "limits", "profiles", "records", "statistics"},
-    {"workspace", "wire"},
+    {"answers", "clock", "limits", "profiles", "records", "rendering", "statistics"},
+    {"previews", "workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
     {"reads", "schedules", "users"},
     {"state"},
-    {"app", "control"},
+    {"app", "inbox", "page"},
+    {"inbox_calls"},
+    {"control"},
     {"server"},
     {"__init__", "__main__"},
 ]

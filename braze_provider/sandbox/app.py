@@ -44,7 +44,8 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         self._state.fire_due()
-        if scope["path"] == "/" or scope["path"].startswith(CONTROL):
+        is_page = scope["path"] == "/" and scope["method"] in ("GET", "HEAD")
+        if is_page or scope["path"].startswith(CONTROL):
             await self._inbox(scope, receive, send)
             return
         response = await self._respond_to(Request(scope, receive))

@@ -22,6 +22,11 @@ class Clock:
         """Give the Unix time in seconds."""
         return time.time() + self._offset
 
+    @property
+    def ahead(self) -> float:
+        """By how many seconds it runs ahead of this machine."""
+        return self._offset
+
     def reset(self) -> None:
         """Return to the first offset."""
         self._offset = self._first_offset

@@ -6,43 +6,32 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from braze_provider.sandbox.answers import RefusedError
+from braze_provider.sandbox.inbox import Inbox
+from braze_provider.sandbox.inbox_calls import Json, Offset, PageSize, add_inbox_calls
 from braze_provider.sandbox.state import CONTROL, SandboxState
 
 PAGE = 100
-LARGEST_PAGE = 10_000
 
-Offset = Annotated[int, Query(ge=0)]
-PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
-
-
-class Json(JSONResponse):
-    """JSON in ASCII, because Braze takes half a surrogate pair in a text, which UTF-8 can't hold."""
-
-    def render(self, content: Any) -> bytes:
-        """Write the content."""
-        return json.dumps(content).encode()
-
-
-def control_app(state: SandboxState) -> FastAPI:
+def control_app(state: SandboxState, inbox: Inbox) -> FastAPI:
     """
     Make the application of a sandbox's control calls.
 
     :param state: The sandbox's state.
+    :param inbox: What the page shows of it.
     """
     # No generated documentation, because it would answer under other paths.
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    app.include_router(_routes(state))
+    app.include_router(_routes(state, inbox))
     app.add_exception_handler(RefusedError, _without_token)
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     return app
 
 
-def _routes(state: SandboxState) -> APIRouter:
+def _routes(state: SandboxState, inbox: Inbox) -> APIRouter:
     async def authorise(request: Request) -> None:
         if state.config.token is not None:
             state.authorise(request.headers.get("authorization"), CONTROL)
@@ -81,8 +70,14 @@ def _routes(state: SandboxState) -> APIRouter:
         return Json({f"{kind}_ids": list(ids) for kind, ids in state.workspace.ids.items()})
 
     @router.get("/profiles")
-    async def profiles(id: str) -> Json:  # noqa: A002 - the query parameter's name
-        """What requests have written to the profile of one user."""
+    async def profiles(
+        id: str | None = None,  # noqa: A002 - the query parameter's name
+        offset: Offset = 0,
+        limit: PageSize = PAGE,
+    ) -> Json:
+        """What requests have written to profiles, a page at a time; with id, to the profile of one user."""
+        if id is None:
+            return Json(inbox.profiles(offset, limit))
         found = state.workspace.profiles.find(id)
         return Json({"profile": None if found is None else found.shown()})
 
@@ -101,6 +96,7 @@ def _routes(state: SandboxState) -> APIRouter:
     async def reset() -> Json:
         """Become as new: nothing received, no faults, full budgets."""
         state.reset()
+        inbox.frames.clear()
         return Json({"message": "success"})
 
     @router.get("/faults")
@@ -117,11 +113,16 @@ def _routes(state: SandboxState) -> APIRouter:
             return Json({"message": str(error)}, 400)
 
     @router.delete("/faults")
-    async def clear_faults() -> Json:
-        """Let everything work again."""
+    async def clear_faults(number: int | None = None) -> Json:
+        """Let everything work again; with number, switch off the fault at that place of the list."""
+        if number is not None:
+            if not state.faults.remove(number):
+                return Json({"message": "No such fault"}, 404)
+            return Json({"message": "success"})
         state.faults.clear()
         return Json({"message": "success"})
 
+    add_inbox_calls(router, inbox)
     return router
 
 

@@ -214,6 +214,8 @@ class Sandbox:
         try:
             from braze_provider.sandbox.app import App
             from braze_provider.sandbox.control import control_app
+            from braze_provider.sandbox.inbox import Inbox
+            from braze_provider.sandbox.page import Page
             from braze_provider.sandbox.wire import SandboxServer, new_event_loop
         except ImportError as error:
             raise ImportError(
@@ -224,7 +226,8 @@ class Sandbox:
         host, port = self._listener.getsockname()[:2]
         host = _ALL_ADDRESSES.get(host, host)
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        app = App(self._state, control_app(self._state))
+        inbox = Inbox(self._state)
+        app = App(self._state, Page(self._state.config, inbox.frames, control_app(self._state, inbox)))
         self._server = SandboxServer(app, keep_alive=self.config.keep_alive, on_ready=on_ready)
         self._loop = new_event_loop()
 

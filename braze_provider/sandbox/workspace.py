@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pendulum
@@ -43,6 +43,8 @@ class Campaign:
     :param variations: Its message variations as ``{message_variation_id: channel}``. Default: the ids of
         messages are not checked.
     :param audience: How many users a broadcast of it reaches. Default: none.
+    :param messages: Its messages by channel, as ``/messages/send`` takes them. The inbox shows them. Default:
+        the sandbox does not know them.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Campaign:
     archived: bool = False
     variations: Mapping[str, str] | None = None
     audience: int = 0
+    messages: Mapping[str, Any] = field(default_factory=dict)
 
     def listed(self) -> dict[str, Any]:
         """Give the campaign as ``/campaigns/list`` shows it."""
@@ -90,6 +93,7 @@ class Canvas:
     :param last_edited: When it was last changed, in ISO 8601.
     :param channels: The channels of its one step. Default: e-mail.
     :param audience: How many users a broadcast of it reaches. Default: none.
+    :param messages: Its messages by channel, as for a campaign.
     """
 
     id: str
@@ -100,6 +104,7 @@ class Canvas:
     last_edited: str = "2026-09-01T09:00:00+00:00"
     channels: Sequence[str] = ("email",)
     audience: int = 0
+    messages: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def variant_id(self) -> str:

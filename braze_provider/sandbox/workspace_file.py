@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from braze_provider.api.base import BrazeObject
 from braze_provider.api.channels.messages import Messages
 from braze_provider.api.instants import Instant
+from braze_provider.api.open_json import JsonObject
 from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
@@ -31,6 +32,9 @@ def _of_its_id(value: object) -> object:
     return {"id": value} if isinstance(value, str) else value
 
 
+_MessagesByChannel = dict[Annotated[Text, AfterValidator(_channel)], JsonObject]
+
+
 class _Campaign(BrazeObject):
     id: NonEmptyText
     name: Omittable[Text] = None
@@ -40,6 +44,7 @@ class _Campaign(BrazeObject):
     archived: Omittable[bool] = None
     variations: Omittable[dict[str, Annotated[Text, AfterValidator(_channel)]]] = None
     audience: Omittable[Count] = None
+    messages: Omittable[_MessagesByChannel] = None
 
 
 class _Canvas(BrazeObject):
@@ -51,6 +56,7 @@ class _Canvas(BrazeObject):
     last_edited: Omittable[Instant] = None
     channels: Omittable[Array[Annotated[Text, AfterValidator(_channel)]]] = None
     audience: Omittable[Count] = None
+    messages: Omittable[_MessagesByChannel] = None
 
 
 class _Segment(BrazeObject):

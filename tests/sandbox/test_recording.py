@@ -221,6 +221,15 @@ def test_the_control_endpoints_are_listed(client):
         ("GET", "/_sandbox/profiles"),
         ("GET", "/_sandbox/schedules"),
         ("POST", "/_sandbox/clock"),
+        ("GET", "/_sandbox/inbox"),
+        ("GET", "/_sandbox/inbox/{number}"),
+        ("GET", "/_sandbox/inbox/{number}/recipients"),
+        ("GET", "/_sandbox/inbox/{number}/message"),
+        ("GET", "/_sandbox/inbox/{number}/curl"),
+        ("GET", "/_sandbox/live"),
+        ("GET", "/_sandbox/events"),
+        ("GET", "/_sandbox/export"),
+        ("GET", "/_sandbox/fault-kinds"),
     }
     assert all(call["does"] for call in calls)
     (recipients,) = (call for call in calls if call["path"] == "/_sandbox/recipients")
