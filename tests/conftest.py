@@ -21,6 +21,10 @@ pytest_plugins = ["attack.plugin"]
 POSTGRES_URL = os.environ.get("BRAZE_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", action="store_true", help="make the pictures of the documentation again")
+
+
 def pytest_unconfigure() -> None:
     airflow_harness.remove_airflow_home(AIRFLOW_HOME)
 

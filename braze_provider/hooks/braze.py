@@ -122,7 +122,7 @@ class BrazeHook(SendMethods, ScheduleMethods, UserMethods, ReadMethods, Statisti
         """Return the current thread's session. It is opened when it is first used, and kept alive."""
         session: ThreadSession | None = getattr(self._local, "session", None)
         if session is None:
-            from braze_provider.hooks.transport import open_session
+            from braze_provider.hooks.transport import open_session, task_headers
 
             connection = self.connection
             session = self._local.session = open_session(
@@ -131,6 +131,7 @@ class BrazeHook(SendMethods, ScheduleMethods, UserMethods, ReadMethods, Statisti
                 proxies=connection.proxies,
                 verify=connection.verify,
                 user_agent=f"airflow-provider-braze-messaging/{__version__}",
+                headers=task_headers() if connection.is_on_this_machine else {},
             )
             self._sessions.append(session)
         return session

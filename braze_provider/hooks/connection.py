@@ -69,6 +69,11 @@ class BrazeConnection:
         """Host of the REST endpoint, without scheme or port."""
         return urlsplit(self.base_url).hostname or ""
 
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether it leads to this machine: to a sandbox, never to Braze."""
+        return _is_loopback(self.host)
+
     @classmethod
     def from_airflow(cls, conn: Connection) -> BrazeConnection:
         """

@@ -19,6 +19,8 @@ and from a test::
 It checks requests with the models of :mod:`braze_provider.api`, as leniently as Braze: fields that the
 models don't know are accepted, and shown. Its own code holds what Braze *does*.
 
+In a browser, its address shows an inbox: what was received, as each recipient sees it.
+
 FastAPI and uvicorn (the ``sandbox`` extra) load when a sandbox starts.
 """
 

@@ -15,6 +15,7 @@ from braze_provider.sandbox.state import CONTROL, SandboxState
 
 PAGE = 100
 
+
 def control_app(state: SandboxState, inbox: Inbox) -> FastAPI:
     """
     Make the application of a sandbox's control calls.
@@ -77,7 +78,7 @@ def _routes(state: SandboxState, inbox: Inbox) -> APIRouter:
     ) -> Json:
         """What requests have written to profiles, a page at a time; with id, to the profile of one user."""
         if id is None:
-            return Json(inbox.profiles(offset, limit))
+            return Json(inbox.hidden(inbox.profiles(offset, limit)))
         found = state.workspace.profiles.find(id)
         return Json({"profile": None if found is None else found.shown()})
 

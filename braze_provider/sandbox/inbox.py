@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote
 
 from braze_provider.api.endpoints import ENDPOINTS
 from braze_provider.sandbox.answers import RefusedError, as_braze_reads
@@ -24,7 +25,6 @@ _TASK_HEADERS: Mapping[str, str] = {
     "dag_id": "x-airflow-dag-id",
     "run_id": "x-airflow-run-id",
     "task_id": "x-airflow-task-id",
-    "map_index": "x-airflow-map-index",
     "try_number": "x-airflow-try-number",
 }
 # A larger body is not read just to tell its channels in a list.
@@ -117,10 +117,10 @@ class Inbox:
         return {
             **self._entry(receipt),
             "method": receipt.method,
-            "url": self._without_keys(receipt.url),
-            "headers": {name: self._without_keys(value) for name, value in receipt.headers},
-            "body": self._text(receipt.body),
-            "answer": self._text(receipt.answer),
+            "url": receipt.url,
+            "headers": dict(receipt.headers),
+            "body": _text(receipt.body),
+            "answer": _text(receipt.answer),
             "unknown_fields": list(receipt.unknown_fields),
             "named": 0 if send is None else len(send.recipients),
             "has_messages": bool(messages),
@@ -162,12 +162,14 @@ class Inbox:
             delivery = dict(send.common) if key not in send.recipients else delivery_of(key, receipt, send)
         profile = self._state.workspace.profiles.find(key)
         attributes = {} if profile is None else profile.attributes
-        values = variables(key, receipt, self._names(receipt.campaign_id, receipt.canvas_id), delivery, attributes)
+        values = variables(
+            key, receipt, self._names(receipt.campaign_id, receipt.canvas_id), delivery, attributes
+        )
         shown = []
         for channel, message in self._messages(receipt).items():
             told, html = preview(channel, message, values)
             if html:
-                told["frame"] = self.frames.add(html, remote=remote)
+                told["frame"] = self.frames.add(self._without_keys(html), remote=remote)
             shown.append(told)
         carried = {
             name: delivery[name]
@@ -210,7 +212,7 @@ class Inbox:
                 "body": shown_body(receipt.body),
                 "answer": shown_body(receipt.answer),
             }
-            yield self._without_keys(json.dumps(shown)).encode() + b"\n"
+            yield json.dumps(self.hidden(shown)).encode() + b"\n"
 
     def profiles(self, offset: int, limit: int) -> dict[str, Any]:
         """
@@ -240,8 +242,8 @@ class Inbox:
             numbers.update(receipt.index for receipt in state.schedules.made_by_requests_for(key))
         part = query.lower()
         named = {
-            id
-            for id, name in (
+            known
+            for known, name in (
                 *((campaign.id, campaign.name) for campaign in state.workspace.campaigns),
                 *((canvas.id, canvas.name) for canvas in state.workspace.canvases),
             )
@@ -258,8 +260,10 @@ class Inbox:
                 receipt.send_id,
                 receipt.schedule_id,
             )
-            return any(id and part in id.lower() for id in ids) or any(
-                part in value.lower() for name, value in receipt.headers if name.startswith("x-airflow-")
+            return any(one and part in one.lower() for one in ids) or any(
+                part in unquote(value).lower()
+                for name, value in receipt.headers
+                if name.startswith("x-airflow-")
             )
 
         return fits
@@ -291,7 +295,9 @@ class Inbox:
             "canvas": names.get("canvas"),
             "fault": receipt.fault,
             "schedule": schedule,
-            "task": {name: headers[header] for name, header in _TASK_HEADERS.items() if header in headers},
+            "task": {
+                name: unquote(headers[header]) for name, header in _TASK_HEADERS.items() if header in headers
+            },
             "channels": list(self._messages(receipt, quick=quick)),
         }
 
@@ -350,13 +356,28 @@ class Inbox:
         received = self._state.recorder.deliveries.get(key, [])
         return any(one is receipt for one in (received if isinstance(received, list) else [received]))
 
-    def _text(self, raw: bytes | None) -> str | None:
-        return None if raw is None else self._without_keys(raw.decode("utf-8", "replace"))
+    def hidden(self, shown: Any) -> Any:
+        """
+        Give JSON without API keys, which a careless request may hold anywhere.
+
+        :param shown: The JSON.
+        """
+        if isinstance(shown, str):
+            return self._without_keys(shown)
+        if isinstance(shown, list):
+            return [self.hidden(each) for each in shown]
+        if isinstance(shown, dict):
+            return {self.hidden(name): self.hidden(value) for name, value in shown.items()}
+        return shown
 
     def _without_keys(self, text: str) -> str:
         for key in self._keys:
             text = text.replace(key, KEY)
         return text
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("utf-8", "replace")
 
 
 def _simple_type(schema: Mapping[str, Any]) -> str | None:

@@ -38,7 +38,7 @@ def add_inbox_calls(router: APIRouter, inbox: Inbox) -> None:
     """
 
     def found(shown: Any) -> Json:
-        return Json({"message": "No such request"}, 404) if shown is None else Json(shown)
+        return Json({"message": "No such request"}, 404) if shown is None else Json(inbox.hidden(shown))
 
     @router.get("/inbox")
     async def inbox_page(
@@ -48,7 +48,7 @@ def add_inbox_calls(router: APIRouter, inbox: Inbox) -> None:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> Json:
         """Sends, schedules, failed or all requests, the newest first; q looks for a recipient, id or name."""
-        return Json(inbox.entries(kind, q, before, limit))
+        return found(inbox.entries(kind, q, before, limit))
 
     @router.get("/inbox/{number}")
     async def opened(number: int) -> Json:

@@ -85,7 +85,7 @@ class Page:
         """
         host = headers.get("host", "")
         if self._config.token is None and host and not _is_fixed(host):
-            return f"Without a token, the sandbox answers only under an IP address or localhost, not under {host!r}"
+            return f"Without a token, the sandbox answers only at an IP address or localhost, not at {host!r}"
         if method in _SAFE_METHODS:
             return None
         origin = headers.get("origin")

@@ -64,7 +64,11 @@ class Frames:
 
 
 def variables(
-    key: str, receipt: Receipt, names: Mapping[str, str], delivery: Mapping[str, Any], profile: Mapping[str, Any]
+    key: str,
+    receipt: Receipt,
+    names: Mapping[str, str],
+    delivery: Mapping[str, Any],
+    profile: Mapping[str, Any],
 ) -> dict[str, Any]:
     """
     Give the variables of Braze's Liquid for one recipient of a send.
@@ -102,7 +106,9 @@ def variables(
     }
 
 
-def preview(channel: str, message: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def preview(
+    channel: str, message: Mapping[str, Any], values: Mapping[str, Any]
+) -> tuple[dict[str, Any], str]:
     """
     Render a message.
 

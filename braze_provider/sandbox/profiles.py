@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +40,7 @@ class Profiles:
     def __init__(self) -> None:
         self._by_key: dict[str, Profile] = {}
 
-    def __iter__(self) -> Iterable[Profile]:
+    def __iter__(self) -> Iterator[Profile]:
         return iter({id(profile): profile for profile in self._by_key.values()}.values())
 
     def clear(self) -> None:

@@ -155,9 +155,7 @@ class Recorder:
         if self._keep_bodies:
             receipt.body = raw
 
-    def keep_head(
-        self, receipt: Receipt, method: str, url: str, headers: Iterable[tuple[str, str]]
-    ) -> None:
+    def keep_head(self, receipt: Receipt, method: str, url: str, headers: Iterable[tuple[str, str]]) -> None:
         """
         Keep the head of a request, without what is secret or says nothing about the client.
 

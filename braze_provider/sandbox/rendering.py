@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, ClassVar, TextIO
 
-from liquid import Environment, Node, RenderContext, Tag, Token, TokenStream, Undefined
+from liquid import Environment, Expression, Node, RenderContext, Tag, Token, TokenStream, Undefined
 from liquid.builtin.expressions import FilteredExpression, tokenize
 from liquid.builtin.output import Output
 from liquid.exceptions import LiquidError
@@ -199,13 +199,13 @@ class _Marked(Node):
 class _OutputNode(Node):
     """A value, or the statement as it was written if a name in it has no value."""
 
-    def __init__(self, token: Token, expression: FilteredExpression, notes: _Notes, original: str) -> None:
+    def __init__(self, token: Token, expression: Expression, notes: _Notes, original: str) -> None:
         super().__init__(token)
         self.blank = False
         self._expression = expression
         self._notes = notes
         self._original = original
-        self._has_default = any(each.name == "default" for each in expression.filters or ())
+        self._has_default = any(each.name == "default" for each in getattr(expression, "filters", None) or ())
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         before = self._notes.undefined

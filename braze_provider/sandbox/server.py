@@ -219,7 +219,7 @@ class Sandbox:
             from braze_provider.sandbox.wire import SandboxServer, new_event_loop
         except ImportError as error:
             raise ImportError(
-                "The Braze sandbox needs FastAPI and uvicorn: "
+                "The Braze sandbox needs FastAPI, uvicorn and python-liquid: "
                 "pip install 'airflow-provider-braze-messaging[sandbox]'"
             ) from error
         self._listener = _listen(self.config.host, self.config.port)

@@ -69,7 +69,8 @@ function chart(history) {
 
 // A used-up budget is a full bar.
 function budget({ limit, key, requests, seconds, used, left, refused, reset }) {
-  const name = key ? `${limit} ${key}` : limit;
+  // The key of a broadcast's budget holds the ids that make its audience.
+  const name = key ? `${limit} ${JSON.parse(key).filter((part) => part !== null).map((part) => (typeof part === "string" ? part : JSON.stringify(part))).join(", ")}` : limit;
   const bar = h("div", { class: "used" });
   bar.style.width = `${used === 0 ? 0 : Math.max(0.5, (used / requests) * 100)}%`;
   const window = WINDOWS[seconds] ?? `${number(seconds)} seconds`;

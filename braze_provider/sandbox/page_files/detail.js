@@ -4,7 +4,7 @@ import { copyButton, h, number, plural, pretty, scrolling, when } from "./dom.js
 import { audienceOf, outcomeOf, titleOf } from "./list.js";
 import { messageCard } from "./message.js";
 
-const PAGE = 50;
+const PAGE = 25;
 
 function facts(entry) {
   const { task, schedule } = entry;
@@ -18,7 +18,7 @@ function facts(entry) {
     Schedule: schedule && `${schedule.time} (${schedule.state}), ${schedule.id}`,
     Dag: task.dag_id,
     Run: task.run_id,
-    Task: task.task_id && task.task_id + (task.map_index ? ` [${task.map_index}]` : "") + (task.try_number ? `, try ${task.try_number}` : ""),
+    Task: task.task_id && task.task_id + (task.try_number ? `, try ${task.try_number}` : ""),
     Fault: entry.fault,
     "Unknown fields": entry.unknown_fields.join(", "),
   };

@@ -1,0 +1,394 @@
+"""The inbox in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+
+# Without Playwright the tests are skipped, and the fixture says so.
+with contextlib.suppress(ImportError):
+    from playwright.sync_api import expect
+from browser.conftest import IMAGES, MESSAGES, WELCOME, Client
+
+from braze_provider.sandbox import Sandbox
+
+pytestmark = pytest.mark.browser
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+
+
+def entries(page):
+    return page.locator(".entries a")
+
+
+def open_send(page, client, number=0, recipient=None):
+    page.goto(f"{client.sandbox.url}/#/send/{number}" + (f"?recipient={recipient}" if recipient else ""))
+    page.locator(".detail h2").wait_for()
+
+
+def card(page, channel):
+    return page.locator(f"article.{channel}")
+
+
+def test_a_send_appears_without_a_reload(page, client):
+    client.trigger("ada", "bob")
+
+    entries(page).first.wait_for()
+    text = entries(page).first.inner_text()
+    assert "Win back" in text
+    assert "2 recipients" in text
+    assert "win_back_customers › send_offers" in text
+
+
+def test_the_newest_send_comes_first(page, client):
+    client.trigger(campaign_id="older")
+    client.trigger(campaign_id="newer")
+
+    page.locator(".entries a >> nth=1").wait_for()
+    assert [entry.split("\n")[0] for entry in entries(page).all_inner_texts()] == [
+        "Campaign newer",
+        "Campaign older",
+    ]
+
+
+def test_older_sends_are_loaded_by_a_button(page, client):
+    for _ in range(60):
+        client.trigger()
+    page.get_by_role("button", name="Show older ones").click()
+
+    page.locator(".entries a >> nth=59").wait_for()
+    assert entries(page).count() == 60
+    assert page.get_by_role("button", name="Show older ones").is_hidden()
+
+
+@pytest.mark.parametrize("sought", ["dora", "dispatch", "spring-sale", "Welc"])
+def test_search_finds_a_send_by_recipient_dispatch_id_campaign_id_or_name(page, client, sought):
+    for number in range(3):
+        client.trigger(f"user-{number}")
+    wanted = client.trigger("dora", campaign_id=WELCOME if sought == "Welc" else "spring-sale")
+    page.locator(".entries a >> nth=3").wait_for()
+
+    page.get_by_role("searchbox").fill(wanted["dispatch_id"] if sought == "dispatch" else sought)
+
+    expect(entries(page)).to_have_count(1)
+    assert entries(page).first.get_attribute("data-number") == "3"
+
+
+def test_a_refused_request_says_why(page, client):
+    client.trigger(recipients=[])
+    entries(page).first.click()
+
+    page.get_by_role("heading", name="Answer: 400").wait_for()
+    assert "No Recipients" in page.get_by_role("region", name="Body of the answer").inner_text()
+
+
+def test_a_schedule_waits_until_the_clock_is_moved(page, client):
+    client.schedule("ada")
+    page.locator(".entries .pill", has_text="waiting").wait_for()
+    page.get_by_role("link", name="Controls").click()
+    page.get_by_label("Hours").fill("2000000")
+    page.get_by_role("button", name="Move").click()
+    page.get_by_text("What was due is sent.").wait_for()
+    page.get_by_role("link", name="Inbox").click()
+
+    page.locator(".entries .pill", has_text="sent").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("channel", "text"),
+    [
+        ("email", "Ada, a present for you"),
+        ("apple_push", "10 % off in Paris."),
+        ("android_push", "10 % off, Ada."),
+        ("sms", "Hi Ada, 10 % off. STOP to end."),
+        ("content_card", "10 % for Ada"),
+        ("webhook", "https://hooks.example.com/ada"),
+        ("whats_app", "Hi Ada, shall we reserve it?"),
+    ],
+)
+def test_a_message_is_shown_with_the_values_of_its_recipient(page, client, channel, text):
+    client.know("ada", first_name="Ada", city="Paris")
+    client.send("ada", **{channel: MESSAGES[channel]})
+    open_send(page, client, 1)
+
+    card(page, channel).get_by_text(text).wait_for()
+
+
+def test_an_email_is_shown_as_the_recipient_sees_it(page, client):
+    client.know("ada", first_name="Ada", city="Paris")
+    client.send("ada")
+    open_send(page, client, 1)
+
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("heading", name="We miss you, Ada!").wait_for()
+    assert frame.locator("mark").inner_text() == "{{custom_attribute.${points}}}"
+
+
+def test_another_recipient_is_picked_with_an_arrow_key(page, client):
+    client.know("bob", first_name="Bob")
+    client.send("ada", "bob", sms=MESSAGES["sms"])
+    open_send(page, client, 1)
+    mark = card(page, "sms").locator("mark")
+    mark.wait_for()
+    assert mark.inner_text() == "{{${first_name}}}"
+
+    page.get_by_role("button", name="ada").focus()
+    page.keyboard.press("ArrowDown")
+
+    card(page, "sms").get_by_text("Hi Bob, 10 % off.").wait_for()
+
+
+def test_recipients_come_a_page_at_a_time(page, client):
+    client.trigger(*(f"user-{number:02}" for number in range(50)))
+    open_send(page, client)
+    page.get_by_text("1–25 of 50").wait_for()
+    page.get_by_role("button", name="Recipients after these").click()
+
+    page.get_by_text("26–50 of 50").wait_for()
+    assert page.locator(".recipients button").first.inner_text() == "user-25"
+
+
+def test_a_campaign_of_the_dashboard_shows_the_values_for_it(page, client):
+    client.trigger("ada", trigger_properties={"offer": "10 %"})
+    open_send(page, client)
+
+    page.get_by_text("Braze keeps the content of this campaign").wait_for()
+    assert '"offer": "10 %"' in page.get_by_role("region", name="Values for this recipient").inner_text()
+
+
+def test_a_request_is_copied_as_curl_without_its_key(tab, client):
+    client.trigger("ada")
+    page = tab(permissions=["clipboard-read", "clipboard-write"])
+    open_send(page, client)
+    page.get_by_role("button", name="Copy as curl").click()
+    page.get_by_text("Copied").wait_for()
+
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith(f"curl -X POST {client.sandbox.url}/campaigns/trigger/send")
+    assert '-H "Authorization: Bearer $BRAZE_API_KEY"' in copied
+    assert client.sandbox.api_key not in copied
+
+
+def test_no_key_is_shown_even_if_a_request_repeats_it(page, client):
+    client.trigger("ada", trigger_properties={"key": client.sandbox.api_key})
+    open_send(page, client)
+    page.get_by_role("region", name="Values for this recipient").wait_for()
+
+    text = page.locator("body").inner_text()
+    assert '"key": "$BRAZE_API_KEY"' in text
+    assert client.sandbox.api_key not in text
+
+
+def test_a_fault_is_switched_on_and_off_by_hand(page, client):
+    page.get_by_role("link", name="Controls").click()
+    page.get_by_label("Times (empty: always)").fill("")
+    page.get_by_label("status", exact=True).fill("503")
+    page.get_by_role("button", name="Switch on").click()
+    page.get_by_text("1 fault on").wait_for()
+    assert "message" in client.trigger()
+    assert client.sandbox.summary()["messages"] == 0
+
+    page.get_by_role("button", name="Switch off status").click()
+    page.get_by_text("1 fault on").wait_for(state="hidden")
+    client.trigger()
+    assert client.sandbox.summary()["messages"] == 1
+
+
+def test_a_fault_that_cannot_be_says_why(page):
+    page.get_by_role("link", name="Controls").click()
+    page.get_by_label("status", exact=True).fill("200")
+    page.get_by_role("button", name="Switch on").click()
+
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("status")
+
+
+def test_rate_limits_show_what_is_used_left_and_refused(tab, browser):
+    with Sandbox(hourly_limit=2) as sandbox:
+        client = Client(sandbox)
+        for _ in range(3):
+            client.trigger()
+        page = tab()
+        page.goto(f"{sandbox.url}/#/controls")
+        page.locator(".budget.full").wait_for()
+
+        assert "2 used · 0 left · 1 refused" in page.locator(".budget.full").inner_text()
+        assert page.get_by_role("meter", name="default: used").get_attribute("aria-valuenow") == "2"
+
+
+def test_everything_is_cleared_by_one_button_after_a_question(page, client):
+    client.trigger()
+    page.get_by_role("link", name="Controls").click()
+    page.get_by_role("button", name="Clear everything").click()
+    page.get_by_role("dialog").get_by_role("button", name="Clear everything").click()
+    page.get_by_text("Everything is cleared").wait_for()
+
+    assert client.sandbox.summary()["requests"] == 0
+    page.get_by_role("link", name="Inbox").click()
+    page.get_by_text("Nothing was sent yet.").wait_for()
+
+
+def test_what_was_received_is_exported_as_json_lines(page, client):
+    client.trigger("ada")
+    client.trigger("bob")
+    page.get_by_role("link", name="Controls").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as JSON lines").click()
+
+    lines = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+    assert [line["body"]["recipients"][0]["external_user_id"] for line in lines] == ["ada", "bob"]
+
+
+def test_profiles_show_what_requests_have_written(page, client):
+    client.know("ada", first_name="Ada")
+    page.get_by_role("link", name="Profiles").click()
+    page.locator("summary", has_text="ada").click()
+
+    assert '"first_name": "Ada"' in page.get_by_role("region", name="Profile of ada").inner_text()
+
+
+def test_with_a_token_the_page_asks_for_it_until_it_is_right(tab):
+    with Sandbox(token="s3cret-token") as sandbox:
+        client = Client(sandbox)
+        client.know("ada", first_name="Ada", city="Paris")
+        client.send("ada")
+        page = tab()
+        page.goto(f"{sandbox.url}/#/send/1")
+        page.get_by_role("textbox", name="Token").fill("wrong")
+        page.get_by_role("button", name="Open").click()
+        page.get_by_text("That was not the token.").wait_for()
+        page.get_by_role("textbox", name="Token").fill("s3cret-token")
+        page.get_by_role("button", name="Open").click()
+
+        page.frame_locator("iframe").get_by_role("heading", name="We miss you, Ada!").wait_for()
+        client.trigger(campaign_id="live")
+        entries(page).get_by_text("Campaign live").wait_for()
+        assert "s3cret-token" not in page.locator("body").inner_text()
+        assert "s3cret" not in page.url
+
+
+def test_the_keyboard_alone_finds_a_send_and_reads_it(page, client):
+    client.trigger("ada")
+    client.trigger("bob", campaign_id=WELCOME)
+    page.locator(".entries a >> nth=1").wait_for()
+
+    page.keyboard.press("/")
+    page.keyboard.type("ada")
+    expect(entries(page)).to_have_count(1)
+    page.keyboard.press("Tab")  # the filter
+    page.keyboard.press("Tab")  # the send
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Win back")).to_be_focused()
+    page.get_by_role("button", name="ada").wait_for()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="ada")).to_be_focused()
+
+
+def test_a_row_that_has_the_focus_keeps_it_while_others_arrive(page, client):
+    client.trigger(campaign_id="first")
+    entries(page).first.wait_for()
+    entries(page).first.focus()
+    client.trigger(campaign_id="second")
+    page.locator(".entries a >> nth=1").wait_for()
+
+    assert page.evaluate("document.activeElement.dataset.number") == "0"
+
+
+def fill(client):
+    """Everything that the page can show."""
+    client.know("ada", first_name="Ada", city="Paris")
+    client.post("/messages/send", {"campaign_id": WELCOME, "external_user_ids": ["ada", "bob"], "messages": {
+        channel: {**message, "message_variation_id": channel} for channel, message in MESSAGES.items()
+    }})  # fmt: skip
+    client.trigger(*(f"customer-{number:05}" for number in range(50)), trigger_properties={"offer": "10 %"})
+    client.trigger(recipients=[])
+    client.schedule("ada")
+    client.post("/canvas/trigger/send", {"canvas_id": "33a51e60-2f0d-7b42", "broadcast": True})
+    client.sandbox.fault("status", status=503, times=1)
+    client.trigger("zoe")
+    client.sandbox.fault("rate_limited", after=2)
+
+
+PLACES = {
+    "list": "#/",
+    "send": "#/send/1",
+    "campaign": "#/send/2",
+    "controls": "#/controls",
+    "profiles": "#/profiles",
+}
+READY = {
+    "list": ".entries a",
+    "send": "article.whats_app",
+    "campaign": ".note",
+    "controls": ".budget",
+    "profiles": "summary",
+}
+
+
+def visit(page, client, place):
+    page.goto(f"{client.sandbox.url}/{PLACES[place]}")
+    page.locator(READY[place]).first.wait_for()
+    page.get_by_text("live", exact=True).wait_for()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("place", PLACES)
+def test_the_accessibility_checker_finds_nothing(tab, client, place, scheme, width):
+    fill(client)
+    page = tab(width=width, color_scheme=scheme, bypass_csp=True)
+    visit(page, client, place)
+    page.evaluate(AXE)
+
+    found = page.evaluate("axe.run(document, {iframes: false})")
+    assert found["passes"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_nothing_is_wider_than_a_phone(tab, client, place):
+    fill(client)
+    page = tab(width=400, height=800)
+    visit(page, client, place)
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+def test_the_page_loads_nothing_from_elsewhere(tab, client):
+    fill(client)
+    page = tab()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for place in PLACES:
+        visit(page, client, place)
+
+    assert asked
+    assert [url for url in asked if not url.startswith(client.sandbox.url)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "scheme", "height"),
+    [
+        ("inbox-list", "list", "light", 640),
+        ("inbox-message", "send", "light", 1180),
+        ("inbox-message-dark", "send", "dark", 1180),
+        ("inbox-controls", "controls", "light", 1040),
+    ],
+)
+def test_the_pictures_of_the_documentation_are_made(
+    tab, client, tmp_path, request, name, place, scheme, height
+):
+    fill(client)
+    page = tab(height=height, color_scheme=scheme)
+    visit(page, client, place)
+    if place == "send":
+        page.frame_locator("iframe").get_by_role("heading").wait_for()
+    folder = IMAGES if request.config.getoption("--pictures") else tmp_path
+    path = folder / f"{name}.png"
+    page.screenshot(path=path)
+
+    assert (IMAGES / path.name).exists()
+    assert path.stat().st_size > 20_000
