@@ -27,10 +27,14 @@ USER = "braze_user"
 _MAX_LOOPS = 10_000
 _MAX_OUTPUT = 4_000_000
 
-# The alternatives share no first character, so no text makes the match slow.
-_STATEMENT = re.compile(r"{{((?:\$\{[^}]*\}|\$(?!\{)|[^$}]|\}(?!\}))*)}}|{%((?:[^%]|%(?!}))*)%}")
-_PREFIXED_NAME = re.compile(r"(\w)\.\$\{([^}]*)\}")
-_NAME = re.compile(r"\$\{([^}]*)\}")
+# Each part ends where another statement begins, and the alternatives share no first character. So no text
+# makes the search slow.
+_STATEMENT = re.compile(
+    r"{{((?:\$\{[^{}]*\}|\$(?!\{)|{(?!{)|[^${}]|\}(?!\}))*)}}|{%((?:[^{%]|{(?!%)|%(?!}))*)%}"
+)
+_STATEMENT_BEGINS = re.compile(r"{[{%]")
+_PREFIXED_NAME = re.compile(r"(\w)\.\$\{([^{}]*)\}")
+_NAME = re.compile(r"\$\{([^{}]*)\}")
 
 # Tags that only Braze can follow, each with the reason.
 _BRAZE_TAGS: Mapping[str, str] = {
@@ -153,6 +157,9 @@ def render(text: str, values: Mapping[str, Any]) -> Rendered:
     """
     if "{{" not in text and "{%" not in text:
         return Rendered(text)
+    if _STATEMENT_BEGINS.search(_STATEMENT.sub("", text)):
+        # The parser would take minutes to find that out for some texts.
+        return Rendered(text, [Mark(0, len(text), "a statement in it has no end")])
     notes = _Notes()
     try:
         rendered = _environment(notes).from_string(notes.rewritten(text)).render(**values)
@@ -166,6 +173,7 @@ def render(text: str, values: Mapping[str, Any]) -> Rendered:
 class _Environment(Environment):
     loop_iteration_limit = _MAX_LOOPS
     output_stream_limit = _MAX_OUTPUT
+    local_namespace_limit = _MAX_OUTPUT
     notes: _Notes
 
 
