@@ -8,7 +8,10 @@ from browser.conftest import EMAIL
 pytestmark = pytest.mark.browser
 
 ELSEWHERE = "https://elsewhere.test"
-HARM = "top.document.title = 'harmed'; parent.harmed = true; window.harmed = true; fetch('/_sandbox/reset', {method: 'POST'})"
+HARM = (
+    "top.document.title = 'harmed'; parent.harmed = true; window.harmed = true; "
+    "fetch('/_sandbox/reset', {method: 'POST'})"
+)
 HOSTILE = f"""
 <meta http-equiv="refresh" content="0; url={ELSEWHERE}/refreshed">
 <base href="{ELSEWHERE}/">

@@ -434,3 +434,41 @@ def test_a_cause_ignores_what_was_being_handled_when_the_request_was_made():
     error = TimeoutError()
     error.__context__ = ConnectionResetError(104, "something quite different")
     assert cause_of(error) == "TimeoutError"
+
+
+# Which task it was ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _in_a_task(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CTX_DAG_ID", "café")
+    monkeypatch.setenv("AIRFLOW_CTX_DAG_RUN_ID", "scheduled__2026-11-21T00:00:00+00:00")
+    monkeypatch.setenv("AIRFLOW_CTX_TASK_ID", "send\r\nX-Other: 1")
+    monkeypatch.setenv("AIRFLOW_CTX_TRY_NUMBER", "2")
+
+
+@pytest.mark.usefixtures("_in_a_task")
+def test_a_sandbox_is_told_which_task_sends(connect):
+    headers = connect("http://127.0.0.1:8010").get_conn().headers
+
+    assert {name: value for name, value in headers.items() if name.startswith("X-")} == {
+        "X-Airflow-Dag-Id": "caf%C3%A9",
+        "X-Airflow-Run-Id": "scheduled__2026-11-21T00:00:00+00:00",
+        "X-Airflow-Task-Id": "send%0D%0AX-Other: 1",
+        "X-Airflow-Try-Number": "2",
+    }
+
+
+@pytest.mark.usefixtures("_in_a_task")
+@pytest.mark.parametrize(
+    "url", ["https://rest.iad-01.braze.com", "https://10.1.2.3", "https://localhost.example.com"]
+)
+def test_braze_is_not_told_which_task_sends(connect, url):
+    assert not [name for name in connect(url).get_conn().headers if name.startswith("X-")]
+
+
+def test_outside_of_a_task_nothing_is_told(connect, monkeypatch):
+    for name in ("DAG_ID", "DAG_RUN_ID", "TASK_ID", "TRY_NUMBER"):
+        monkeypatch.delenv(f"AIRFLOW_CTX_{name}", raising=False)
+
+    assert not [name for name in connect("http://127.0.0.1:1").get_conn().headers if name.startswith("X-")]
