@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announce(sandbox: Sandbox) -> None:
-    print(f"Braze sandbox  {sandbox.url} (open it in a browser to see what was sent)")
+    print(f"Braze sandbox  {sandbox.url}")
     print(f"REST API key   {sandbox.api_key}")
-    print(f"Received       {sandbox.url}/_sandbox/summary, and {sandbox.url}/_sandbox lists all other calls")
+    print(f"Received       {sandbox.url} in a browser; {sandbox.url}/_sandbox lists the calls for programs")
     print(f"export AIRFLOW_CONN_BRAZE_DEFAULT={shlex.quote(sandbox.airflow_connection)}", flush=True)
 
 
