@@ -75,7 +75,7 @@ function budget({ limit, key, requests, seconds, used, left, refused, reset }) {
   bar.style.width = `${used === 0 ? 0 : Math.max(0.5, (used / requests) * 100)}%`;
   const window = WINDOWS[seconds] ?? `${number(seconds)} seconds`;
   return h("div", { class: `budget ${left === 0 ? "full" : ""}` },
-    h("p", {}, h("strong", {}, name), h("span", { class: "quiet" }, ` ${number(requests)} a ${window}`)),
+    h("p", {}, h("strong", {}, name), h("span", { class: "quiet" }, ` ${number(requests)} every ${window}`)),
     h("div", { class: "meter", role: "meter", "aria-label": `${name}: used`, "aria-valuemin": 0, "aria-valuemax": requests, "aria-valuenow": used }, bar),
     h("p", { class: "quiet" }, `${number(used)} used · ${number(left)} left · `, h("span", { class: refused ? "bad" : "" }, `${number(refused)} refused`), ` · resets ${new Date(reset * 1000).toISOString().slice(11, 19)} UTC`));
 }
