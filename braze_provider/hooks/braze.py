@@ -25,6 +25,7 @@ from braze_provider.api.errors import (
 )
 from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
+from braze_provider.hooks.catalogs import CatalogMethods
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
@@ -45,7 +46,7 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(SendMethods, ScheduleMethods, UserMethods, ReadMethods):
+class BrazeHook(SendMethods, ScheduleMethods, UserMethods, CatalogMethods, ReadMethods):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 

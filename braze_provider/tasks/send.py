@@ -212,7 +212,7 @@ class BrazeSendOperator(BrazeTask):
                 raise AirflowFailException(str(error) or type(error).__name__) from cause
             raise
         finally:
-            metrics.count(delivery, self.endpoint)
+            metrics.count(delivery, self.target())
             delivery.close()
         if delivery.resume_in is not None:
             self.log.info(
@@ -237,7 +237,7 @@ class BrazeSendOperator(BrazeTask):
             self.log.info("Without a durable ledger the task can't be deferred: it waits in its slot")
         return Delivery(
             hook=self.hook,
-            endpoint=self.endpoint,
+            endpoint=self.target(),
             options=DeliveryOptions(
                 concurrency=self.concurrency,
                 on_uncertain=self.on_uncertain,
@@ -285,7 +285,7 @@ class BrazeSendOperator(BrazeTask):
                 *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
                 *self.content_problems(),
                 *problems_of_constants(
-                    model_of(self.endpoint),
+                    model_of(self.target()),
                     self.request_values(),
                     recipients,
                     self.recipient_fields,

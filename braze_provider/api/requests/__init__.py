@@ -23,6 +23,11 @@ if TYPE_CHECKING:
         CanvasScheduleUpdate,
         CanvasTriggerSend,
     )
+    from braze_provider.api.requests.catalogs import (
+        CatalogItemsDelete,
+        CatalogItemsReplace,
+        CatalogItemsUpdate,
+    )
     from braze_provider.api.requests.messages import MessagesSend
     from braze_provider.api.requests.schedules import (
         MessagesScheduleCreate,
@@ -41,6 +46,9 @@ __all__ = [
     "CanvasScheduleDelete",
     "CanvasScheduleUpdate",
     "CanvasTriggerSend",
+    "CatalogItemsDelete",
+    "CatalogItemsReplace",
+    "CatalogItemsUpdate",
     "MessagesScheduleCreate",
     "MessagesScheduleDelete",
     "MessagesScheduleUpdate",
@@ -59,6 +67,9 @@ _MODULES = {
     "CanvasScheduleDelete": "canvas",
     "CanvasScheduleUpdate": "canvas",
     "CanvasTriggerSend": "canvas",
+    "CatalogItemsDelete": "catalogs",
+    "CatalogItemsReplace": "catalogs",
+    "CatalogItemsUpdate": "catalogs",
     "MessagesScheduleCreate": "schedules",
     "MessagesScheduleDelete": "schedules",
     "MessagesScheduleUpdate": "schedules",
