@@ -80,10 +80,10 @@ def test_a_room_of_no_airflow_imports_none(room):
 # The files of the sandbox, from the ground up: each knows those below its floor alone. What serves needs an
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
-    {"answers", "clock", "limits", "records"},
+    {"answers", "clock", "limits", "profiles", "records"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"schedules"},
+    {"schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

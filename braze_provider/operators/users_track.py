@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import ENDPOINTS
-from braze_provider.recipients.given import source_of
-from braze_provider.recipients.inline import InlineRecipients, JoinedRecipients, PlacedRecipients
 from braze_provider.tasks.fields import Field, Kind
 from braze_provider.tasks.send import BrazeSendOperator
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.recipients.base import RecipientSource
     from braze_provider.tasks.arguments import Recipients, SendArguments
 
 _Objects = Sequence[Mapping[str, Any]]
@@ -52,7 +49,7 @@ class UsersTrackOperator(BrazeSendOperator):
 
     endpoint = ENDPOINTS["users_track"]
     request_fields: ClassVar[Mapping[str, Field]] = {
-        name: Field(Kind.RECIPIENTS, item=name) for name in ("attributes", "events", "purchases")
+        name: Field(Kind.RECIPIENTS, placed=True) for name in ("attributes", "events", "purchases")
     }
 
     def __init__(
@@ -69,12 +66,3 @@ class UsersTrackOperator(BrazeSendOperator):
         self.events = events
         self.purchases = purchases
         self.check_constants()
-
-    def recipient_source(self) -> RecipientSource | None:
-        """Return the source of the objects. Each object is put into the field of its kind."""
-        sources: list[RecipientSource] = []
-        for name, value in self._set(self.recipient_fields).items():
-            source = source_of(value, argument=name, keys=self.recipient_fields)
-            is_placed = isinstance(source, InlineRecipients) and source.key == name
-            sources.append(source if is_placed else PlacedRecipients(source, name))
-        return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)

@@ -31,6 +31,7 @@ MISMATCHED_MESSAGE_TYPE = "Mismatched Message Type"
 INVALID_EXTRA_PUSH_PAYLOAD = "Invalid Extra Push Payload"
 TOO_MANY_IDS_AND_ALIASES = "The max number of external_ids and aliases per request was exceeded"
 TOO_MANY_IDS = "The max number of ids per request was exceeded"
+TOO_MANY_OBJECTS = "Max Input Length Exceeded"
 NO_MESSAGE = "No message to send"
 APPLE_PUSH_TOO_LONG = "Apple Push Length Exceeded"
 ANDROID_PUSH_TOO_LONG = "Android Push Length Exceeded"
@@ -56,6 +57,7 @@ _TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ("recipients", "is empty", NO_RECIPIENTS),
         ("", "reaches no recipient", NO_RECIPIENTS),
         ("recipients", "one request takes", TOO_MANY_IDS),
+        ("", "one request takes 75", TOO_MANY_OBJECTS),
         ("", "one request takes", TOO_MANY_IDS_AND_ALIASES),
         ("messages", "is required", NO_MESSAGE),
         ("messages", "holds no message", NO_MESSAGE),

@@ -80,6 +80,12 @@ def _routes(state: SandboxState) -> APIRouter:
         """The ids that exist. Of a kind that has none, any id is taken."""
         return Json({f"{kind}_ids": list(ids) for kind, ids in state.workspace.ids.items()})
 
+    @router.get("/profiles")
+    async def profiles(id: str) -> Json:  # noqa: A002 - the query parameter's name
+        """What requests have written to the profile of one user."""
+        found = state.workspace.profiles.find(id)
+        return Json({"profile": None if found is None else found.shown()})
+
     @router.get("/schedules")
     async def schedules() -> Json:
         """What is scheduled, in the order of its creation, and what became of it."""

@@ -159,6 +159,19 @@ class Sandbox:
         """
         return self._in_loop(lambda: self._state.recorder.recipients(only=only, offset=offset, limit=limit))
 
+    def profile(self, key: str) -> dict[str, Any] | None:
+        """
+        What requests have written to a user's profile; None if there is no such profile.
+
+        :param key: A key as in :meth:`recipients`, or ``phone:<number>``.
+        """
+
+        def look() -> dict[str, Any] | None:
+            found = self._state.workspace.profiles.find(key)
+            return None if found is None else found.shown()
+
+        return self._in_loop(look)
+
     def recipient_keys(self) -> Collection[str]:
         """The keys of all recipients who received anything. This is fast even for a million."""
         return self._in_loop(lambda: list(self._state.recorder.deliveries))

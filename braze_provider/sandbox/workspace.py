@@ -12,6 +12,7 @@ from braze_provider.sandbox.answers import (
     INVALID_SEGMENT_ID,
     refuse,
 )
+from braze_provider.sandbox.profiles import Profiles
 
 _INVALID: Mapping[str, str] = {
     "campaign": INVALID_CAMPAIGN_ID,
@@ -135,11 +136,14 @@ class Workspace:
             "segment": dict.fromkeys(segments),
         }
         self._unknown_ids = unknown_ids
+        self.profiles = Profiles()
+        """What requests have written about users."""
         self.reset()
 
     def reset(self) -> None:
         """Forget the users that requests have created, and the sends of campaigns."""
         self._missing = set(self._unknown_ids)
+        self.profiles.clear()
         self.sent: dict[str, tuple[float, float]] = {}
         """By campaign: when it first and last sent, in Unix time."""
 
@@ -183,6 +187,14 @@ class Workspace:
         """
         if self.ids[kind] and id not in self.ids[kind]:
             refuse(_INVALID[kind])
+
+    def note_exists(self, key: str) -> None:
+        """
+        Note that a user exists from now on.
+
+        :param key: The user's recipient key.
+        """
+        self._missing.discard(key)
 
     def reachable(self, recipients: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
         """

@@ -29,10 +29,13 @@ class Field:
     :param kind: How the field is rendered.
     :param item: For a list of recipients: the recipient's field that each bare item gives. Default: the items
         are recipient objects.
+    :param placed: Whether each row is put into a field of the argument's name: the request has an array of
+        that name, and others.
     """
 
     kind: Kind
     item: str | None = None
+    placed: bool = False
 
 
 TEXT = Field(Kind.TEXT)

@@ -10,7 +10,7 @@ import pendulum
 from braze_provider._compat import AirflowFailException, AirflowSkipException, RetryPolicy, conf
 from braze_provider.api.errors import BrazeError
 from braze_provider.recipients.given import source_of
-from braze_provider.recipients.inline import JoinedRecipients
+from braze_provider.recipients.inline import JoinedRecipients, PlacedRecipients
 from braze_provider.tasks.options import BOOLEANS, option_problems
 from braze_provider.tasks.task import BrazeTask, model_of
 from braze_provider.templating import may_be_templated
@@ -165,9 +165,10 @@ class BrazeSendOperator(BrazeTask):
 
     def recipient_source(self) -> RecipientSource | None:
         """Return the source of the recipients. None: the request names no recipients."""
-        sources = [
-            source_of(value, argument=argument, keys=self.recipient_fields)
+        sources: list[RecipientSource] = [
+            PlacedRecipients(source, argument) if self.request_fields[argument].placed else source
             for argument, value in self._set(self.recipient_fields).items()
+            for source in (source_of(value, argument=argument, keys=self.recipient_fields),)
         ]
         return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)
 
@@ -288,7 +289,10 @@ class BrazeSendOperator(BrazeTask):
                     model_of(self.target()),
                     self.request_values(),
                     recipients,
-                    self.recipient_fields,
+                    {
+                        name: name if field.placed else field.item
+                        for name, field in self.request_fields.items()
+                    },
                     allow_unknown_fields=self.allow_unknown_fields is True,
                 ),
             ]

@@ -19,8 +19,10 @@ from braze_provider.api.channels.whats_app import WhatsAppMessage
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.api.objects.audience import Audience
 from braze_provider.api.objects.recipients import Addressee, CampaignRecipient, Recipient, UserIdentity
+from braze_provider.api.objects.row import Row
 from braze_provider.api.objects.schedule import Schedule
 from braze_provider.api.objects.user_attributes import UserAttributes
+from braze_provider.api.objects.user_updates import Act, UserUpdate
 from braze_provider.api.requests import CampaignTriggerSend, CanvasTriggerSend, MessagesSend, SendRequest
 from braze_provider.api.requests.campaigns import CampaignTriggerRequest
 from braze_provider.api.requests.canvas import CanvasTriggerRequest
@@ -51,6 +53,12 @@ TRIGGER = {
     "audience": AUDIENCE,
     "attachments": [{"file_name": "f", "url": "https://example.com/f.pdf"}],
 }
+ACT = {"external_id": "u", "time": "2026-10-01T12:00:00Z"}
+TRACK = {
+    "attributes": [{"user_alias": ALIAS, **ATTRIBUTES}],
+    "events": [{"name": "visit", **ACT}],
+    "purchases": [{"product_id": "p", "currency": "EUR", "price": 1, **ACT}],
+}
 SCHEDULE = {"time": "2026-10-01T12:00:00Z"}
 SMS = {"sms": SMALLEST["sms"]}
 WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
@@ -58,6 +66,7 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (MessagesSend, {"user_aliases": [ALIAS], "audience": AUDIENCE, "messages": LARGEST}),
     (Schedule, SCHEDULE),
     (requests.SendIdCreate, {"campaign_id": "c"}),
+    (requests.UsersTrack, TRACK),
     (requests.MessagesScheduleCreate, {"user_aliases": [ALIAS], "messages": SMS, "schedule": SCHEDULE}),
     (requests.MessagesScheduleUpdate, {"schedule_id": "s", "messages": SMS, "schedule": SCHEDULE}),
     (requests.MessagesScheduleDelete, {"schedule_id": "s"}),
@@ -123,9 +132,9 @@ def test_every_object_is_tried():
                 yield from below(inner)
 
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
-    bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Addressee, Recipient}
+    bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Row, Addressee, Recipient, Act}
     bases |= {MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
-    assert set(below(BrazeObject)) - tried - bases == {UserIdentity}
+    assert set(below(BrazeObject)) - tried - bases == {UserIdentity, UserUpdate}
 
 
 @pytest.mark.parametrize(("model", "data", "at"), PLACES)

@@ -19,6 +19,7 @@ from braze_provider.api.channels.whats_app import MESSAGE_TYPES, WhatsAppMessage
 from braze_provider.api.endpoints import ENDPOINTS
 from braze_provider.api.objects.recipients import UserIdentity
 from braze_provider.api.objects.schedule import Schedule
+from braze_provider.api.objects.user_updates import UserUpdate
 
 REQUESTS = {str(row): getattr(requests, row.request) for row in ENDPOINTS.values() if row.request}
 
@@ -28,8 +29,8 @@ DIFFERENCES = {
     ("POST /messages/schedule/create", "messages"): "documented as optional",  # as above
     ("android button", "action"): "other choices",  # only the default is documented, and Apple has these four
 }
-NOT_BRAZE_S = {UserIdentity}
-"""A row of the recipients of ``/messages/send``: the request itself has two arrays."""
+NOT_BRAZE_S = {UserIdentity, UserUpdate}
+"""Rows of a request that has several arrays: a row has one field, which tells the array."""
 
 
 def model_shape(annotation: Any) -> Shape:

@@ -83,7 +83,7 @@ class Braze:
         self.braze_conn_id = "braze_default"
         self.connection = BrazeConnection("https://example.com", "key")
 
-    def call(self, endpoint: Any, body: bytes, *, before_write: Callable[[], bool]) -> Answer:
+    def call(self, endpoint: Any, body: bytes, *, before_write: Callable[[], bool], **_: Any) -> Answer:
         self._process.step()
         assert before_write()
         fate = next(self._process.fates)

@@ -72,7 +72,7 @@ class AttributesOfUser(UserAttributes):
             yield breach
 
 
-class _Act(BrazeObject):
+class Act(BrazeObject):
     """
     What an event and a purchase have in common.
 
@@ -103,7 +103,7 @@ class _Act(BrazeObject):
             yield breach
 
 
-class Event(_Act):
+class Event(Act):
     """
     A custom event of a user. The same event a second time is a second event.
 
@@ -117,7 +117,7 @@ class Event(_Act):
     properties: Omittable[EventProperties] = None
 
 
-class Purchase(_Act):
+class Purchase(Act):
     """
     A purchase of a user. The same purchase a second time is a second purchase.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from braze_provider.api.base import Breach
 from braze_provider.api.endpoints import ENDPOINTS
 from braze_provider.api.objects.user_updates import AttributesOfUser, Event, Purchase, UserUpdate
 from braze_provider.api.outcomes import Repeat
+from braze_provider.api.reasons import listed
 from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.values import Array, Omittable
 
@@ -43,6 +45,13 @@ class UsersTrack(SendRequest):
     attributes: Omittable[Array[AttributesOfUser]] = None
     events: Omittable[Array[Event]] = None
     purchases: Omittable[Array[Purchase]] = None
+
+    @classmethod
+    def rules(cls, given: Mapping[str, Any]) -> Iterator[Breach]:
+        """Check that the request writes something."""
+        yield from super().rules(given)
+        if all(given.get(name) is None for name in cls.endpoint.arrays):
+            yield Breach(f"writes nothing: give {listed(cls.endpoint.arrays)}", fields=cls.endpoint.arrays)
 
     @classmethod
     def repeat_of(cls, rows: Sequence[bytes]) -> Repeat:

@@ -1,0 +1,194 @@
+"""The users of the sandbox's workspace: what requests have written to their profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+_IDENTIFIERS = ("external_id", "user_alias", "braze_id", "email", "phone")
+_CONTROL = frozenset({"external_id", "user_alias", "braze_id", "_update_existing_only", "_merge_objects"})
+
+
+@dataclass
+class Profile:
+    """
+    A user.
+
+    :param keys: The keys by which requests name the user; see :func:`keys_of`.
+    :param attributes: Attributes by name.
+    :param events: Events, in the order of their arrival.
+    :param purchases: Purchases, in the order of their arrival.
+    :param subscriptions: States by subscription group.
+    """
+
+    keys: list[str]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    events: list[Mapping[str, Any]] = field(default_factory=list)
+    purchases: list[Mapping[str, Any]] = field(default_factory=list)
+    subscriptions: dict[str, str] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, Any]:
+        """Give the profile as JSON."""
+        return {name: deepcopy(value) for name, value in vars(self).items()}
+
+
+class Profiles:
+    """All profiles that requests have written to. Users without one may exist all the same."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Profile] = {}
+
+    def __iter__(self) -> Iterable[Profile]:
+        return iter({id(profile): profile for profile in self._by_key.values()}.values())
+
+    def clear(self) -> None:
+        """Forget all profiles."""
+        self._by_key.clear()
+
+    def find(self, key: str) -> Profile | None:
+        """
+        Give the profile that a key names; None if there is none.
+
+        :param key: The key.
+        """
+        return self._by_key.get(key)
+
+    def named_by(self, entry: Mapping[str, Any], *, create: bool) -> Profile | None:
+        """
+        Give the profile that an object names.
+
+        :param entry: The object, with its identifiers.
+        :param create: Whether to create a profile that does not exist.
+        """
+        keys = keys_of(entry)
+        if not keys:
+            return None
+        profile = self._by_key.get(keys[0])
+        if profile is None and create:
+            profile = Profile([])
+            self.name(profile, keys[0])
+        return profile
+
+    def name(self, profile: Profile, key: str) -> None:
+        """
+        Let a key name a profile.
+
+        :param profile: The profile.
+        :param key: The key.
+        """
+        if key not in profile.keys:
+            profile.keys.append(key)
+        self._by_key[key] = profile
+
+    def remove(self, profile: Profile) -> None:
+        """
+        Delete a profile.
+
+        :param profile: The profile.
+        """
+        for key in profile.keys:
+            self._by_key.pop(key, None)
+
+    def merge(self, lost: Profile, kept: Profile) -> None:
+        """
+        Merge a profile into another one, whose own values stay.
+
+        :param lost: The profile that disappears.
+        :param kept: The profile that stays.
+        """
+        for name, value in lost.attributes.items():
+            kept.attributes.setdefault(name, value)
+        kept.events += lost.events
+        kept.purchases += lost.purchases
+        for group, state in lost.subscriptions.items():
+            kept.subscriptions.setdefault(group, state)
+        for key in lost.keys:
+            self.name(kept, key)
+
+
+def keys_of(entry: Mapping[str, Any]) -> list[str]:
+    """
+    Give the keys of the user that an object names, the deciding one first.
+
+    A key is the external id itself, ``alias:<label>:<name>``, ``braze_id:<id>``, ``email:<address>`` or
+    ``phone:<number>``.
+
+    :param entry: The object.
+    """
+    keys = []
+    for name in _IDENTIFIERS:
+        value = entry.get(name)
+        if isinstance(value, Mapping):
+            keys.append(f"alias:{value.get('alias_label', '')}:{value.get('alias_name', '')}")
+        elif value is not None:
+            keys.append(str(value) if name == "external_id" else f"{name}:{value}")
+    return keys
+
+
+def mistake_in(attributes: Mapping[str, Any]) -> str | None:
+    """
+    Say why Braze refuses an attributes object; None if it takes it.
+
+    :param attributes: The object.
+    """
+    for name, value in attributes.items():
+        if isinstance(value, dict) and "inc" in value and type(value["inc"]) is not int:
+            return f"'{name}' can only be incremented by an integer"
+    return None
+
+
+def write_attributes(profile: Profile, attributes: Mapping[str, Any]) -> None:
+    """
+    Write attributes to a profile, with what their operations do.
+
+    :param profile: The profile.
+    :param attributes: An object of ``/users/track``.
+    """
+    merges = attributes.get("_merge_objects") is True
+    for name, value in attributes.items():
+        if name in _CONTROL:
+            continue
+        if value is None:
+            profile.attributes.pop(name, None)
+        else:
+            profile.attributes[name] = _written(profile.attributes.get(name), value, merges=merges)
+
+
+def _written(old: Any, value: Any, *, merges: bool) -> Any:
+    if not isinstance(value, dict):
+        return value
+    there = old if isinstance(old, list) else []
+    if "inc" in value:
+        return (old if isinstance(old, int) else 0) + value["inc"]
+    if value.keys() <= {"add", "remove"}:
+        added = value.get("add", [])
+        kept = [one for one in there if one not in added and one not in value.get("remove", [])]
+        return [*kept, *added]
+    if value.keys() & {"$add", "$remove", "$update"}:
+        return _changed(there, value, merges=merges)
+    return _merged(old, value) if merges and isinstance(old, dict) else value
+
+
+def _changed(there: list[Any], value: Mapping[str, Any], *, merges: bool) -> list[Any]:
+    """Change an array of objects: add, then remove, then update."""
+    items = [*there, *value.get("$add", [])]
+    for gone in value.get("$remove", []):
+        items = [one for one in items if not _is_named(one, gone)]
+    for change in value.get("$update", []):
+        new = change["$new_object"]
+        items = [(_merged(one, new) if merges else new) if _is_named(one, change) else one for one in items]
+    return items
+
+
+def _is_named(item: Any, by: Mapping[str, Any]) -> bool:
+    return isinstance(item, dict) and item.get(by["$identifier_key"]) == by["$identifier_value"]
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for name, value in new.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merged(merged[name], value) if both else value
+    return merged
