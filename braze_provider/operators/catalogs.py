@@ -78,7 +78,7 @@ class CatalogItemsOperator(BrazeSendOperator):
 
     def target(self) -> Endpoint:
         """Return the endpoint of the mode."""
-        return _MODES[self.mode]
+        return next((endpoint for mode, endpoint in _MODES.items() if mode == self.mode), self.endpoint)
 
     def request_values(self) -> dict[str, Any]:
         """Give the fields of the request that are set. The mode decides where it goes, and is none of them."""
@@ -92,16 +92,12 @@ class CatalogItemsOperator(BrazeSendOperator):
         has_objects = is_list and any(isinstance(item, Mapping) for item in self.items)
         return {"items": "id" if self.mode == "delete" and not has_objects else None}
 
-    def check_constants(self) -> None:
-        """
-        Check the arguments that rendering will not change, at Dag parse.
-
-        :raises BrazeValidationError: With all mistakes that can be found before rendering.
-        """
+    def argument_problems(self) -> list[Problem]:
+        """Check the mode, and that each id is written once."""
         problems = []
-        if self.mode not in _MODES:
-            problems.append(Problem("mode", f"must be {listed([repr(mode) for mode in _MODES])}"))
+        if self.mode not in tuple(_MODES):
+            problems.append(Problem("mode", f"must be {listed(tuple(_MODES))}"))
         if self.allow_duplicates:
-            problems.append(Problem("allow_duplicates", "is not allowed: Braze refuses an id that is twice"))
-        self.refuse(problems)
-        super().check_constants()
+            reason = "is not allowed here: Braze refuses a request that has an id twice"
+            problems.append(Problem("allow_duplicates", reason))
+        return problems

@@ -53,12 +53,15 @@ class PlacedRecipients(RecipientSource):
 
     :param source: The source.
     :param field: Name of the field.
+    :param item: The only column of a row, if the field holds its bare value. Default: the field holds the
+        row.
     """
 
-    def __init__(self, source: RecipientSource, field: str) -> None:
+    def __init__(self, source: RecipientSource, field: str, item: str | None = None) -> None:
         super().__init__()
         self.source = source
         self.field = field
+        self.item = item
 
     def __repr__(self) -> str:
         return str(self.source)
@@ -69,19 +72,29 @@ class PlacedRecipients(RecipientSource):
 
     def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """Read the source with the columns of what the field holds, and put each row into the field."""
-        with closing(self.source.blocks(columns.inner[self.field])) as blocks:
+        inner = columns.inner[self.field] if self.item is None else Columns((self.item,))
+        with closing(self.source.blocks(inner)) as blocks:
             for block in blocks:
-                yield Block(
-                    block.size,
-                    [
-                        one._replace(places=tuple((self.field, *place) for place in one.places))
-                        for one in block.alike
-                    ],
-                    {
-                        index: row if isinstance(row, BadRow) else {self.field: row}
-                        for index, row in block.others.items()
-                    },
-                )
+                others = {index: self._placed(row) for index, row in block.others.items()}
+                alike = []
+                for one in block.alike:
+                    if self.item is not None and one.places != ((self.item,),):
+                        numbered = enumerate(one.indexes)
+                        others.update((index, self._placed(one.recipient(n))) for n, index in numbered)
+                        continue
+                    inside = 0 if self.item is None else 1
+                    places = tuple((self.field, *place[inside:]) for place in one.places)
+                    alike.append(one._replace(places=places))
+                yield Block(block.size, alike, others)
+
+    def _placed(self, row: Mapping[str, Any] | BadRow) -> Mapping[str, Any] | BadRow:
+        if isinstance(row, BadRow):
+            return row
+        if self.item is None:
+            return {self.field: row}
+        if row.keys() != {self.item}:
+            return BadRow(f"must have {self.item}, and nothing else")
+        return {self.field: row[self.item]}
 
 
 class JoinedRecipients(RecipientSource):

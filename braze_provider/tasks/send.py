@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -17,6 +18,8 @@ from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context
+    from braze_provider.api.endpoints import Endpoint
+    from braze_provider.api.errors import Problem
     from braze_provider.delivery.delivery import Delivery
     from braze_provider.recipients.base import RecipientSource
     from braze_provider.tasks.arguments import Templated
@@ -163,12 +166,27 @@ class BrazeSendOperator(BrazeTask):
         """Return the moment after which nothing may be sent any more; None if there is no such moment."""
         return None
 
+    def target(self) -> Endpoint:
+        """Return the endpoint that is called."""
+        return self.endpoint
+
+    def recipient_keys(self) -> Mapping[str, str | None]:
+        """Say by argument which field of a recipient a bare item of its list gives; None: it gives none."""
+        return self.recipient_fields
+
+    def argument_problems(self) -> list[Problem]:
+        """List the mistakes in the arguments of this operator that its request's model does not know of."""
+        return []
+
     def recipient_source(self) -> RecipientSource | None:
         """Return the source of the recipients. None: the request names no recipients."""
+        keys = self.recipient_keys()
         sources: list[RecipientSource] = [
-            PlacedRecipients(source, argument) if self.request_fields[argument].placed else source
-            for argument, value in self._set(self.recipient_fields).items()
-            for source in (source_of(value, argument=argument, keys=self.recipient_fields),)
+            PlacedRecipients(source, self.field_of(argument), keys[argument])
+            if self.request_fields[argument].placed
+            else source
+            for argument, value in self._set(keys).items()
+            for source in (source_of(value, argument=argument, keys=keys),)
         ]
         return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)
 
@@ -285,13 +303,14 @@ class BrazeSendOperator(BrazeTask):
             [
                 *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
                 *self.content_problems(),
+                *self.argument_problems(),
                 *problems_of_constants(
                     model_of(self.target()),
                     self.request_values(),
                     recipients,
                     {
-                        name: name if field.placed else field.item
-                        for name, field in self.request_fields.items()
+                        name: self.field_of(name) if self.request_fields[name].placed else key
+                        for name, key in self.recipient_keys().items()
                     },
                     allow_unknown_fields=self.allow_unknown_fields is True,
                 ),

@@ -41,7 +41,7 @@ class BrazeTask(LiquidAwareRendering):
     request_fields: ClassVar[Mapping[str, Field]] = {}
     """The arguments that make the request, in the order in which Airflow shows them."""
     composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """By field of the request: the arguments that make it, if it takes more than one."""
+    """By field of the request: the arguments that make it, if they do not have its name."""
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
     """The other arguments that are rendered, all of them as text."""
     ui_color = "#f9e1d2"
@@ -80,6 +80,15 @@ class BrazeTask(LiquidAwareRendering):
     def request_values(self) -> dict[str, Any]:
         """Give the fields of the request that are set, without the recipients."""
         return self._set(name for name in self.request_fields if name not in self.recipient_fields)
+
+    def field_of(self, argument: str) -> str:
+        """
+        Give the field of the request that an argument makes.
+
+        :param argument: Name of the argument.
+        """
+        fields = (field for field, names in self.composed_fields.items() if argument in names)
+        return next(fields, argument)
 
     def refuse(self, problems: list[Problem]) -> None:
         """

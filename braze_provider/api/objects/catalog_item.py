@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, ValidationError
 from pydantic_core import InitErrorDetails
 
 from braze_provider.api.limits import MAX_ITEM_DEPTH, MAX_ITEM_ID_LENGTH, MAX_ITEM_VALUE_LENGTH
@@ -14,6 +15,7 @@ from braze_provider.api.open_json import plain_json
 from braze_provider.api.reasons import refusal
 from braze_provider.api.values import IdText
 
+_ID = re.compile("[A-Za-z0-9_-]+")
 _CHANGES = frozenset({"$add", "$remove"})
 
 
@@ -39,19 +41,32 @@ def _mistake(path: tuple[str | int, ...], reason: str) -> InitErrorDetails:
 
 
 def _value(value: Any) -> Any:
-    plain = plain_json(value)
-    if mistakes := list(_mistakes(plain)):
+    return _checked(plain_json(value))
+
+
+def _checked(plain: Any, *parts: tuple[tuple[str, ...], Any]) -> Any:
+    """Raise an error for what Braze does not take in a value; or in some parts of it, given with their paths."""
+    if mistakes := [one for path, part in parts or [((), plain)] for one in _mistakes(part, path)]:
         raise ValidationError.from_exception_data("value", mistakes, hide_input=True)
     return plain
 
 
 def _change(value: Any) -> Any:
-    if isinstance(value, Mapping) and value and value.keys() <= _CHANGES:
-        return {name: _value(items) for name, items in value.items()}
-    return _value(value)
+    plain = plain_json(value)
+    if isinstance(plain, dict) and plain and plain.keys() <= _CHANGES:
+        return _checked(plain, *(((name,), items) for name, items in plain.items()))
+    return _checked(plain)
 
 
-ItemId = Annotated[IdText, Field(max_length=MAX_ITEM_ID_LENGTH)]
+def _of_an_id(text: str) -> str:
+    if len(text) > MAX_ITEM_ID_LENGTH:
+        raise refusal(f"must be at most {MAX_ITEM_ID_LENGTH:,} characters long")
+    if not _ID.fullmatch(text):
+        raise refusal("must have letters, digits, hyphens and underscores only")
+    return text
+
+
+ItemId = Annotated[IdText, AfterValidator(_of_an_id)]
 """The id of an item. A whole number or a UUID, as databases have them, becomes text."""
 
 
@@ -59,7 +74,7 @@ class CatalogItemId(Row):
     """
     The id of an item, alone.
 
-    :param id: The item's id, at most 250 characters.
+    :param id: The item's id: at most 250 letters, digits, hyphens and underscores.
 
     .. seealso:: https://www.braze.com/docs/api/endpoints/catalogs
     """
@@ -85,7 +100,7 @@ class CatalogItem(CatalogItemId):
     A text is at most 5,000 characters long. An object is at most 50 levels deep, and its names have neither
     dots nor dollar signs.
 
-    :param id: The item's id, at most 250 characters.
+    :param id: The item's id: at most 250 letters, digits, hyphens and underscores.
 
     .. seealso:: https://www.braze.com/docs/api/endpoints/catalogs
     """
@@ -102,7 +117,7 @@ class CatalogItemChange(CatalogItemId):
     An array also takes ``{"$add": […], "$remove": […]}``. Braze does not say what the same ``$add`` does a
     second time.
 
-    :param id: The item's id, at most 250 characters.
+    :param id: The item's id: at most 250 letters, digits, hyphens and underscores.
 
     .. seealso:: https://www.braze.com/docs/api/endpoints/catalogs
     """
