@@ -81,9 +81,10 @@ def test_a_room_of_no_airflow_imports_none(room):
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
     {"answers", "clock", "limits", "profiles", "records"},
+    {"catalogs"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"schedules", "users"},
+    {"catalog_endpoints", "schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

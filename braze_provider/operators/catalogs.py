@@ -88,9 +88,7 @@ class CatalogItemsOperator(BrazeSendOperator):
 
     def recipient_keys(self) -> Mapping[str, str | None]:
         """Say what a bare item of the list gives: an id, if items are to be deleted."""
-        is_list = isinstance(self.items, (list, tuple))
-        has_objects = is_list and any(isinstance(item, Mapping) for item in self.items)
-        return {"items": "id" if self.mode == "delete" and not has_objects else None}
+        return {"items": "id" if self.mode == "delete" else None}
 
     def argument_problems(self) -> list[Problem]:
         """Check the mode, and that each id is written once."""

@@ -18,8 +18,8 @@ class InlineRecipients(RecipientSource):
 
     :param items: The recipients: a list, or anything else that can be read several times, such as the XComs
         of a mapped task.
-    :param key: For bare values such as ids: the recipient's field that each item gives. Default: the items
-        are objects.
+    :param key: For bare values such as ids: the recipient's field that each item gives. An object that has
+        this field is a whole recipient all the same. Default: the items are objects.
     """
 
     def __init__(self, items: Iterable[Any], *, key: str | None = None) -> None:
@@ -35,16 +35,26 @@ class InlineRecipients(RecipientSource):
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         """Read the list."""
         for item in self.items:
-            if self.key is not None:
-                yield with_ids_as_text({self.key: item})
-            elif isinstance(item, Mapping):
-                yield with_ids_as_text(item)
+            recipient = recipient_of(item, self.key)
+            if isinstance(recipient, Mapping):
+                yield with_ids_as_text(recipient)
             else:
                 yield BadRow(f"must be an object, such as a dict, not {type(item).__name__}")
 
     def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """Read the list as it is. No columns are matched: the recipient's model alone checks the objects."""
         yield from map(Block.of_recipients, in_chunks(self.rows()))
+
+
+def recipient_of(item: Any, key: str | None) -> Any:
+    """
+    Give the recipient that an item of a list is.
+
+    :param item: The item.
+    :param key: The recipient's field that a bare item gives; None if it gives none.
+    """
+    is_whole = key is None or (isinstance(item, Mapping) and key in item)
+    return item if is_whole else {key: item}
 
 
 class PlacedRecipients(RecipientSource):

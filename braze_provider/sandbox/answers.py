@@ -68,6 +68,23 @@ _TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     )
 )
 
+# The ids of catalogs' errors, likewise.
+_CATALOG_ERRORS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(path), reason, error_id)
+    for path, reason, error_id in (
+        ("items", "one request takes", "request-includes-too-many-items"),
+        (r"items\[\d+\]\.id", "is required", "items-missing-ids"),
+        (r"items\[\d+\]\.id", "is there twice", "ids-not-unique"),
+        (r"items\[\d+\]\.id", "must be text", "ids-not-strings"),
+        (r"items\[\d+\]\.id", "characters long", "ids-too-large"),
+        (r"items\[\d+\]\.id", "", "invalid-ids"),
+        (r"items\[\d+\]\..+", "characters long", "items-too-large"),
+        (r"items\[\d+\]\..+", "levels deep", "too-deep-nesting-in-value-object"),
+        (r"items\[\d+\]\..+", "a name with", "invalid-keys-in-value-object"),
+        (r"items\[\d+\]", "", "invalid-fields"),
+    )
+)
+
 # Braze takes any JSON in these. `attributes` is special; see below.
 _OPEN_OBJECTS = frozenset({"trigger_properties", "context", "attributes"})
 
@@ -100,6 +117,7 @@ class Answer:
     body: Mapping[str, Any] | bytes
     content_type: str = JSON
     headers: dict[str, str] | None = field(default=None)
+    link: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -137,6 +155,27 @@ class RefusedError(Exception):
         super().__init__(f"{status} {text}")
 
 
+def refuse_catalog(status: int, error_id: str, message: str, **values: Any) -> NoReturn:
+    """
+    Refuse a request for catalogs, whose errors have ids.
+
+    :param status: HTTP status.
+    :param error_id: Braze's id of the error.
+    :param message: What is wrong.
+    :param values: The parameters that are wrong, with their values.
+    :raises RefusedError: Always.
+    """
+    refusal = RefusedError(status, "Invalid Request")
+    error = {
+        "id": error_id,
+        "message": message,
+        "parameters": list(values),
+        "parameter_values": list(values.values()),
+    }
+    refusal.answer = refusal.answer.with_body(errors=[error])
+    raise refusal
+
+
 def refuse(message: str) -> NoReturn:
     """
     Refuse a request as wrong in itself.
@@ -161,18 +200,22 @@ def status_text(status: int) -> str:
         return "Error"
 
 
-def judge(endpoint: Endpoint, body: dict[str, Any], size: int) -> tuple[dict[str, Any], list[str]]:
+def judge(
+    endpoint: Endpoint, body: dict[str, Any], size: int, in_path: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
     """
     Check a request as Braze does.
 
     :param endpoint: Its endpoint, which has a request model.
     :param body: Its body.
     :param size: Bytes of its body.
-    :returns: The body as Braze reads it, and the fields in it that the models don't know. No page says that
+    :param in_path: The parameters in its path, which are fields of the model.
+    :returns: The body as Braze reads it, with these parameters; and the fields in it that the models don't know. No page says that
         Braze refuses those.
     :raises RefusedError: If it breaks a rule; with Braze's text, if there is one.
     """
     model = getattr(requests, endpoint.request or "")
+    body |= {name: value for name, value in in_path.items() if name in model.model_fields}
     small = size <= MAX_PROPERTIES_BYTES
     try:
         validate(model, _with_one_of_each(body, endpoint.rows or 0) if small else body)
@@ -183,6 +226,8 @@ def judge(endpoint: Endpoint, body: dict[str, Any], size: int) -> tuple[dict[str
         return body, unknown_fields(validate(model, body, allow_unknown_fields=True))
     except BrazeValidationError as error:
         if problems := [one for one in error.problems if not any(_fits(one, *taken) for taken in _TAKEN)]:
+            if endpoint.path.startswith("/catalogs"):
+                refuse_catalog(400, _catalog_error_id(problems), str(problems[0]))
             refuse(_text(problems))
     return body, []
 
@@ -258,3 +303,12 @@ def _text(problems: list[Problem]) -> str:
         if any(_fits(problem, path, reason) for problem in problems):
             return text
     return str(problems[0])
+
+
+def _catalog_error_id(problems: list[Problem]) -> str:
+    found = (
+        error_id
+        for path, reason, error_id in _CATALOG_ERRORS
+        if any(_fits(problem, path, reason) for problem in problems)
+    )
+    return next(found, "item-array-invalid")

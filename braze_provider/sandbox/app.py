@@ -104,7 +104,9 @@ class App:
             if not admitted:
                 raise RefusedError(429)
             if endpoint.request:
-                call.body, receipt.unknown_fields = judge(endpoint, call.body, size)
+                call.body, receipt.unknown_fields = judge(
+                    endpoint, call.body, size, call.path
+                )
             accepted = HANDLERS[endpoint.name](call)
         except RefusedError as refusal:
             return refusal.answer, standing
@@ -113,7 +115,7 @@ class App:
             accepted.change()
         if accepted.send is not None:
             told = {**self._send(accepted, accepted.send, receipt, fault), **told}
-        return Answer(accepted.status, told), standing
+        return Answer(accepted.status, told, link=accepted.link), standing
 
     def _send(
         self, accepted: Accepted, send: BrazeSend, receipt: Receipt, fault: FaultOfRead | None
@@ -156,7 +158,11 @@ class App:
         headers = answer.headers
         if headers is None:
             headers = state.limiter.headers(standing or state.limiter.standing())
-        headers = {"Date": state.clock.http_date(), **headers}
+        headers = {
+            "Date": state.clock.http_date(),
+            **({"Link": answer.link} if answer.link else {}),
+            **headers,
+        }
         if isinstance(fault, FaultOfRead) and fault.halves:
             return HalfResponse(answer, headers, reset=resets)
         return WholeResponse(answer, headers)

@@ -68,6 +68,7 @@ class Accepted:
     :param at: When it is sent, in Unix time; the answer then carries a ``schedule_id``. Default: now.
     :param kind: What is scheduled.
     :param change: A function with all other effects of the request. Default: nothing.
+    :param link: The ``Link`` header, for a list with cursors. Default: there is no other page.
     """
 
     status: int = 201
@@ -76,6 +77,7 @@ class Accepted:
     at: float | None = None
     kind: str = ""
     change: Callable[[], None] | None = None
+    link: str = ""
 
 
 Handler: TypeAlias = Callable[[Call], Accepted]

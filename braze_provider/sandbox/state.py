@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from braze_provider.api.limits import MAX_BODY_BYTES
-from braze_provider.sandbox import users  # noqa: F401 - its functions serve endpoints once it is loaded
+from braze_provider.sandbox import (  # noqa: F401 - their functions serve endpoints once they are loaded
+    catalog_endpoints,
+    users,
+)
 from braze_provider.sandbox.answers import RefusedError
+from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.clock import Clock
 from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
@@ -51,6 +55,8 @@ class SandboxConfig:
         refused. The same is true of ``canvases`` and ``segments``.
     :param canvases: The workspace's Canvases, as their ids or as :class:`Canvas`.
     :param segments: Ids of its segments.
+    :param catalogs: Its catalogs, as their names or as :class:`Catalog`. If there is at least one, any other
+        name is refused.
     :raises ValueError: If the host is not loopback and there is no token, if the token can't be a key or
         there are other keys too, or if a limit has an unknown name.
     """
@@ -72,6 +78,7 @@ class SandboxConfig:
     campaigns: Sequence[Campaign] = ()
     canvases: Sequence[Canvas | str] = ()
     segments: Collection[str] = ()
+    catalogs: Sequence[Catalog | str] = ()
 
     def __post_init__(self) -> None:
         if self.token is None and not self.is_private:
@@ -111,7 +118,9 @@ class SandboxState:
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
         self.clock = Clock(config.clock_offset)
-        self.workspace = Workspace(config.campaigns, config.canvases, config.segments, config.unknown_ids)
+        self.workspace = Workspace(
+            config.campaigns, config.canvases, config.segments, config.unknown_ids, config.catalogs
+        )
         limits = {**DEFAULT_LIMITS, **config.limits}
         if config.hourly_limit is not None and DEFAULT_BUCKET not in config.limits:
             limits[DEFAULT_BUCKET] = Limit(config.hourly_limit, 3600)

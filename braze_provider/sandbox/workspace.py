@@ -12,6 +12,7 @@ from braze_provider.sandbox.answers import (
     INVALID_SEGMENT_ID,
     refuse,
 )
+from braze_provider.sandbox.catalogs import Catalog, Catalogs
 from braze_provider.sandbox.profiles import Profiles
 
 _INVALID: Mapping[str, str] = {
@@ -117,6 +118,7 @@ class Workspace:
     :param canvases: The Canvases, as their ids or with more about them.
     :param segments: The ids of the segments.
     :param unknown_ids: Recipient keys of users who do not exist. All other users exist.
+    :param catalogs: The catalogs, as their names or with their fields.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Workspace:
         canvases: Sequence[Canvas | str] = (),
         segments: Collection[str] = (),
         unknown_ids: Collection[str] = (),
+        catalogs: Sequence[Catalog | str] = (),
     ) -> None:
         self.campaigns = campaigns or CANNED_CAMPAIGNS
         self._campaigns = {campaign.id: campaign for campaign in campaigns}
@@ -138,12 +141,15 @@ class Workspace:
         self._unknown_ids = unknown_ids
         self.profiles = Profiles()
         """What requests have written about users."""
+        self.catalogs = Catalogs(catalogs)
+        """The catalogs with the items that requests have written."""
         self.reset()
 
     def reset(self) -> None:
         """Forget the users that requests have created, and the sends of campaigns."""
         self._missing = set(self._unknown_ids)
         self.profiles.clear()
+        self.catalogs.clear()
         self.sent: dict[str, tuple[float, float]] = {}
         """By campaign: when it first and last sent, in Unix time."""
 

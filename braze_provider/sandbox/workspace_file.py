@@ -1,4 +1,4 @@
-"""A workspace in a JSON file: the campaigns, Canvases and segments that exist."""
+"""A workspace in a JSON file: the campaigns, Canvases, segments and catalogs that exist."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from braze_provider.api.base import BrazeObject
 from braze_provider.api.channels.messages import Messages
@@ -14,6 +14,7 @@ from braze_provider.api.instants import Instant
 from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
+from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.workspace import Campaign, Canvas
 
 
@@ -27,6 +28,12 @@ def _of_its_id(value: object) -> object:
     if not isinstance(value, (str, dict)):
         raise refusal(f"must be an id or an object, not {kind(value)}")
     return {"id": value} if isinstance(value, str) else value
+
+
+def _of_its_name(value: object) -> object:
+    if not isinstance(value, (str, dict)):
+        raise refusal(f"must be a name or an object, not {kind(value)}")
+    return {"name": value} if isinstance(value, str) else value
 
 
 class _Campaign(BrazeObject):
@@ -45,19 +52,25 @@ class _Canvas(BrazeObject):
     archived: Omittable[bool] = None
 
 
+class _Catalog(BrazeObject):
+    name: NonEmptyText
+    names_of_fields: Omittable[Array[NonEmptyText]] = Field(default=None, alias="fields")
+
+
 class _Workspace(BrazeObject):
     campaigns: Omittable[Array[Annotated[_Campaign, BeforeValidator(_of_its_id)]]] = None
     canvases: Omittable[Array[Annotated[_Canvas, BeforeValidator(_of_its_id)]]] = None
     segments: Omittable[Array[NonEmptyText]] = None
+    catalogs: Omittable[Array[Annotated[_Catalog, BeforeValidator(_of_its_name)]]] = None
 
 
 def read_workspace(path: str) -> dict[str, list[Any]]:
     """
     Read a workspace from a file.
 
-    The file holds ``{"campaigns": […], "canvases": […], "segments": […]}``. Each part may be left out. The
-    items are ids as texts. Campaigns and Canvases may also be objects with the fields of :class:`Campaign`
-    and :class:`Canvas`.
+    The file holds ``{"campaigns": […], "canvases": […], "segments": […], "catalogs": […]}``. Each part may be
+    left out. The items are ids as texts, or names of catalogs. Campaigns, Canvases and catalogs may also be
+    objects with the fields of :class:`Campaign`, :class:`Canvas` and :class:`Catalog`.
 
     :param path: The file.
     :returns: The options of a sandbox with this workspace.
@@ -74,6 +87,8 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
         workspace["campaigns"] = [campaign_of(**fields) for fields in workspace["campaigns"]]
     if "canvases" in workspace:
         workspace["canvases"] = [Canvas(**fields) for fields in workspace["canvases"]]
+    if "catalogs" in workspace:
+        workspace["catalogs"] = [Catalog(**fields) for fields in workspace["catalogs"]]
     return workspace
 
 

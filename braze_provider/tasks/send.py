@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -169,10 +168,6 @@ class BrazeSendOperator(BrazeTask):
     def target(self) -> Endpoint:
         """Return the endpoint that is called."""
         return self.endpoint
-
-    def recipient_keys(self) -> Mapping[str, str | None]:
-        """Say by argument which field of a recipient a bare item of its list gives; None: it gives none."""
-        return self.recipient_fields
 
     def argument_problems(self) -> list[Problem]:
         """List the mistakes in the arguments of this operator that its request's model does not know of."""
