@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.messages",
                     "braze_provider.operators.schedules",
                     "braze_provider.operators.sends",
+                    "braze_provider.operators.transactional",
                     "braze_provider.operators.users_track",
                 ],
             }

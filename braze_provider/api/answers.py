@@ -126,6 +126,9 @@ def read_answer(
     outcome = outcome_of_answer(
         status, is_brazes=_is_brazes(status, content, body, endpoint), repeat=endpoint.repeat
     )
+    said = _said(status, body or {})
+    if outcome is Outcome.REJECTED and endpoint.recognised and said.startswith(endpoint.recognised):
+        outcome = Outcome.SENT
     if outcome is Outcome.SENT and not (notice := _shorten((body or {}).get("notice"))):
         return Answer(status, body or {}, rate_limit)
     if outcome is Outcome.SENT:

@@ -38,7 +38,7 @@ class Endpoint:
         Default: the same.
     :param repeat: What the same request does a second time. A GET is always ``SAFE``. Default
         ``DUPLICATES``, the most careful choice.
-    :param arrays: The fields of a request that hold rows, such as recipients.
+    :param arrays: The fields of a request that hold rows, such as recipients; or one row, if it takes one.
     :param rows: Rows in one request at most, in all arrays together. Default: the request has none.
     :param page_size: Items on a page of the answer at most, for a list that has pages.
     :param length: Days (for some endpoints: hours) that a request for a series may cover at most.
@@ -46,6 +46,7 @@ class Endpoint:
     :param ids: The ids that an answer may carry, the main one first.
     :param key: The field of a request by which Braze recognises a repeat, if a delivery makes its value.
     :param key_hours: Hours for which Braze remembers the value.
+    :param recognised: How Braze's text begins if it recognises a repeat by its key: the first one counts.
     :param request: Name of its request model in :mod:`braze_provider.api.requests`.
     """
 
@@ -65,6 +66,7 @@ class Endpoint:
     ids: tuple[str, ...] = ()
     key: str | None = None
     key_hours: int = 0
+    recognised: str | None = None
     request: str | None = None
 
     def __post_init__(self) -> None:
@@ -190,7 +192,9 @@ _ROWS = (
              "messaging/live_activity/update", repeat=Repeat.SAFE),
     Endpoint("transactional_send", "POST", "/transactional/v1/campaigns/{campaign_id}/send",
              "messaging/send_messages/post_send_transactional_message", permission="transactional.send",
-             repeat=Repeat.KEYED, rows=1, ids=("dispatch_id",)),
+             repeat=Repeat.KEYED, arrays=("recipient",), rows=1, ids=("dispatch_id",),
+             key="external_send_id", key_hours=24, recognised="The external reference has been queued",
+             request="TransactionalSend"),
     Endpoint("campaigns_duplicate", "POST", "/campaigns/duplicate",
              "messaging/duplicate_messages/post_duplicate_campaigns", bucket="duplicate_campaign",
              repeat=Repeat.DUPLICATES),

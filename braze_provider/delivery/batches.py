@@ -10,6 +10,7 @@ from hashlib import blake2b
 from braze_provider.api.answers import Answer
 from braze_provider.api.outcomes import Repeat
 from braze_provider.api.requests.base import SendRequest
+from braze_provider.delivery.report import counted
 
 Line = tuple[int, bytes, bytes]
 """A recipient: the number of its row, a digest of its identity, and the recipient as JSON."""
@@ -101,6 +102,15 @@ class Envelope:
         # Each attempt of a batch has the same key, in this try and in later ones.
         key = _digest(f"{self._origin}:{batch.index}:{batch.fingerprint}".encode()).hex()
         return b'{"%s":"%s",%s' % (self.endpoint.key.encode(), key.encode(), body[1:])
+
+    def counts(self, batch: Batch) -> dict[str, str]:
+        """
+        Say how many rows of a batch go into each array of its request.
+
+        :param batch: The batch.
+        """
+        arrays = {name: json.loads(rows) for name, rows in self._model.join(batch.rows).items()}
+        return {name: f"<{counted(len(rows), self._model.row_noun)}>" for name, rows in arrays.items()}
 
     def refused_rows(self, batch: Batch, answer: Answer) -> dict[int, str]:
         """

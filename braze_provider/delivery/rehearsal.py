@@ -60,11 +60,8 @@ def rehearse(
 
 
 def _example(envelope: Envelope, batch: Batch) -> str:
-    body = json.loads(envelope.body(batch))
-    for name in envelope.endpoint.arrays:
-        if name in body:
-            body[name] = f"<{counted(len(body[name]), 'recipient')}>"
-    return json.dumps(body, indent=2)
+    # Only the shared fields are shown: a row may hold a recipient's values.
+    return json.dumps({**envelope.given, **envelope.counts(batch)}, indent=2)
 
 
 def _check_campaign(hook: BrazeHook, campaign_id: str, log: Logger) -> None:

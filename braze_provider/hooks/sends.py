@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from braze_provider.api.endpoints import (
     CAMPAIGNS_TRIGGER_SEND,
     CANVAS_TRIGGER_SEND,
+    ENDPOINTS,
     MESSAGES_SEND,
     SENDS_ID_CREATE,
 )
@@ -73,6 +74,26 @@ class SendMethods(HookMethods):
         .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
         """
         return self._send(CANVAS_TRIGGER_SEND, request, allow_unknown_fields)
+
+    def transactional_send(
+        self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False
+    ) -> Answer:
+        """
+        Send a transactional e-mail to one recipient.
+
+        With an ``external_send_id``, Braze recognises a repeat for 24 hours and does not send again.
+
+        :param request: A :class:`~braze_provider.api.requests.TransactionalSend` or its fields, with the
+            ``campaign_id`` that is part of the path.
+        :param allow_unknown_fields: Whether to send fields that this package does not know, unchanged.
+            Default False: they are refused.
+        :return: The answer, with its ``dispatch_id``. A repeat that Braze recognises may have none.
+        :raises BrazeValidationError: If the request breaks Braze's contract. Nothing was sent.
+        :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it.
+
+        .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_transactional_message
+        """
+        return self._send(ENDPOINTS["transactional_send"], request, allow_unknown_fields)
 
     def sends_id_create(
         self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False

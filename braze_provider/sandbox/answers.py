@@ -200,22 +200,18 @@ def status_text(status: int) -> str:
         return "Error"
 
 
-def judge(
-    endpoint: Endpoint, body: dict[str, Any], size: int, in_path: Mapping[str, str]
-) -> tuple[dict[str, Any], list[str]]:
+def judge(endpoint: Endpoint, body: dict[str, Any], size: int) -> tuple[dict[str, Any], list[str]]:
     """
     Check a request as Braze does.
 
     :param endpoint: Its endpoint, which has a request model.
     :param body: Its body.
     :param size: Bytes of its body.
-    :param in_path: The parameters in its path, which are fields of the model.
-    :returns: The body as Braze reads it, with these parameters; and the fields in it that the models don't know. No page says that
+    :returns: The body as Braze reads it, and the fields in it that the models don't know. No page says that
         Braze refuses those.
     :raises RefusedError: If it breaks a rule; with Braze's text, if there is one.
     """
     model = getattr(requests, endpoint.request or "")
-    body |= {name: value for name, value in in_path.items() if name in model.model_fields}
     small = size <= MAX_PROPERTIES_BYTES
     try:
         validate(model, _with_one_of_each(body, endpoint.rows or 0) if small else body)

@@ -104,9 +104,8 @@ class App:
             if not admitted:
                 raise RefusedError(429)
             if endpoint.request:
-                call.body, receipt.unknown_fields = judge(
-                    endpoint, call.body, size, call.path
-                )
+                whole = {**call.body, **call.path}
+                call.body, receipt.unknown_fields = judge(endpoint, whole, size)
             accepted = HANDLERS[endpoint.name](call)
         except RefusedError as refusal:
             return refusal.answer, standing

@@ -13,7 +13,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -21,6 +21,7 @@ import pendulum
 
 from braze_provider.api.endpoints import ENDPOINTS, Endpoint
 from braze_provider.api.instants import iso_8601
+from braze_provider.api.limits import DAY
 from braze_provider.api.reasons import kind
 from braze_provider.sandbox.answers import (
     INVALID_MESSAGE_VARIANT,
@@ -168,7 +169,8 @@ def named_by(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     for external_id in _array(body, "external_user_ids"):
         named[str(external_id)] = _NOTHING
     entries = [{"user_alias": alias} for alias in _array(body, "user_aliases")]
-    for entry in [*entries, *_array(body, "recipients")]:
+    # A transactional e-mail has a single recipient.
+    for entry in [*entries, *_array(body, "recipients"), body.get("recipient")]:
         if isinstance(entry, dict) and (key := key_of(entry)) is not None:
             named[key] = entry
     return named
@@ -225,6 +227,32 @@ def canvas_trigger_send(call: Call) -> Accepted:
     canvas = call.workspace.canvas(body["canvas_id"])
     common = {"context": body.get("context", {})}
     return _sent(body, f"canvas:{body['canvas_id']}", common, notice=canvas.notice if canvas else None)
+
+
+@serves("transactional_send")
+def transactional_send(call: Call) -> Accepted:
+    """Send an e-mail to one recipient, unless its reference was given within 24 hours."""
+    body = call.body
+    campaign_id, reference = body.get("campaign_id", ""), body.get("external_send_id")
+    campaign = call.workspace.campaign(campaign_id)
+    if campaign is not None and campaign.archived:
+        refuse(
+            "The campaign is archived. Unarchive the campaign in order for trigger requests to take effect."
+        )
+    references = call.workspace.references
+    if reference is not None and call.now < references.get(reference, 0.0):
+        refuse("The external reference has been queued.  Please retry to obtain send_id.")
+
+    def remember() -> None:
+        if reference is not None:
+            references[reference] = call.now + DAY
+
+    common = {"trigger_properties": body.get("trigger_properties", {})}
+    return replace(
+        _sent(body, f"campaign:{campaign_id}", common),
+        answer={"status": "sent", "metadata": {"external_send_id": reference}},
+        change=remember,
+    )
 
 
 @serves("sends_id_create")

@@ -150,6 +150,8 @@ class Workspace:
         self._missing = set(self._unknown_ids)
         self.profiles.clear()
         self.catalogs.clear()
+        self.references: dict[str, float] = {}
+        """By reference of a transactional e-mail: until when it is known, in Unix time."""
         self.sent: dict[str, tuple[float, float]] = {}
         """By campaign: when it first and last sent, in Unix time."""
 

@@ -18,7 +18,13 @@ from braze_provider.api.channels.messages import Messages
 from braze_provider.api.channels.whats_app import WhatsAppMessage
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.api.objects.audience import Audience
-from braze_provider.api.objects.recipients import Addressee, CampaignRecipient, Recipient, UserIdentity
+from braze_provider.api.objects.recipients import (
+    Addressee,
+    CampaignRecipient,
+    Recipient,
+    TransactionalRow,
+    UserIdentity,
+)
 from braze_provider.api.objects.row import Row
 from braze_provider.api.objects.schedule import Schedule
 from braze_provider.api.objects.user_attributes import UserAttributes
@@ -67,6 +73,7 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (Schedule, SCHEDULE),
     (requests.SendIdCreate, {"campaign_id": "c"}),
     (requests.UsersTrack, TRACK),
+    (requests.TransactionalSend, {"campaign_id": "c", "recipient": {"user_alias": ALIAS}}),
     (requests.MessagesScheduleCreate, {"user_aliases": [ALIAS], "messages": SMS, "schedule": SCHEDULE}),
     (requests.MessagesScheduleUpdate, {"schedule_id": "s", "messages": SMS, "schedule": SCHEDULE}),
     (requests.MessagesScheduleDelete, {"schedule_id": "s"}),
@@ -134,7 +141,7 @@ def test_every_object_is_tried():
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
     bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Row, Addressee, Recipient, Act}
     bases |= {MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
-    assert set(below(BrazeObject)) - tried - bases == {UserIdentity, UserUpdate}
+    assert set(below(BrazeObject)) - tried - bases == {UserIdentity, UserUpdate, TransactionalRow}
 
 
 @pytest.mark.parametrize(("model", "data", "at"), PLACES)

@@ -17,7 +17,7 @@ from braze_provider.api import requests
 from braze_provider.api.base import BrazeObject
 from braze_provider.api.channels.whats_app import MESSAGE_TYPES, WhatsAppMessage
 from braze_provider.api.endpoints import ENDPOINTS
-from braze_provider.api.objects.recipients import UserIdentity
+from braze_provider.api.objects.recipients import TransactionalRow, UserIdentity
 from braze_provider.api.objects.schedule import Schedule
 from braze_provider.api.objects.user_updates import UserUpdate
 
@@ -29,8 +29,8 @@ DIFFERENCES = {
     ("POST /messages/schedule/create", "messages"): "documented as optional",  # as above
     ("android button", "action"): "other choices",  # only the default is documented, and Apple has these four
 }
-NOT_BRAZE_S = {UserIdentity, UserUpdate}
-"""Rows of a request that has several arrays: a row has one field, which tells the array."""
+NOT_BRAZE_S = {UserIdentity, UserUpdate, TransactionalRow}
+"""Rows of a delivery that are no objects of Braze's: a field tells the array, or belongs beside the row."""
 
 
 def model_shape(annotation: Any) -> Shape:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import airflow_harness
+import pendulum
 import pytest
 from airflow.sdk import DAG
 
@@ -20,6 +21,7 @@ from braze_provider.recipients import SqlRecipients
 pytestmark = pytest.mark.dag
 
 AT = "2026-11-20T08:00:00Z"
+DAY = pendulum.datetime(2026, 11, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +199,47 @@ def test_a_retry_of_events_without_a_ledger_writes_nothing(run_dag, sandbox):
 
     assert run_dag(track(events=EVENTS)).state == "failed"
 
+    assert len(sandbox.requests()) == 1 + MAX_ATTEMPTS
+
+
+def test_a_cleared_task_counts_no_event_again(run_dag, sandbox, ledger):
+    for _ in range(2):
+        assert run_dag(track(events=EVENTS, **ledger), logical_date=DAY).state == "success"
+
+    assert len(sandbox.requests()) == 2
+
+
+def test_a_retry_goes_on_with_plain_attributes_where_the_last_try_stopped(run_dag, sandbox, ledger):
+    sandbox.fault("status", status=500, after=1, times=MAX_ATTEMPTS)
+
+    assert run_dag(track(attributes=ATTRIBUTES, **ledger)).state == "success"
+
+    assert len(sandbox.requests()) == 1 + MAX_ATTEMPTS + 1
+
+
+def test_a_retry_writes_everything_again_if_a_value_has_changed(run_dag, sandbox, ledger, warehouse):
+    """The query gives another value at each try."""
+    sandbox.fault("status", status=500, after=1, times=MAX_ATTEMPTS)
+    sql = "SELECT id AS external_id, hex(randomblob(8)) AS token FROM customers LIMIT 100"
+
+    result = run_dag(track(attributes=SqlRecipients("warehouse", sql), **ledger))
+
+    assert result.state == "success", result.log
+    assert "Everything is written again, which does no harm: the source has changed" in result.log
+    assert len(sandbox.requests()) == 1 + MAX_ATTEMPTS + 2
+
+
+def test_events_that_have_changed_since_the_last_try_are_not_written(run_dag, sandbox, ledger, warehouse):
+    sandbox.fault("status", status=500, after=1, times=MAX_ATTEMPTS)
+    sql = (
+        f"SELECT id AS external_id, 'visit' AS name, '{AT}' AS time, "
+        'hex(randomblob(8)) AS "properties.token" FROM customers LIMIT 100'
+    )
+
+    result = run_dag(track(events=SqlRecipients("warehouse", sql), **ledger))
+
+    assert result.state == "failed"
+    assert "is not the one of an earlier try" in result.log
     assert len(sandbox.requests()) == 1 + MAX_ATTEMPTS
 
 

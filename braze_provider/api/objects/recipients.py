@@ -192,6 +192,35 @@ class CanvasRecipient(Recipient):
     context: Omittable[Properties] = None
 
 
+class TransactionalRecipient(Addressee):
+    """
+    The recipient of a transactional e-mail.
+
+    :param attributes: Written to the profile before the e-mail is sent. They create a user who is not known.
+
+    .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_transactional_message
+    """
+
+    hints: ClassVar[Mapping[str, str]] = {
+        **_HINTS,
+        "email": "this endpoint knows ids and aliases only; put the address into `attributes`",
+        "prioritization": "this endpoint knows ids and aliases only",
+        "send_to_existing_only": "`attributes` create a user who is not known",
+    }
+
+    attributes: Omittable[UserAttributes] = None
+
+
+class TransactionalRow(TransactionalRecipient):
+    """
+    A row of a delivery of transactional e-mails: a recipient with values of its own.
+
+    :param trigger_properties: At most 50 KB of JSON. They override the task's ``trigger_properties``.
+    """
+
+    trigger_properties: Omittable[Properties] = None
+
+
 def _identity_of_alias(name: str, label: str) -> str:
     # The label's length separates the parts, because both may hold any separator character.
     return f"user_alias:{len(label)}:{label}:{name}"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         MessagesScheduleUpdate,
     )
     from braze_provider.api.requests.sends import SendIdCreate
+    from braze_provider.api.requests.transactional import TransactionalSend
     from braze_provider.api.requests.users_track import UsersTrack
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "MessagesSend",
     "SendIdCreate",
     "SendRequest",
+    "TransactionalSend",
     "UsersTrack",
 ]
 
@@ -76,6 +78,7 @@ _MODULES = {
     "MessagesSend": "messages",
     "SendIdCreate": "sends",
     "SendRequest": "base",
+    "TransactionalSend": "transactional",
     "UsersTrack": "users_track",
 }
 
