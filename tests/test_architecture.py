@@ -84,7 +84,7 @@ SANDBOX = [
     {"catalogs"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"catalog_endpoints", "schedules", "users"},
+    {"catalog_endpoints", "identities", "schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

@@ -30,6 +30,7 @@ from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
+from braze_provider.hooks.subscriptions import SubscriptionMethods
 from braze_provider.hooks.users import UserMethods
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(SendMethods, ScheduleMethods, UserMethods, CatalogMethods, ReadMethods):
+class BrazeHook(SendMethods, ScheduleMethods, UserMethods, SubscriptionMethods, CatalogMethods, ReadMethods):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 

@@ -61,6 +61,7 @@ class CatalogItemsOperator(BrazeSendOperator):
         "items": RECIPIENTS,
         "mode": FIXED,
     }
+    deciding_fields = ("mode",)
 
     def __init__(
         self,
@@ -80,12 +81,6 @@ class CatalogItemsOperator(BrazeSendOperator):
         """Return the endpoint of the mode."""
         return next((endpoint for mode, endpoint in _MODES.items() if mode == self.mode), self.endpoint)
 
-    def request_values(self) -> dict[str, Any]:
-        """Give the fields of the request that are set. The mode decides where it goes, and is none of them."""
-        values = super().request_values()
-        values.pop("mode", None)
-        return values
-
     def recipient_keys(self) -> Mapping[str, str | None]:
         """Say what a bare item of the list gives: an id, if items are to be deleted."""
         return {"items": "id" if self.mode == "delete" else None}
@@ -93,7 +88,7 @@ class CatalogItemsOperator(BrazeSendOperator):
     def argument_problems(self) -> list[Problem]:
         """Check the mode, and that each id is written once."""
         problems = []
-        if self.mode not in tuple(_MODES):
+        if self.mode not in (None, *_MODES):
             problems.append(Problem("mode", f"must be {listed(tuple(_MODES))}"))
         if self.allow_duplicates:
             reason = "is not allowed here: Braze refuses a request that has an id twice"

@@ -280,7 +280,7 @@ def _put(recipient: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def _conversion(field: str) -> Callable[[Any], Any] | None:
-    if field in _ID_FIELDS:
+    if field in _ID_FIELDS or field in _ALIAS_COLUMNS:
         return _as_text
     if field in _OBJECT_FIELDS:
         return lambda value: _as_json(field, value)

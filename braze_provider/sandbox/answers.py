@@ -35,6 +35,7 @@ TOO_MANY_OBJECTS = "Max Input Length Exceeded"
 NO_MESSAGE = "No message to send"
 APPLE_PUSH_TOO_LONG = "Apple Push Length Exceeded"
 ANDROID_PUSH_TOO_LONG = "Android Push Length Exceeded"
+ADDRESS_AND_NUMBER = "Either an email address or a phone number should be provided, but not both."
 # These two are not on that page. Their words follow its "Invalid Campaign ID".
 INVALID_CANVAS_ID = "Invalid Canvas ID"
 INVALID_SEGMENT_ID = "Invalid Segment ID"
@@ -65,6 +66,7 @@ _TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"messages\.(apple|android)_push\.extra", "must be an object", INVALID_EXTRA_PUSH_PAYLOAD),
         (r"messages\.apple_push", "bytes of JSON", APPLE_PUSH_TOO_LONG),
         (r"messages\.android_push", "bytes in", ANDROID_PUSH_TOO_LONG),
+        ("phone", "is not allowed with `email`", ADDRESS_AND_NUMBER),
     )
 )
 
@@ -271,6 +273,9 @@ def as_braze_reads(body: dict[str, Any]) -> dict[str, Any]:
     for name in ("external_user_ids", "user_aliases"):
         if read.get(name) == []:
             del read[name]
+    for name in ("email", "phone"):  # Of these, Braze takes a single one without an array too.
+        if isinstance(read.get(name), str):
+            read[name] = [read[name]]
     if isinstance(ids := read.get("external_user_ids"), list):
         read["external_user_ids"] = [_id(value) for value in ids]
     if isinstance(recipients := read.get("recipients"), list):

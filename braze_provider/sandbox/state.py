@@ -11,6 +11,7 @@ from typing import Literal
 from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.sandbox import (  # noqa: F401 - their functions serve endpoints once they are loaded
     catalog_endpoints,
+    identities,
     users,
 )
 from braze_provider.sandbox.answers import RefusedError

@@ -204,6 +204,22 @@ class Workspace:
         """
         self._missing.discard(key)
 
+    def note_gone(self, key: str) -> None:
+        """
+        Note that a user was deleted.
+
+        :param key: The user's recipient key.
+        """
+        self._missing.add(key)
+
+    def exists(self, key: str) -> bool:
+        """
+        Tell whether a user exists.
+
+        :param key: The user's recipient key.
+        """
+        return key not in self._missing
+
     def reachable(self, recipients: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
         """
         Give the keys of the recipients who exist. Users whose entry says so are created first.

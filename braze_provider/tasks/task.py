@@ -42,6 +42,8 @@ class BrazeTask(LiquidAwareRendering):
     """The arguments that make the request, in the order in which Airflow shows them."""
     composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """By field of the request: the arguments that make it, if they do not have its name."""
+    deciding_fields: ClassVar[tuple[str, ...]] = ()
+    """The arguments that decide where the request goes. They are no fields of it."""
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
     """The other arguments that are rendered, all of them as text."""
     ui_color = "#f9e1d2"
@@ -79,7 +81,8 @@ class BrazeTask(LiquidAwareRendering):
 
     def request_values(self) -> dict[str, Any]:
         """Give the fields of the request that are set, without the recipients."""
-        return self._set(name for name in self.request_fields if name not in self.recipient_fields)
+        others = (*self.recipient_fields, *self.deciding_fields)
+        return self._set(name for name in self.request_fields if name not in others)
 
     def field_of(self, argument: str) -> str:
         """

@@ -17,11 +17,11 @@ NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
  messages_live_activity_start messages_live_activity_update
         campaigns_duplicate canvas_duplicate cdi_integrations_sync
-        users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
-        users_delete users_external_ids_rename users_external_ids_remove users_export_ids
+        users_track_sync users_track_bulk users_merge
+        users_external_ids_rename users_external_ids_remove users_export_ids
         users_export_segment users_export_global_control_group export_segment_cancel
-        subscription_status_set subscription_status_set_v2 catalogs_create catalogs_delete
-        catalogs_items_create catalogs_items_update catalogs_items_replace catalogs_items_delete
+        subscription_status_set_v2 catalogs_create catalogs_delete
+        catalogs_items_create
         catalogs_item_create catalogs_item_update catalogs_item_replace catalogs_item_delete
         catalogs_fields_create catalogs_field_delete catalogs_selection_create catalogs_selection_delete
         content_blocks_create content_blocks_update templates_email_create templates_email_update

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
     )
     from braze_provider.api.requests.sends import SendIdCreate
     from braze_provider.api.requests.transactional import TransactionalSend
+    from braze_provider.api.requests.subscriptions import SubscriptionStatusSet
+    from braze_provider.api.requests.users import (
+        UsersAliasNew,
+        UsersAliasUpdate,
+        UsersDelete,
+        UsersIdentify,
+    )
     from braze_provider.api.requests.users_track import UsersTrack
 
 __all__ = [
@@ -57,6 +64,11 @@ __all__ = [
     "SendIdCreate",
     "SendRequest",
     "TransactionalSend",
+    "SubscriptionStatusSet",
+    "UsersAliasNew",
+    "UsersAliasUpdate",
+    "UsersDelete",
+    "UsersIdentify",
     "UsersTrack",
 ]
 
@@ -79,6 +91,11 @@ _MODULES = {
     "SendIdCreate": "sends",
     "SendRequest": "base",
     "TransactionalSend": "transactional",
+    "SubscriptionStatusSet": "subscriptions",
+    "UsersAliasNew": "users",
+    "UsersAliasUpdate": "users",
+    "UsersDelete": "users",
+    "UsersIdentify": "users",
     "UsersTrack": "users_track",
 }
 
