@@ -6,6 +6,8 @@ import contextlib
 import json
 import math
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -15,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.client import RECIPIENTS_PER_REQUEST
-from benchmarks.processes import LATENCY, Arrival, Braze, Client, clients, wait_for_requests
+from benchmarks.processes import LATENCY, ROOT, Arrival, Braze, Client, clients, wait_for_requests
+from braze_provider.get_provider_info import get_provider_info
 
 CONNECTIONS = 64
 DEFAULT_CONCURRENCY = 8
@@ -41,10 +44,11 @@ class Scale:
     per_round: int
     rows: int
     few_rows: int
+    parses: int
 
 
-FULL = Scale(60, 10, 6_000, 80, 4, 1_000, 1_000_000, 10_000)
-QUICK = Scale(10, 10, 800, 20, 1, 200, 50_000, 5_000)
+FULL = Scale(60, 10, 6_000, 80, 4, 1_000, 1_000_000, 10_000, 10)
+QUICK = Scale(10, 10, 800, 20, 1, 200, 50_000, 5_000, 2)
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,19 @@ class Bench:
         name, there = f"  above that at {self._scale.few_rows:,}", f"{few:.1f} MiB there"
         yield Figure(name, many - few, "MiB", most=15, note=there)
 
+    def parsing(self) -> Iterator[Figure]:
+        """The import of all classes in a fresh Python, beside that of Airflow's SDK alone."""
+        sdk = "from airflow.sdk import DAG, BaseOperator, BaseSensorOperator"
+        alone, all_classes = [], []
+        for _ in range(self._scale.parses):  # In turns: a busy moment then hits both.
+            alone.append(_seconds_of(sdk))
+            all_classes.append(_seconds_of(f"{sdk}; {';'.join(f'import {name}' for name in _modules())}"))
+        # The fastest of several: whatever else runs here only ever adds to the time.
+        ours, plain = min(all_classes), min(alone)
+        yield Figure(
+            "Importing all operators and sensors", 1_000 * ours, "ms", (1_000 * plain, None), digits=0
+        )
+
     def preparing(self) -> Iterator[Figure]:
         """Read, validate, deduplicate and spool."""
         environment = {"AIRFLOW_CONN_CUSTOMERS": self._customers}
@@ -238,7 +255,21 @@ FIGURES: dict[str, Callable[[Bench], Iterable[Figure]]] = {
     "cpu": Bench.cpu,
     "memory": Bench.memory,
     "preparing": Bench.preparing,
+    "parsing": Bench.parsing,
 }
+
+
+def _modules() -> list[str]:
+    """All modules that hold operators and sensors."""
+    info = get_provider_info()
+    return [name for kind in ("operators", "sensors") for one in info[kind] for name in one["python-modules"]]
+
+
+def _seconds_of(code: str) -> float:
+    """Seconds that some code takes in a Python of its own, with all that Python itself needs to start."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    return time.perf_counter() - began
 
 
 @contextlib.contextmanager

@@ -24,8 +24,11 @@ except ImportError:
 
 try:
     from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # Airflow 3.3
+
+    HAS_TASK_STATE = True
 except ImportError:
     NEVER_EXPIRE = timedelta.max
+    HAS_TASK_STATE = False
 
 try:
     from airflow.sdk.observability.stats import Stats  # Airflow 3.2
@@ -36,6 +39,11 @@ try:
     from airflow.sdk import BaseHook  # Airflow 3.1
 except ImportError:
     from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
+
+try:
+    from airflow.sdk.bases.decorator import determine_kwargs  # Airflow 3.2
+except ImportError:
+    from airflow.utils.operator_helpers import determine_kwargs
 
 try:
     from airflow.sdk.exceptions import (  # Airflow 3.2
@@ -55,6 +63,7 @@ except ImportError:
     )
 
 __all__ = [
+    "HAS_TASK_STATE",
     "NEVER_EXPIRE",
     "AirflowException",
     "AirflowFailException",
@@ -69,5 +78,6 @@ __all__ = [
     "RetryPolicy",
     "Stats",
     "conf",
+    "determine_kwargs",
     "mask_secret",
 ]

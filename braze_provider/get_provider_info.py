@@ -43,13 +43,18 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.subscriptions",
                     "braze_provider.operators.users",
                     "braze_provider.operators.users_track",
+                    "braze_provider.operators.statistics",
                 ],
             }
         ],
         "sensors": [
             {
                 "integration-name": "Braze",
-                "python-modules": ["braze_provider.sensors.campaigns"],
+                "python-modules": [
+                    "braze_provider.sensors.broadcasts",
+                    "braze_provider.sensors.campaigns",
+                    "braze_provider.sensors.sends",
+                ],
             }
         ],
         "triggers": [
@@ -57,6 +62,22 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Braze",
                 "python-modules": ["braze_provider.triggers.wait"],
             }
+        ],
+        "extra-links": [
+            "braze_provider.links.braze.BrazeDashboardLink",
+            "braze_provider.links.braze.MessageActivityLogLink",
+            "braze_provider.links.braze.CloudDataIngestionLink",
+        ],
+        "notifications": ["braze_provider.notifications.braze.BrazeNotifier"],
+        "task-decorators": [
+            {
+                "name": "braze_campaign",
+                "class-name": "braze_provider.decorators.braze.braze_campaign_task",
+            },
+            {
+                "name": "braze_messages",
+                "class-name": "braze_provider.decorators.braze.braze_messages_task",
+            },
         ],
         "connection-types": [
             {

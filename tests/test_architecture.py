@@ -27,10 +27,23 @@ ROOMS = {
     "ledger": {"_compat", "api"},
     "delivery": {"_compat", "api", "hooks", "ledger", "recipients"},
     "pools": {"api", "hooks"},
-    "tasks": {"_compat", "api", "hooks", "templating", "recipients", "ledger", "delivery", "triggers"},
+    "links": {"api"},
+    "tasks": {
+        "_compat",
+        "api",
+        "hooks",
+        "templating",
+        "recipients",
+        "ledger",
+        "delivery",
+        "triggers",
+        "links",
+    },
     "triggers": {"api", "hooks"},
-    "operators": {"_compat", "api", "tasks", "templating"},
-    "sensors": {"api", "hooks", "tasks", "triggers"},
+    "operators": {"_compat", "api", "links", "tasks", "templating"},
+    "sensors": {"api", "hooks", "links", "tasks", "triggers"},
+    "decorators": {"_compat", "api", "operators", "recipients", "tasks"},
+    "notifications": {"_compat", "api", "hooks", "recipients", "tasks", "templating"},
 }
 
 
@@ -80,11 +93,11 @@ def test_a_room_of_no_airflow_imports_none(room):
 # The files of the sandbox, from the ground up: each knows those below its floor alone. What serves needs an
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
-    {"answers", "clock", "limits", "profiles", "records"},
+    {"answers", "clock", "limits", "profiles", "records", "statistics"},
     {"catalogs"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"catalog_endpoints", "identities", "schedules", "users"},
+    {"catalog_endpoints", "identities", "reads", "schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

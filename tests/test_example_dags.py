@@ -82,6 +82,25 @@ def test_win_back_campaign_reaches_those_who_were_away_for_long(run_dag, sandbox
     assert set(sandbox.recipients()) == {f"c{n}" for n in range(0, 60, 3)}
 
 
+def test_loyalty_points_tells_those_who_have_enough(run_dag, sandbox):
+    result = run_dag(load("loyalty_points"))
+
+    assert result.state == "success", result.log
+    reached = result.xcom("points")["sent"]
+    assert reached == len(sandbox.recipients()) == len([n for n in range(1_000) if n * 37 % 500 >= 400])
+
+
+def test_loyalty_points_tells_those_on_call_if_it_fails(run_dag, sandbox):
+    sandbox.fault("status", status=403, times=1)
+
+    assert run_dag(load("loyalty_points")).state == "failed"
+
+    messages = sandbox.requests()[-1]["body"]
+    assert messages["external_user_ids"] == ["on-call-1", "on-call-2"]
+    assert messages["messages"]["apple_push"]["alert"].startswith("points of manual__")
+    assert messages["messages"]["apple_push"]["alert"].endswith(" has failed, {{${first_name}}}")
+
+
 @pytest.mark.parametrize(("stock", "reached"), [(100, 60), (0, 0)])
 def test_scheduled_sale_is_sent_unless_it_is_called_off(run_dag, sandbox, customers, stock, reached):
     assert run_dag(load("scheduled_sale"), conf={"stock": stock}).state == "success"

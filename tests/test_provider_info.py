@@ -65,6 +65,10 @@ def test_all_that_it_names_exists(info):
             assert section["integration-name"] in integrations
             for module in section["python-modules"]:
                 importlib.import_module(module)
+    classes = [one["class-name"] for one in info["task-decorators"]]
+    for path in (*info["extra-links"], *info["notifications"], *classes):
+        module, _, name = path.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), name))
     for connection_type in info["connection-types"]:
         module, _, name = connection_type["hook-class-name"].rpartition(".")
         hook = getattr(importlib.import_module(module), name)
@@ -86,6 +90,17 @@ def test_airflow_knows_the_hook():
     assert hook.hook_class_name == "braze_provider.hooks.braze.BrazeHook"
     assert hook.connection_id_attribute_name == "braze_conn_id"
     assert hook.connection_testable
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_airflow_knows_links_notifiers_and_decorators(info):
+    from airflow.providers_manager import ProvidersManager
+
+    manager = ProvidersManager()
+
+    assert set(info["extra-links"]) <= set(manager.extra_links_class_names)
+    assert set(info["notifications"]) <= set(manager.notification)
+    assert {one["name"] for one in info["task-decorators"]} <= manager.taskflow_decorators.keys()
 
 
 def test_the_connection_form():

@@ -7,9 +7,11 @@ Braze's answers: each HTTP answer, whatever its body, becomes one typed answer o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from braze_provider.api.endpoints import ID_NAMES, Endpoint
 from braze_provider.api.errors import (
@@ -32,6 +34,7 @@ MAX_TEXT = 300
 MAX_VALUE = 60
 """Characters of a value in a request that Braze's error repeats."""
 _ACCEPTED = ("success", "queued")
+_LINK = re.compile(r'<([^<>]{0,4000})>[^<>]*?;\s*rel="?(\w+)', re.IGNORECASE)
 
 
 class RowError(NamedTuple):
@@ -56,11 +59,13 @@ class Answer:
     :param status: HTTP status, a 2xx.
     :param body: The whole JSON body.
     :param rate_limit: The state of the rate limit, from the headers.
+    :param links: The ``Link`` header: by relation, such as ``next``, the query parameters of that page.
     """
 
     status: int
     body: Mapping[str, Any] = field(repr=False)
     rate_limit: RateLimitState = field(default_factory=RateLimitState, repr=False)
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     @property
     def message(self) -> str:
@@ -122,7 +127,8 @@ def read_answer(
         says why.
     """
     body = _json_object(content, hide)
-    rate_limit = RateLimitState.from_headers(_Shown(headers, hide))
+    shown = _Shown(headers, hide)
+    rate_limit = RateLimitState.from_headers(shown)
     outcome = outcome_of_answer(
         status, is_brazes=_is_brazes(status, content, body, endpoint), repeat=endpoint.repeat
     )
@@ -130,7 +136,7 @@ def read_answer(
     if outcome is Outcome.REJECTED and endpoint.recognised and said.startswith(endpoint.recognised):
         outcome = Outcome.SENT
     if outcome is Outcome.SENT and not (notice := _shorten((body or {}).get("notice"))):
-        return Answer(status, body or {}, rate_limit)
+        return Answer(status, body or {}, rate_limit, _links(shown))
     if outcome is Outcome.SENT:
         error: BrazeRequestError = BrazeInertError(
             f"Braze accepted the request, but it reaches no recipient: {notice}",
@@ -249,7 +255,9 @@ def _refused(
         )
     errors = "".join(f"; {error}" for error in details["errors"])
     if status == 404 and errors:
-        return BrazeNotFoundError(f"Braze does not know what the request names: 404{quoted}{errors}", **details)
+        return BrazeNotFoundError(
+            f"Braze does not know what the request names: 404{quoted}{errors}", **details
+        )
     if status == 404 or status < 400:
         return BrazeNotFoundError(
             f"There is no such Braze endpoint at {host}: it answered {status}{quoted}", **details
@@ -276,6 +284,12 @@ class _Shown(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._headers)
+
+
+def _links(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Read the ``Link`` header. Only the query counts: some of Braze's own examples misspell the address."""
+    found = _LINK.findall(headers.get("Link") or "")
+    return {relation.lower(): dict(parse_qsl(urlsplit(url).query)) for url, relation in found}
 
 
 def _json_object(content: bytes, hide: Hide) -> Mapping[str, Any] | None:

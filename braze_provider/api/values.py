@@ -104,6 +104,7 @@ WholeNumber = Annotated[int, BeforeValidator(_as_number)]
 IdText = Annotated[NonEmptyText, BeforeValidator(_as_text)]
 """An id. A whole number or a UUID, as databases have them, becomes text."""
 
+
 def _phone_number(text: str) -> str:
     if not _E164.fullmatch(text):
         raise refusal("must be a telephone number in E.164, such as +4930123456")

@@ -25,11 +25,13 @@ from braze_provider.api.errors import (
 )
 from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
+from braze_provider.api.windows import refuse_long_window
 from braze_provider.hooks.catalogs import CatalogMethods
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
+from braze_provider.hooks.statistics import StatisticsMethods
 from braze_provider.hooks.subscriptions import SubscriptionMethods
 from braze_provider.hooks.users import UserMethods
 
@@ -47,11 +49,20 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(SendMethods, ScheduleMethods, UserMethods, SubscriptionMethods, CatalogMethods, ReadMethods):
+class BrazeHook(
+    SendMethods,
+    ScheduleMethods,
+    UserMethods,
+    SubscriptionMethods,
+    CatalogMethods,
+    ReadMethods,
+    StatisticsMethods,
+):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 
-    Each call of a method makes exactly one request. The hook never repeats a request, because it can't know
+    Each call of a method makes exactly one request, except :meth:`items_of` and :meth:`series_of`, which read
+    all pages of a list and all parts of a series. The hook never repeats a request, because it can't know
     whether a repeat does harm: that depends on the endpoint and on the caller. The ``outcome`` of every error
     says whether Braze can have accepted the request. Threads may share a hook: each thread gets its own
     keep-alive session.
@@ -162,8 +173,9 @@ class BrazeHook(SendMethods, ScheduleMethods, UserMethods, SubscriptionMethods, 
             open. It returns whether the request may be made. It must not wait for anything, because the
             server may close the connection in that time.
         :return: Braze's answer, if Braze accepted the request.
-        :raises BrazeValidationError: If the body is not JSON or is larger than Braze takes, or if a parameter
-            of the path is missing, is empty or has a slash in it.
+        :raises BrazeValidationError: If the body is not JSON or is larger than Braze takes, if a parameter
+            of the path is missing, is empty or has a slash in it, or if a date window is longer than Braze
+            takes.
         :raises BrazeWithheldError: If ``before_write`` says no. Nothing was written.
         :raises BrazeRequestError: If Braze did not accept the request, or may not have accepted it. Its
             ``outcome`` says whether the request may have been sent.
@@ -176,6 +188,7 @@ class BrazeHook(SendMethods, ScheduleMethods, UserMethods, SubscriptionMethods, 
                 path, body = body.split(endpoint.path_parameters)
         content = _content(endpoint, body)
         address = endpoint.path_with(path or {})
+        refuse_long_window(endpoint, params or {})
         connection = self.connection
         session = self.get_conn()
 

@@ -6,40 +6,39 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from braze_provider.api.endpoints import ENDPOINTS
-from braze_provider.hooks.methods import HookMethods
+from braze_provider.hooks.reading import Page, ReadingMethods
 
 if TYPE_CHECKING:
     from braze_provider.api.answers import Answer
     from braze_provider.api.base import BrazeObject
 
 
-class CatalogMethods(HookMethods):
+class CatalogMethods(ReadingMethods):
     """Read catalogs, and write their items."""
 
-    def catalogs_list(self) -> Answer:
+    def catalogs_list(self) -> Page:
         """
-        List the workspace's catalogs. There are no pages.
+        List the workspace's catalogs. All are on one page.
 
-        :return: The answer. Its ``body["catalogs"]`` describes each: ``name``, ``fields``, ``num_items``, …
+        :return: Catalogs as Braze describes them: ``name``, ``fields``, ``num_items``, …
         :raises BrazeRequestError: If Braze did not answer with the list.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/catalogs
         """
-        return self.call(ENDPOINTS["catalogs_list"])
+        return self._page("catalogs_list", "catalogs")
 
-    def catalogs_items_list(self, catalog_name: str, cursor: str | None = None) -> Answer:
+    def catalogs_items_list(self, catalog_name: str, cursor: str | None = None) -> Page:
         """
-        List the items of a catalog, 50 on a page.
+        List the items of a catalog, 50 on a page. :meth:`items_of` gives those of all pages.
 
         :param catalog_name: Name of the catalog.
-        :param cursor: Which page, from the ``Link`` header of the page before. Default: the first one.
-        :return: The answer. Its ``body["items"]`` has the items.
+        :param cursor: Which page, from ``next`` of the page before. Default: the first one.
+        :return: The items, each with its ``id`` and the fields that it has.
         :raises BrazeRequestError: If Braze did not answer with the list, such as for an unknown catalog.
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/catalogs
         """
-        params = None if cursor is None else {"cursor": cursor}
-        return self.call(ENDPOINTS["catalogs_items_list"], path={"catalog_name": catalog_name}, params=params)
+        return self._page("catalogs_items_list", "items", {"catalog_name": catalog_name}, cursor=cursor)
 
     def catalogs_items_replace(
         self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False

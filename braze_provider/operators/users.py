@@ -210,8 +210,8 @@ class UsersDeleteOperator(BrazeOneKindOperator):
 
         has_ledger = self.ledger_conn_id or context.get("task_state_store") is not None
         was_cleared = try_of(context, retries=self.retries or 0, resumed=False).was_cleared
-        is_wanted = self.dry_run or BOOLEANS.get(self.resend, self.resend)
-        if was_cleared and not has_ledger and not is_wanted:
+        resends = BOOLEANS.get(self.resend, self.resend)
+        if was_cleared and not has_ledger and not resends and not bool(self.dry_run):
             # Other tasks start over here: without a ledger, a clear by a person means just that.
             raise AirflowFailException(
                 "Nobody is deleted: the task was cleared, and without a ledger it is not known whom an "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import ENDPOINTS
+from braze_provider.links.braze import DASHBOARD_LINKS
 from braze_provider.tasks.fields import Field, Kind
 from braze_provider.tasks.send import BrazeSendOperator
 
@@ -48,6 +49,7 @@ class UsersTrackOperator(BrazeSendOperator):
     """
 
     endpoint = ENDPOINTS["users_track"]
+    operator_extra_links = DASHBOARD_LINKS
     request_fields: ClassVar[Mapping[str, Field]] = {
         name: Field(Kind.RECIPIENTS, placed=True) for name in ("attributes", "events", "purchases")
     }

@@ -28,6 +28,6 @@ from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.limits import Limit
 from braze_provider.sandbox.server import Sandbox
 from braze_provider.sandbox.state import SandboxConfig
-from braze_provider.sandbox.workspace import Campaign, Canvas
+from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
 
-__all__ = ["Campaign", "Canvas", "Catalog", "Limit", "Sandbox", "SandboxConfig"]
+__all__ = ["Broadcast", "Campaign", "Canvas", "Catalog", "Limit", "Sandbox", "SandboxConfig", "Segment"]

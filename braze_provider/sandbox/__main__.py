@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workspace",
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help='what exists, as JSON: {"campaigns": ["id", …], "canvases": […], "segments": […], "catalogs": […]}',
+        help='what exists, as JSON: {"campaigns": ["id", …], "canvases": […], "catalogs": […], …}',
     )
     for kind, name in (("campaign", "campaigns"), ("canvas", "canvases"), ("segment", "segments")):
         option(

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -30,7 +30,7 @@ from braze_provider.sandbox.answers import (
     refuse,
 )
 from braze_provider.sandbox.records import Send
-from braze_provider.sandbox.workspace import Campaign, Workspace
+from braze_provider.sandbox.workspace import Campaign, Canvas, Workspace
 
 PAGE_SIZE = 100
 
@@ -203,7 +203,12 @@ def messages_send(call: Call) -> Accepted:
         content = f"content:{hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()[:16]}"
     else:
         _check_variations(messages, call.workspace.campaign(campaign_id))
-    return _sent(body, content, {"channels": list(messages)})
+    variations = {
+        str(message.get("message_variation_id", channel)): channel
+        for channel, message in messages.items()
+        if isinstance(message, dict)
+    }
+    return _sent(body, content, {"channels": list(messages)}, variations=variations)
 
 
 @serves("campaigns_trigger_send")
@@ -215,9 +220,10 @@ def campaigns_trigger_send(call: Call) -> Accepted:
     this, and the newest page shows such a request.
     """
     body = call.body
-    call.workspace.campaign(body["campaign_id"])
+    campaign = call.workspace.campaign(body["campaign_id"])
     common = {"trigger_properties": body.get("trigger_properties", {})}
-    return _sent(body, f"campaign:{body['campaign_id']}", common)
+    variations = (campaign.variations if campaign else None) or {}
+    return _sent(body, f"campaign:{body['campaign_id']}", common, variations=variations)
 
 
 @serves("canvas_trigger_send")
@@ -248,8 +254,9 @@ def transactional_send(call: Call) -> Accepted:
             references[reference] = call.now + DAY
 
     common = {"trigger_properties": body.get("trigger_properties", {})}
+    variations = (campaign.variations if campaign else None) or {}
     return replace(
-        _sent(body, f"campaign:{campaign_id}", common),
+        _sent(body, f"campaign:{campaign_id}", common, variations=variations),
         answer={"status": "sent", "metadata": {"external_send_id": reference}},
         change=remember,
     )
@@ -265,27 +272,7 @@ def sends_id_create(call: Call) -> Accepted:
 @serves("campaigns_list")
 def campaigns_list(call: Call) -> Accepted:
     """List the workspace's campaigns, in the order of their creation."""
-    query = call.query
-    page = query.get("page", "0")
-    if not re.fullmatch(r"[0-9]{1,9}", page):
-        refuse("page must be a whole number, zero or more")
-    with_archived = _choice(query, "include_archived", "false", "true")
-    direction = _choice(query, "sort_direction", "asc", "desc")
-    edited_after = query.get("last_edit.time[gt]", "")
-    if edited_after and iso_8601(edited_after) is None:
-        refuse("last_edit.time[gt] must be an ISO 8601 datetime")
-    campaigns = [
-        campaign
-        for campaign in call.workspace.campaigns
-        if (with_archived == "true" or not campaign.archived)
-        # Both are ISO 8601 in UTC: the first nineteen characters sort as the times do.
-        and campaign.last_edited[:19] > edited_after[:19]
-    ]
-    if direction == "desc":
-        campaigns.reverse()
-    start = int(page) * PAGE_SIZE
-    listed = [campaign.listed() for campaign in campaigns[start : start + PAGE_SIZE]]
-    return Accepted(status=200, answer={"campaigns": listed})
+    return Accepted(status=200, answer={"campaigns": edited(call.query, call.workspace.campaigns)})
 
 
 @serves("campaigns_details")
@@ -308,7 +295,11 @@ def campaigns_details(call: Call) -> Accepted:
 
 
 def _sent(
-    body: Mapping[str, Any], content: str, common: Mapping[str, Any], notice: str | None = None
+    body: Mapping[str, Any],
+    content: str,
+    common: Mapping[str, Any],
+    notice: str | None = None,
+    variations: Mapping[str, str] = _NOTHING,
 ) -> Accepted:
     return Accepted(
         send=Send(
@@ -319,6 +310,7 @@ def _sent(
             canvas_id=body.get("canvas_id"),
             send_id=body.get("send_id"),
             notice=notice,
+            variations=variations,
         )
     )
 
@@ -334,8 +326,52 @@ def _check_variations(messages: Mapping[str, Any], campaign: Campaign | None) ->
             refuse(MISMATCHED_MESSAGE_TYPE)
 
 
-def _choice(query: Mapping[str, str], name: str, *options: str) -> str:
-    """Give a query parameter that has a few values; the first is its default."""
+def edited(query: Mapping[str, str], items: Sequence[Campaign] | Sequence[Canvas]) -> list[dict[str, Any]]:
+    """
+    Give a page of campaigns or Canvases, as the query asks for it.
+
+    :param query: The query parameters.
+    :param items: All of them, in the order of their creation.
+    """
+    with_archived = choice(query, "include_archived", "false", "true")
+    edited_after = query.get("last_edit.time[gt]", "")
+    if edited_after and iso_8601(edited_after) is None:
+        refuse("last_edit.time[gt] must be an ISO 8601 datetime")
+    found = [
+        item.listed()
+        for item in items
+        if (with_archived == "true" or not item.archived)
+        # Both are ISO 8601 in UTC: the first nineteen characters sort as the times do.
+        and item.last_edited[:19] > edited_after[:19]
+    ]
+    return page_of(query, found, PAGE_SIZE)
+
+
+def page_of(query: Mapping[str, str], items: list[Any], size: int) -> list[Any]:
+    """
+    Give the page of a list that the query asks for.
+
+    :param query: The query parameters.
+    :param items: The whole list.
+    :param size: Items on a page.
+    """
+    page = query.get("page", "0")
+    if not re.fullmatch(r"[0-9]{1,9}", page):
+        refuse("page must be a whole number, zero or more")
+    if choice(query, "sort_direction", "asc", "desc") == "desc":
+        items = items[::-1]
+    start = int(page) * size
+    return items[start : start + size]
+
+
+def choice(query: Mapping[str, str], name: str, *options: str) -> str:
+    """
+    Give a query parameter that has a few values.
+
+    :param query: The query parameters.
+    :param name: Its name.
+    :param options: The values. The first is its default.
+    """
     value = query.get(name, options[0])
     if value not in options:
         refuse(f"{name} must be one of {', '.join(options)}")

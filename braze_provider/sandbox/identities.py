@@ -138,8 +138,8 @@ def subscription_status_set(call: Call) -> Accepted:
     def write() -> None:
         for kind, one in who:
             found = [] if kind == "external_id" else profiles.with_value(kind, one)
-            for profile in found or [profiles.named_by({kind: one}, create=True)]:
-                if profile is not None:
-                    profile.subscriptions[group] = state
+            created = None if found else profiles.named_by({kind: one}, create=True)
+            for profile in [*found, *filter(None, [created])]:
+                profile.subscriptions[group] = state
 
     return Accepted(change=write)

@@ -31,6 +31,8 @@ class Send:
     :param canvas_id: The Canvas, if it has one.
     :param send_id: The label that its statistics go under, if it has one.
     :param notice: Why it reaches no recipient, in Braze's words. Default: it reaches them.
+    :param variations: Its message variations as ``{message_variation_id: channel}``. Default: they are not
+        known.
     """
 
     recipients: Mapping[str, Mapping[str, Any]]
@@ -40,6 +42,7 @@ class Send:
     canvas_id: str | None = None
     send_id: str | None = None
     notice: str | None = None
+    variations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def broadcast(self) -> bool:

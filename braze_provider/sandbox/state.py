@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from braze_provider.api.limits import MAX_BODY_BYTES
-from braze_provider.sandbox import (  # noqa: F401 - their functions serve endpoints once they are loaded
-    catalog_endpoints,
-    identities,
-    users,
-)
+
+# Their functions serve endpoints once they are loaded.
+from braze_provider.sandbox import catalog_endpoints, identities, reads, users  # noqa: F401
 from braze_provider.sandbox.answers import RefusedError
 from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.clock import Clock
@@ -21,8 +19,9 @@ from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
 from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit, RateLimiter
 from braze_provider.sandbox.records import Receipt, Recorder, Send
-from braze_provider.sandbox.schedules import Schedules
-from braze_provider.sandbox.workspace import Campaign, Canvas, Workspace
+from braze_provider.sandbox.schedules import Scheduled, Schedules
+from braze_provider.sandbox.statistics import day_of
+from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment, Workspace
 
 CONTROL = "/_sandbox"
 """The path of the sandbox's own calls. Braze has nothing there, and these calls are not recorded."""
@@ -55,7 +54,11 @@ class SandboxConfig:
     :param campaigns: The workspace's campaigns. If there is at least one, any other ``campaign_id`` is
         refused. The same is true of ``canvases`` and ``segments``.
     :param canvases: The workspace's Canvases, as their ids or as :class:`Canvas`.
-    :param segments: Ids of its segments.
+    :param segments: Its segments, as their ids or as :class:`Segment`.
+    :param scheduled_broadcasts: What its dashboard has scheduled.
+    :param events: Names of its custom events.
+    :param custom_attributes: Names of its custom attributes.
+    :param products: Ids of the products that its users have bought.
     :param catalogs: Its catalogs, as their names or as :class:`Catalog`. If there is at least one, any other
         name is refused.
     :raises ValueError: If the host is not loopback and there is no token, if the token can't be a key or
@@ -78,7 +81,11 @@ class SandboxConfig:
     unknown_ids: Collection[str] = ()
     campaigns: Sequence[Campaign] = ()
     canvases: Sequence[Canvas | str] = ()
-    segments: Collection[str] = ()
+    segments: Collection[Segment | str] = ()
+    scheduled_broadcasts: Sequence[Broadcast] = ()
+    events: Collection[str] = ()
+    custom_attributes: Collection[str] = ()
+    products: Collection[str] = ()
     catalogs: Sequence[Catalog | str] = ()
 
     def __post_init__(self) -> None:
@@ -120,7 +127,17 @@ class SandboxState:
         self.config = config
         self.clock = Clock(config.clock_offset)
         self.workspace = Workspace(
-            config.campaigns, config.canvases, config.segments, config.unknown_ids, config.catalogs
+            config.campaigns,
+            config.canvases,
+            config.segments,
+            config.unknown_ids,
+            config.scheduled_broadcasts,
+            {
+                "events": config.events,
+                "custom_attributes": config.custom_attributes,
+                "products": config.products,
+            },
+            config.catalogs,
         )
         limits = {**DEFAULT_LIMITS, **config.limits}
         if config.hourly_limit is not None and DEFAULT_BUCKET not in config.limits:
@@ -130,6 +147,7 @@ class SandboxState:
         self.recorder = Recorder(self.clock.now, send_of, keep_bodies=config.record_bodies)
         self.schedules = Schedules()
         self._keys = config.keys
+        self._schedule_broadcasts()
 
     def authorise(self, header: str | None, permission: str) -> None:
         """
@@ -155,6 +173,16 @@ class SandboxState:
         self.recorder.reset()
         self.schedules.clear()
         self.clock.reset()
+        self._schedule_broadcasts()
+
+    def _schedule_broadcasts(self) -> None:
+        for one in self.workspace.broadcasts:
+            content = f"campaign:{one.campaign_id}" if one.campaign_id else f"canvas:{one.canvas_id}"
+            send = Send({}, content, campaign_id=one.campaign_id, canvas_id=one.canvas_id)
+            # No request has made it.
+            receipt = Receipt(-1, "", "", self.clock.now())
+            if one.at > self.clock.now():
+                self.schedules.add(Scheduled("dashboard", one.at, receipt, send))
 
     def fire_due(self) -> None:
         """Send all schedules that are due."""
@@ -177,8 +205,15 @@ class SandboxState:
         :param receipt: The request that made it.
         :param spared: Recipient keys that it does not reach. Default: none.
         """
+        missing = self.workspace.missing
         reached = () if send.notice is not None else self.workspace.reachable(send.recipients)
-        self.recorder.deliver(receipt, [key for key in reached if key not in spared] if spared else reached)
+        if spared:
+            reached = [key for key in reached if key not in spared]
+        self.recorder.deliver(receipt, reached)
+        now = self.clock.now()
+        if created := missing - self.workspace.missing:
+            self.workspace.statistics.new_users[day_of(now)] += created
+        self.workspace.note(send, receipt.send_id, reached, now)
         if send.campaign_id is not None:
             self.workspace.note_sent(send.campaign_id, self.clock.now())
 

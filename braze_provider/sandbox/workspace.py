@@ -6,6 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pendulum
+
+from braze_provider.api.instants import iso_8601
 from braze_provider.sandbox.answers import (
     INVALID_CAMPAIGN_ID,
     INVALID_CANVAS_ID,
@@ -14,6 +17,8 @@ from braze_provider.sandbox.answers import (
 )
 from braze_provider.sandbox.catalogs import Catalog, Catalogs
 from braze_provider.sandbox.profiles import Profiles
+from braze_provider.sandbox.records import Send
+from braze_provider.sandbox.statistics import Statistics, day_of
 
 _INVALID: Mapping[str, str] = {
     "campaign": INVALID_CAMPAIGN_ID,
@@ -38,6 +43,7 @@ class Campaign:
     :param archived: Whether it is archived. Default False.
     :param variations: Its message variations as ``{message_variation_id: channel}``. Default: the ids of
         messages are not checked.
+    :param audience: How many users a broadcast of it reaches. Default: none.
     """
 
     id: str
@@ -47,6 +53,7 @@ class Campaign:
     last_edited: str = "2026-09-01T09:00:00+00:00"
     archived: bool = False
     variations: Mapping[str, str] | None = None
+    audience: int = 0
 
     def listed(self) -> dict[str, Any]:
         """Give the campaign as ``/campaigns/list`` shows it."""
@@ -79,11 +86,70 @@ class Canvas:
     :param id: The Canvas's API identifier.
     :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
     :param archived: Whether it is archived, with the same effect. Default False.
+    :param name: Its name. Default: its id.
+    :param tags: Its tags. Default: none.
+    :param last_edited: When it was last changed, in ISO 8601.
+    :param channels: The channels of its one step. Default: e-mail.
+    :param audience: How many users a broadcast of it reaches. Default: none.
     """
 
     id: str
     paused: bool = False
     archived: bool = False
+    name: str = ""
+    tags: Sequence[str] = ()
+    last_edited: str = "2026-09-01T09:00:00+00:00"
+    channels: Sequence[str] = ("email",)
+    audience: int = 0
+
+    @property
+    def variant_id(self) -> str:
+        """Id of its one variant."""
+        return f"{self.id}-variant"
+
+    @property
+    def step_id(self) -> str:
+        """Id of its one step."""
+        return f"{self.id}-step"
+
+    def listed(self) -> dict[str, Any]:
+        """Give the Canvas as ``/canvas/list`` shows it."""
+        return {
+            "id": self.id,
+            "last_edited": self.last_edited,
+            "name": self.name or self.id,
+            "tags": list(self.tags),
+        }
+
+    def described(self) -> dict[str, Any]:
+        """Give the Canvas as ``/canvas/details`` shows it."""
+        step = {
+            "name": "Step",
+            "type": "message",
+            "id": self.step_id,
+            "next_step_ids": [],
+            "next_paths": [],
+            "channels": list(self.channels),
+            "messages": {},
+        }
+        variant = {
+            "name": "Variant",
+            "id": self.variant_id,
+            "first_step_ids": [self.step_id],
+            "first_step_id": self.step_id,
+        }
+        return {
+            "name": self.name or self.id,
+            "created_at": self.last_edited,
+            "updated_at": self.last_edited,
+            "archived": self.archived,
+            "draft": False,
+            "enabled": not (self.archived or self.paused),
+            "tags": list(self.tags),
+            "channels": list(self.channels),
+            "variants": [variant],
+            "steps": [step],
+        }
 
     @property
     def notice(self) -> str | None:
@@ -91,6 +157,69 @@ class Canvas:
         if self.archived:
             return "The Canvas is archived. Unarchive the Canvas to ensure trigger requests will take effect."
         return PAUSED_NOTICE if self.paused else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """
+    A segment of the workspace.
+
+    :param id: The segment's API identifier.
+    :param name: Its name. Default: its id.
+    :param size: How many users are in it. Default: none.
+    :param tags: Its tags. Default: none.
+    """
+
+    id: str
+    name: str = ""
+    size: int = 0
+    tags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broadcast:
+    """
+    A broadcast that the dashboard has scheduled. At its time it is sent once, on the sandbox's clock.
+
+    :param campaign_id: The campaign that it sends, or
+    :param canvas_id: The Canvas that it starts.
+    :param next_send_time: When, in ISO 8601. Without a time zone it is a time by each user's own clock, which
+        the sandbox takes as UTC.
+    :param name: Its name. Default: the id.
+    :param tags: Its tags. Default: none.
+    """
+
+    campaign_id: str | None = None
+    canvas_id: str | None = None
+    next_send_time: str
+    name: str = ""
+    tags: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if (self.campaign_id is None) == (self.canvas_id is None):
+            raise ValueError("A scheduled broadcast has either a campaign_id or a canvas_id")
+        if iso_8601(self.next_send_time) is None:
+            raise ValueError("The next_send_time of a scheduled broadcast is an ISO 8601 datetime")
+
+    @property
+    def at(self) -> float:
+        """When it is sent, in Unix time."""
+        time = pendulum.parse(self.next_send_time)
+        assert isinstance(time, pendulum.DateTime)  # noqa: S101 - parsed without `exact`
+        return time.timestamp()
+
+    def listed(self) -> dict[str, Any]:
+        """Give it as ``/messages/scheduled_broadcasts`` shows it."""
+        _, _, zone = iso_8601(self.next_send_time) or ("", "", "")
+        one = self.campaign_id or self.canvas_id or ""
+        return {
+            "name": self.name or one,
+            "id": one,
+            "type": "Campaign" if self.campaign_id else "Canvas",
+            "tags": list(self.tags),
+            "next_send_time": self.next_send_time,
+            "schedule_type": "UTC" if zone else "local_time_zones",
+        }
 
 
 CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
@@ -116,8 +245,10 @@ class Workspace:
 
     :param campaigns: The campaigns. Default: a few, so that ``/campaigns/list`` shows something.
     :param canvases: The Canvases, as their ids or with more about them.
-    :param segments: The ids of the segments.
+    :param segments: The segments, as their ids or with more about them.
     :param unknown_ids: Recipient keys of users who do not exist. All other users exist.
+    :param broadcasts: What the dashboard has scheduled.
+    :param names: Names of custom ``events`` and ``custom_attributes``, and ids of ``products``.
     :param catalogs: The catalogs, as their names or with their fields.
     """
 
@@ -125,18 +256,24 @@ class Workspace:
         self,
         campaigns: Sequence[Campaign] = (),
         canvases: Sequence[Canvas | str] = (),
-        segments: Collection[str] = (),
+        segments: Collection[Segment | str] = (),
         unknown_ids: Collection[str] = (),
+        broadcasts: Sequence[Broadcast] = (),
+        names: Mapping[str, Collection[str]] | None = None,
         catalogs: Sequence[Catalog | str] = (),
     ) -> None:
         self.campaigns = campaigns or CANNED_CAMPAIGNS
         self._campaigns = {campaign.id: campaign for campaign in campaigns}
         named = (Canvas(id=canvas) if isinstance(canvas, str) else canvas for canvas in canvases)
         self._canvases = {canvas.id: canvas for canvas in named}
+        described = (Segment(id=segment) if isinstance(segment, str) else segment for segment in segments)
+        self.segments = {segment.id: segment for segment in described}
+        self.broadcasts = broadcasts
+        self.names = names or {}
         self.ids: Mapping[str, Collection[str]] = {
             "campaign": self._campaigns,
             "canvas": self._canvases,
-            "segment": dict.fromkeys(segments),
+            "segment": self.segments,
         }
         self._unknown_ids = unknown_ids
         self.profiles = Profiles()
@@ -154,6 +291,14 @@ class Workspace:
         """By reference of a transactional e-mail: until when it is known, in Unix time."""
         self.sent: dict[str, tuple[float, float]] = {}
         """By campaign: when it first and last sent, in Unix time."""
+        self.entered: dict[str, tuple[float, float]] = {}
+        """By Canvas: when a user first and last entered it, in Unix time."""
+        self.statistics = Statistics()
+
+    @property
+    def missing(self) -> int:
+        """How many of the users who did not exist still do not."""
+        return len(self._missing)
 
     def note_sent(self, campaign_id: str, at: float) -> None:
         """
@@ -164,6 +309,48 @@ class Workspace:
         """
         first, _ = self.sent.get(campaign_id, (at, at))
         self.sent[campaign_id] = (first, at)
+
+    @property
+    def canvases(self) -> list[Canvas]:
+        """The Canvases, in the order of their creation."""
+        return list(self._canvases.values())
+
+    def note(self, send: Send, send_id: str | None, reached: Collection[str], at: float) -> None:
+        """
+        Count a send.
+
+        :param send: The send.
+        :param send_id: The label that it goes under, if it has one.
+        :param reached: Recipient keys of those whom it reaches.
+        :param at: When, in Unix time.
+        """
+        things: list[tuple[str, ...]] = []
+        variations = send.variations
+        audience = 0
+        if (campaign_id := send.campaign_id) is not None:
+            things.append(("campaign", campaign_id))
+            if send_id is not None:
+                things.append(("send", campaign_id, send_id))
+            if send.broadcast and campaign_id in self._campaigns:
+                audience = self._campaigns[campaign_id].audience
+        elif (canvas_id := send.canvas_id) is not None and send.notice is None:
+            things.append(("canvas", canvas_id))
+            canvas = self.canvas_of(canvas_id)
+            variations = {channel: channel for channel in canvas.channels}
+            audience = canvas.audience if send.broadcast else 0
+            first, _ = self.entered.get(canvas_id, (at, at))
+            self.entered[canvas_id] = (first, at)
+        if things:
+            self.statistics.add(day_of(at), things, variations, reached, audience)
+
+    def canvas_of(self, canvas_id: str) -> Canvas:
+        """
+        Give a Canvas; a plain one for an id that only the real workspace knows.
+
+        :param canvas_id: Its id.
+        :raises RefusedError: If Canvases are given and this is none of them.
+        """
+        return self.canvas(canvas_id) or Canvas(id=canvas_id)
 
     def campaign(self, campaign_id: str) -> Campaign | None:
         """

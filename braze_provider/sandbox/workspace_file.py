@@ -15,7 +15,9 @@ from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
 from braze_provider.sandbox.catalogs import Catalog
-from braze_provider.sandbox.workspace import Campaign, Canvas
+from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
+
+Count = Annotated[int, Field(ge=0)]
 
 
 def _channel(name: str) -> str:
@@ -44,12 +46,33 @@ class _Campaign(BrazeObject):
     last_edited: Omittable[Instant] = None
     archived: Omittable[bool] = None
     variations: Omittable[dict[str, Annotated[Text, AfterValidator(_channel)]]] = None
+    audience: Omittable[Count] = None
 
 
 class _Canvas(BrazeObject):
     id: NonEmptyText
     paused: Omittable[bool] = None
     archived: Omittable[bool] = None
+    name: Omittable[Text] = None
+    tags: Omittable[Array[Text]] = None
+    last_edited: Omittable[Instant] = None
+    channels: Omittable[Array[Annotated[Text, AfterValidator(_channel)]]] = None
+    audience: Omittable[Count] = None
+
+
+class _Segment(BrazeObject):
+    id: NonEmptyText
+    name: Omittable[Text] = None
+    size: Omittable[Count] = None
+    tags: Omittable[Array[Text]] = None
+
+
+class _Broadcast(BrazeObject):
+    campaign_id: Omittable[NonEmptyText] = None
+    canvas_id: Omittable[NonEmptyText] = None
+    next_send_time: Instant
+    name: Omittable[Text] = None
+    tags: Omittable[Array[Text]] = None
 
 
 class _Catalog(BrazeObject):
@@ -60,7 +83,11 @@ class _Catalog(BrazeObject):
 class _Workspace(BrazeObject):
     campaigns: Omittable[Array[Annotated[_Campaign, BeforeValidator(_of_its_id)]]] = None
     canvases: Omittable[Array[Annotated[_Canvas, BeforeValidator(_of_its_id)]]] = None
-    segments: Omittable[Array[NonEmptyText]] = None
+    segments: Omittable[Array[Annotated[_Segment, BeforeValidator(_of_its_id)]]] = None
+    scheduled_broadcasts: Omittable[Array[_Broadcast]] = None
+    events: Omittable[Array[NonEmptyText]] = None
+    custom_attributes: Omittable[Array[NonEmptyText]] = None
+    products: Omittable[Array[NonEmptyText]] = None
     catalogs: Omittable[Array[Annotated[_Catalog, BeforeValidator(_of_its_name)]]] = None
 
 
@@ -68,9 +95,11 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     """
     Read a workspace from a file.
 
-    The file holds ``{"campaigns": […], "canvases": […], "segments": […], "catalogs": […]}``. Each part may be
-    left out. The items are ids as texts, or names of catalogs. Campaigns, Canvases and catalogs may also be
-    objects with the fields of :class:`Campaign`, :class:`Canvas` and :class:`Catalog`.
+    The file holds ``{"campaigns": […], "canvases": […], "segments": […], "scheduled_broadcasts": […],
+    "events": […], "custom_attributes": […], "products": […], "catalogs": […]}``. Each part may be left out.
+    The items are ids or names as texts. Campaigns, Canvases, segments and catalogs may also be objects with
+    the fields of :class:`Campaign`, :class:`Canvas`, :class:`Segment` and :class:`Catalog`. Scheduled
+    broadcasts are objects with those of :class:`Broadcast`.
 
     :param path: The file.
     :returns: The options of a sandbox with this workspace.
@@ -87,6 +116,11 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
         workspace["campaigns"] = [campaign_of(**fields) for fields in workspace["campaigns"]]
     if "canvases" in workspace:
         workspace["canvases"] = [Canvas(**fields) for fields in workspace["canvases"]]
+    if "segments" in workspace:
+        workspace["segments"] = [Segment(**fields) for fields in workspace["segments"]]
+    if "scheduled_broadcasts" in workspace:
+        broadcasts = workspace["scheduled_broadcasts"]
+        workspace["scheduled_broadcasts"] = [Broadcast(**fields) for fields in broadcasts]
     if "catalogs" in workspace:
         workspace["catalogs"] = [Catalog(**fields) for fields in workspace["catalogs"]]
     return workspace

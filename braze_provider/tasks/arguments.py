@@ -7,7 +7,7 @@ Nothing here runs. An operator takes them as ``**kwargs: Unpack[SendArguments]``
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 from airflow.sdk import DAG, TaskGroup, XComArg
@@ -110,6 +110,17 @@ class RequestArguments(OperatorArguments, total=False):
 
     allow_unknown_fields: bool
     braze_conn_id: Templated
+
+
+class StatisticsArguments(OperatorArguments, total=False):
+    """The arguments of the operators that read statistics. Their base explains them."""
+
+    braze_conn_id: Templated
+    end: date | datetime | Templated | None
+    length: int | Templated | None
+    output_path: Templated | None
+    start: date | datetime | Templated | None
+    timezone: Templated
 
 
 class SensorArguments(OperatorArguments, total=False):

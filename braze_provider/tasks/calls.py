@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from braze_provider.api.errors import BrazeRateLimitError, BrazeRequestError
 from braze_provider.api.outcomes import Outcome, Repeat
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
     from braze_provider.api.endpoints import Endpoint
     from braze_provider.hooks.braze import BrazeHook
 
+T = TypeVar("T")
+
 
 def call_patiently(
     hook: BrazeHook,
     endpoint: Endpoint,
-    body: Mapping[str, Any] | BrazeObject | None = None,
+    body: Mapping[str, Any] | BrazeObject | bytes | None = None,
     *,
     path: Mapping[str, str] | None = None,
     params: Mapping[str, Any] | None = None,
     log: Logger,
+    patience: float = math.inf,
 ) -> Answer:
     """
-    Make a request, and repeat it after a failure as long as a repeat does no harm: six requests at most.
-
-    After a 429 the task waits until the rate limit resets. After any other failure it waits for a short time
-    that grows and is partly random.
+    Make a request, and repeat it after a failure as :func:`patiently` does.
 
     :param hook: The hook that makes the requests.
     :param endpoint: The endpoint to call. Its row says what a repeat does.
@@ -43,7 +44,41 @@ def call_patiently(
     :param path: Values of the parameters in the endpoint's path.
     :param params: Query parameters.
     :param log: The task's log.
+    :param patience: Seconds to spend on waiting at most. A failure that asks for more is raised. Default: no
+        limit.
     :return: Braze's answer.
+    :raises BrazeRequestError: The last error, or the first error after which a repeat may do harm.
+    """
+    return patiently(
+        lambda: hook.call(endpoint, body, path=path, params=params),
+        hook=hook,
+        endpoint=endpoint,
+        log=log,
+        patience=patience,
+    )
+
+
+def patiently(
+    call: Callable[[], T],
+    *,
+    hook: BrazeHook,
+    endpoint: Endpoint,
+    log: Logger,
+    patience: float = math.inf,
+) -> T:
+    """
+    Make a call, and repeat it after a failure as long as a repeat does no harm: six requests at most.
+
+    After a 429 the task waits until the rate limit resets. After any other failure it waits for a short time
+    that grows and is partly random.
+
+    :param call: Makes one request.
+    :param hook: The hook that makes it.
+    :param endpoint: The endpoint that it goes to. Its row says what a repeat does.
+    :param log: The task's log.
+    :param patience: Seconds to spend on waiting at most. A failure that asks for more is raised. Default: no
+        limit.
+    :return: The result of the call.
     :raises BrazeRequestError: The last error, or the first error after which a repeat may do harm.
     """
     bucket = hook.connection.bucket(endpoint.bucket)
@@ -51,7 +86,7 @@ def call_patiently(
     for attempt in count(1):
         pacer.reserve()
         try:
-            return hook.call(endpoint, body, path=path, params=params)
+            return call()
         except BrazeRequestError as error:
             if attempt == MAX_ATTEMPTS or not _is_harmless_to_repeat(endpoint, error):
                 raise
@@ -59,6 +94,9 @@ def call_patiently(
             pacer.observe(error.rate_limit, refused=is_refused)
             longest = min(FIRST_BACKOFF * 2 ** (attempt - 1), MAX_BACKOFF)
             wait = pacer.closed_for + random.uniform(0, longest)  # noqa: S311 - no secret
+            patience -= wait
+            if patience < 0:
+                raise
             log.warning("%s: the request is repeated in %.0f s", error, wait)
         time.sleep(wait)
     raise AssertionError  # for mypy: the loop has no end

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import XComArg
 
-from braze_provider._compat import BaseOperator
 from braze_provider.api.errors import Problem
 from braze_provider.recipients.base import RecipientSource
 from braze_provider.recipients.given import source_of
@@ -26,21 +25,37 @@ from braze_provider.templating import (
 )
 
 if TYPE_CHECKING:
+    from airflow.sdk import DAG
+    from airflow.sdk.definitions._internal.templater import Templater
+    from airflow.sdk.types import Logger
     from jinja2 import Environment
 
     from braze_provider._compat import Context
+else:
+    Templater = object
 
 
 # The bound is shorter than the longest name that a file may have.
 _PATH = re.compile(r"[\w ./-]{1,200}\.\w{1,10}", re.ASCII)
 
 
-class LiquidAwareRendering(BaseOperator):
+class LiquidAwareRendering(Templater):
     """
-    An operator with three special kinds of template fields. All other fields are plain Jinja.
+    Three special kinds of template fields, for an operator or a notifier. All other fields are plain Jinja.
 
-    Airflow renders the fields of plain and mapped tasks through the one method that this class overrides.
+    Airflow renders the fields of plain and mapped tasks, and of notifiers, through the one method that this
+    class overrides.
     """
+
+    if TYPE_CHECKING:
+        template_fields_renderers: ClassVar[dict[str, str]]
+
+        @property
+        def log(self) -> Logger:
+            """The task's log."""
+
+        def get_dag(self) -> DAG | None:
+            """Return the Dag, if there is one."""
 
     content_fields: ClassVar[tuple[str, ...]] = ()
     """Message content: everything that Airflow does not render reaches Braze byte for byte."""

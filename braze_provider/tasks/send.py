@@ -9,6 +9,7 @@ import pendulum
 
 from braze_provider._compat import AirflowFailException, AirflowSkipException, RetryPolicy, conf
 from braze_provider.api.errors import BrazeError
+from braze_provider.links.braze import SEND_LINKS
 from braze_provider.recipients.given import source_of
 from braze_provider.recipients.inline import JoinedRecipients, PlacedRecipients
 from braze_provider.tasks.options import BOOLEANS, option_problems
@@ -44,7 +45,8 @@ class BrazeSendOperator(BrazeTask):
 
     XCom ``return_value`` is the :class:`~braze_provider.delivery.report.DeliveryReport` as a dict; XCom
     ``dispatch_ids`` lists the dispatch ids in batch order, the first 10,000 of them. Where Braze gives other
-    ids, ``schedule_ids`` and ``send_ids`` list them likewise. All are there also when the task fails.
+    ids, ``schedule_ids`` and ``send_ids`` list them likewise, and ``send_id`` is the first of them. All are
+    there also when the task fails.
 
     :param braze_conn_id: Id of the Airflow connection of type ``braze``. Default ``braze_default``.
         (templated)
@@ -95,6 +97,7 @@ class BrazeSendOperator(BrazeTask):
         each field once. Default False: they are refused, because most are typing mistakes.
     """
 
+    operator_extra_links = SEND_LINKS
     templated_options: ClassVar[tuple[str, ...]] = (
         "braze_conn_id",
         "on_uncertain",
@@ -201,6 +204,7 @@ class BrazeSendOperator(BrazeTask):
         from braze_provider.delivery.sender import TimePassedError
         from braze_provider.ledger.base import LedgerLostError
         from braze_provider.tasks import metrics
+        from braze_provider.tasks.outlets import ids_of, tell_outlets
         from braze_provider.tasks.records import trigger_in
 
         delivery = self._delivery = self._make_delivery(context, resumed=resumed)
@@ -211,6 +215,8 @@ class BrazeSendOperator(BrazeTask):
             self._push_ids(context, delivery)
         except LedgerLostError:
             raise  # Another copy has taken over. It reports, and this copy must not replace its figures.
+        except AirflowSkipException:
+            raise  # The function that gives the recipients has skipped the task, before anything was sent.
         except BaseException as error:
             if isinstance(error, NoRecipientsError) and self.on_empty == "skip":
                 # Airflow does not log why a task was skipped.
@@ -233,7 +239,18 @@ class BrazeSendOperator(BrazeTask):
                 "The rate limit is closed for %.0f s: the task gives its slot back", delivery.resume_in
             )
             self.defer(trigger=trigger_in(delivery.resume_in), method_name="resume")
+        tell_outlets(context, self.outlets, delivery.report, ids_of(self))
         return report
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Tell OpenLineage where the recipients came from and what was sent. Its provider calls this.
+
+        :param task_instance: The task instance.
+        """
+        from braze_provider.tasks.lineage import lineage_of
+
+        return lineage_of(self, 0 if self._delivery is None else self._delivery.report.sent)
 
     def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
         from braze_provider.delivery.delivery import Delivery, DeliveryOptions
@@ -348,3 +365,6 @@ class BrazeSendOperator(BrazeTask):
             context["ti"].xcom_push(key=key, value=ids)
             if total > len(ids):
                 self.log.warning("XCom %s holds the first %s of %s", key, f"{len(ids):,}", f"{total:,}")
+            if name == "send_id" and ids:
+                # All requests of a task have the same one.
+                context["ti"].xcom_push(key=name, value=ids[0])

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from braze_provider._compat import BaseOperator
 from braze_provider.api.errors import BrazeValidationError, Problem
+from braze_provider.links.braze import DASHBOARD_LINKS
 from braze_provider.tasks.fields import Field, Kind
 from braze_provider.tasks.rendering import LiquidAwareRendering
 
@@ -26,7 +28,7 @@ def model_of(endpoint: Endpoint) -> Any:
     return getattr(models, endpoint.request or "")
 
 
-class BrazeTask(LiquidAwareRendering):
+class BrazeTask(LiquidAwareRendering, BaseOperator):
     """
     Base of all operators and sensors.
 
@@ -46,6 +48,7 @@ class BrazeTask(LiquidAwareRendering):
     """The arguments that decide where the request goes. They are no fields of it."""
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
     """The other arguments that are rendered, all of them as text."""
+    operator_extra_links = DASHBOARD_LINKS
     ui_color = "#f9e1d2"
 
     # Text after it is rendered.
@@ -71,6 +74,10 @@ class BrazeTask(LiquidAwareRendering):
             **{f"{name}.sql": "sql" for name in names[Kind.RECIPIENTS]},
             **vars(cls).get("template_fields_renderers", {}),
         }
+
+    # Airflow would take the inherited method for this class's own, and put defaults into it a second time.
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
 
     @cached_property
     def hook(self) -> BrazeHook:

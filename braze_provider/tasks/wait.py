@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from braze_provider._compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, conf
+from braze_provider._compat import (
+    HAS_TASK_STATE,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    conf,
+)
+from braze_provider.api.errors import BrazeValidationError, Problem
 from braze_provider.tasks.task import BrazeTask
 from braze_provider.triggers.look import Look, NeverComesError, glance
 
@@ -20,6 +27,10 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 60.0
 """Seconds from the trigger's end until Airflow itself ends the wait. It does so only if no triggerer runs."""
+LONGEST = timedelta(days=3_650)
+"""The longest wait. A longer one would never end."""
+
+_MEMORY_KEY = "braze-sensor.memory"
 
 
 class BrazeSensor(BrazeTask, BaseSensorOperator):
@@ -32,7 +43,7 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
 
     Airflow's own parameters of a sensor say how long to wait: ``timeout`` (seconds; default: the setting
     ``sensors.default_timeout``, seven days), ``poke_interval`` (seconds; default 60), ``mode``,
-    ``soft_fail``.
+    ``soft_fail``. A wait without an end is refused when the Dag is parsed.
 
     :param braze_conn_id: Id of the Airflow connection of type ``braze``. Default ``braze_default``.
         (templated)
@@ -42,6 +53,8 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
 
     look: ClassVar[Look]
     """A function of the sensor's module. The triggerer finds it by its name."""
+    remembers: ClassVar[bool] = False
+    """Whether a look has to know what the look before it has seen."""
 
     def __init__(
         self,
@@ -50,10 +63,21 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
+        if problem := problem_of_timeout(kwargs):
+            raise BrazeValidationError(f"{type(self).__name__} {kwargs.get('task_id')!r}", [problem])
         super().__init__(**kwargs)
+        # The Dag's default_args, or Airflow's settings, may have given another one.
+        self.refuse([problem] if (problem := problem_of_timeout({"timeout": self.timeout})) else [])
         self.braze_conn_id = braze_conn_id
         self.deferrable = deferrable
         self._last_seen = "nothing"
+        self._memory: Any = None
+        if self.remembers and self.mode == "reschedule" and not deferrable and not HAS_TASK_STATE:
+            reason = (
+                "'reschedule' needs Airflow 3.3 here, because older ones keep nothing between two looks: set "
+                "deferrable=True, which takes no slot either, or mode='poke'"
+            )
+            self.refuse([Problem("mode", reason)])
 
     @abstractmethod
     def arguments_of_look(self) -> dict[str, Any]:
@@ -61,10 +85,12 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
+        self._recall(context)
         try:
-            seen = glance(type(self).look, self.hook, self.arguments_of_look())
+            seen = glance(type(self).look, self.hook, self._arguments())
         except NeverComesError as error:
             raise AirflowFailException(str(error)) from None
+        self._remember(context, seen.memory)
         self._last_seen = seen.state
         self.log.info("Seen: %s", seen.state)
         return PokeReturnValue(is_done=seen.has_come, xcom_value=seen.result)
@@ -103,6 +129,29 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
         self.log.info("Seen: %s", event["state"])
         return event["result"]
 
+    def _arguments(self) -> dict[str, Any]:
+        arguments = self.arguments_of_look()
+        return arguments if self._memory is None else {**arguments, "memory": self._memory}
+
+    def _keeps_task_state(self) -> bool:
+        # In the other modes, the process or the trigger lives from one look to the next.
+        return self.remembers and self.mode == "reschedule" and not self.deferrable
+
+    def _recall(self, context: Context) -> None:
+        if self._keeps_task_state():
+            kept = context["task_state_store"].get(_MEMORY_KEY)
+            # An earlier try may have been long ago.
+            if isinstance(kept, dict) and kept.get("try_number") == context["ti"].try_number:
+                self._memory = kept.get("memory")
+
+    def _remember(self, context: Context, memory: Any) -> None:
+        if memory is None:
+            return
+        self._memory = memory
+        if self._keeps_task_state():
+            kept = {"try_number": context["ti"].try_number, "memory": memory}
+            context["task_state_store"].set(_MEMORY_KEY, kept)
+
     def _hand_over(self) -> None:
         from braze_provider.triggers.wait import WaitTrigger
 
@@ -110,7 +159,7 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
         self.defer(
             trigger=WaitTrigger(
                 look=f"{look.__module__}.{look.__qualname__}",
-                arguments=self.arguments_of_look(),
+                arguments=self._arguments(),
                 braze_conn_id=self.braze_conn_id,
                 poke_interval=float(self.poke_interval),
                 give_up_at=time.time() + self.timeout,
@@ -118,3 +167,18 @@ class BrazeSensor(BrazeTask, BaseSensorOperator):
             timeout=timedelta(seconds=self.timeout + GRACE_SECONDS),
             method_name="execute_complete",
         )
+
+
+def problem_of_timeout(arguments: Mapping[str, Any]) -> Problem | None:
+    """
+    Say what is wrong with a ``timeout`` that gives a wait no end.
+
+    :param arguments: The task's arguments. Without a ``timeout``, Airflow's default counts.
+    """
+    timeout = arguments.get("timeout", LONGEST)
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, (int, float)) and 0 < seconds <= LONGEST.total_seconds():
+        return None
+    return Problem(
+        "timeout", f"must be more than 0 seconds and at most {LONGEST.days:,} days: a wait has an end"
+    )

@@ -25,11 +25,14 @@ class Seen:
     :param state: The state, in words for the log. It holds no recipient's data.
     :param has_come: Whether this is the state that the task waits for. Default False.
     :param result: The value that the task then returns, as JSON. Default: nothing.
+    :param memory: What the next look has to know, as JSON. It gets it as its argument ``memory``. Default:
+        nothing.
     """
 
     state: str
     has_come: bool = False
     result: Any = None
+    memory: Any = None
 
 
 Look = Callable[..., Seen]

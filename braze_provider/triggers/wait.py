@@ -20,6 +20,7 @@ class WaitTrigger(BaseTrigger):
     Look at Braze until the state has come, can't come any more, or the time is over.
 
     The trigger only reads. A restarted triggerer starts it again, and it still gives up at the same moment.
+    It then knows of earlier looks only what the sensor's own look has seen.
 
     :param look: Dotted name of the function that looks.
     :param arguments: The function's arguments, as JSON.
@@ -70,15 +71,18 @@ class WaitTrigger(BaseTrigger):
     async def _wait(self, hook: BrazeHook) -> dict[str, Any]:
         module, _, name = self.look.rpartition(".")
         look = getattr(import_module(module), name)
+        arguments = dict(self.arguments)
         while True:
             try:
                 # It runs in a thread, so that the triggerer's other triggers continue meanwhile.
-                seen: Seen = await asyncio.to_thread(glance, look, hook, self.arguments)
+                seen: Seen = await asyncio.to_thread(glance, look, hook, arguments)
             except NeverComesError as error:
                 return {"end": "never", "state": str(error), "result": None}
             self.log.info("Seen: %s", seen.state)
             if seen.has_come:
                 return {"end": "come", "state": seen.state, "result": seen.result}
+            if seen.memory is not None:
+                arguments["memory"] = seen.memory
             left = self.give_up_at - time.time()
             if left <= 0:
                 return {"end": "timeout", "state": seen.state, "result": None}

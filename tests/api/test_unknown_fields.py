@@ -172,8 +172,25 @@ def test_every_object_is_tried():
                 yield from below(inner)
 
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
-    bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Row, Addressee, Recipient, Act, OneOf, Prioritized}
-    bases |= {CatalogItemsRequest, MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
+    bases = {
+        MessagePart,
+        Channel,
+        WhatsAppMessage,
+        SendRequest,
+        Row,
+        Addressee,
+        Recipient,
+        Act,
+        OneOf,
+        Prioritized,
+    }
+    bases |= {
+        CatalogItemsRequest,
+        MessageRequest,
+        TriggerRequest,
+        CampaignTriggerRequest,
+        CanvasTriggerRequest,
+    }
     rows = {UserIdentity, UserUpdate, TransactionalRow, UserToIdentify, UserToDelete, SubscriptionUser}
     assert set(below(BrazeObject)) - tried - bases == rows
 

@@ -28,17 +28,19 @@ NO_CLASS = {
         email_status email_blocklist email_bounce_remove email_spam_remove
         sms_invalid_phone_numbers_remove
     """,
+    "a read for code of one's own: the method of `BrazeHook`": """
+        campaigns_list canvas_list canvas_details canvas_data_summary kpi_new_users_data_series
+        kpi_dau_data_series kpi_mau_data_series kpi_uninstalls_data_series sessions_data_series
+        events_data_series events_list events_get custom_attributes_get purchases_product_list
+        purchases_quantity_series purchases_revenue_series segments_list segments_details
+        segments_data_series
+    """,
     "a read for code of one's own: `BrazeHook.call`": """
-        messages_scheduled_broadcasts sends_data_series campaigns_data_series campaigns_list
-        canvas_list canvas_details canvas_data_series canvas_data_summary
         cdi_integrations_list cdi_integrations_job_sync_status subscription_status_get
         subscription_user_status catalogs_list catalogs_items_list catalogs_item_get content_blocks_list
         content_blocks_info templates_email_list templates_email_info email_hard_bounces
         email_unsubscribes sms_invalid_phone_numbers preference_center_list preference_center_details
-        preference_center_user_url kpi_new_users_data_series kpi_dau_data_series kpi_mau_data_series
-        kpi_uninstalls_data_series sessions_data_series events_data_series events_list events_get
-        custom_attributes_get purchases_product_list purchases_quantity_series purchases_revenue_series
-        segments_list segments_details segments_data_series
+        preference_center_user_url
     """,
 }
 """Why these endpoints have no operator or sensor, with their names."""

@@ -18,18 +18,22 @@ from braze_provider.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = yaml.safe_load((ROOT / ".airflow-registry.yaml").read_text())
-WITH_A_MODEL = [endpoint for endpoint in ENDPOINTS.values() if endpoint.request]
+WITH_A_METHOD = [
+    endpoint
+    for endpoint in ENDPOINTS.values()
+    if endpoint.request or not REASONS.get(endpoint.name, "").endswith("`BrazeHook.call`")
+]
 # Routes that the sandbox does not have yet.
 WITHOUT_ROUTE: set[str] = set()
 NAMES_OF_CLASSES = {one: f"{one.__module__}.{one.__name__}" for one in classes()}
 
 
-@pytest.mark.parametrize("endpoint", WITH_A_MODEL, ids=lambda endpoint: endpoint.name)
+@pytest.mark.parametrize("endpoint", WITH_A_METHOD, ids=lambda endpoint: endpoint.name)
 def test_the_hook_has_a_method_of_its_name(endpoint: Endpoint):
     assert callable(getattr(BrazeHook, endpoint.name, None)), f"BrazeHook has no {endpoint.name}()"
 
 
-@pytest.mark.parametrize("endpoint", WITH_A_MODEL, ids=lambda endpoint: endpoint.name)
+@pytest.mark.parametrize("endpoint", WITH_A_METHOD, ids=lambda endpoint: endpoint.name)
 def test_the_sandbox_has_its_route(sandbox: Sandbox, endpoint: Endpoint):
     hook = BrazeHook()
     path = re.sub(r"{\w+}", "some", endpoint.path)
@@ -68,9 +72,13 @@ def test_the_listings_agree_about_the_package():
 
 
 def modules_of_provider_info() -> set[str]:
-    """The modules in the provider info for Airflow."""
-    kinds: list[Any] = [value for value in get_provider_info().values() if isinstance(value, list)]
-    return {module for kind in kinds for section in kind for module in section.get("python-modules", ())}
+    """The modules in the provider info for Airflow, without links: the registry lists none."""
+    info: dict[str, Any] = get_provider_info()
+    found = {name.rpartition(".")[0] for name in info["notifications"]}
+    found |= {one["class-name"].rpartition(".")[0] for one in info["task-decorators"]}
+    for kind in ("hooks", *ROOMS_OF_CLASSES, "triggers"):
+        found |= {module for section in info[kind] for module in section["python-modules"]}
+    return found
 
 
 def registered() -> set[str]:

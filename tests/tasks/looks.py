@@ -10,7 +10,7 @@ from braze_provider.hooks.braze import BrazeHook
 from braze_provider.triggers.look import NeverComesError, Seen
 
 
-def look(hook: BrazeHook, path: str, plan: str) -> Seen:
+def look(hook: BrazeHook, path: str, plan: str, memory: int | None = None) -> Seen:
     """Note the look in a file, and show the next word of the plan. The last word is repeated."""
     assert hook.connection.api_key
     looks = Path(path)
@@ -19,6 +19,11 @@ def look(hook: BrazeHook, path: str, plan: str) -> Seen:
         file.write("look\n")
     words = plan.split()
     word = words[min(number, len(words) - 1)]
+    if word == "count":
+        seen = (memory or 0) + 1
+        return Seen(f"counted {seen}", has_come=seen == 3, result={"counted": seen}, memory=seen)
+    if word == "broken":
+        raise RuntimeError("the worker is out of memory")
     if word == "never":
         raise NeverComesError("it is archived")
     if word == "lost":

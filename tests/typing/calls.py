@@ -12,7 +12,9 @@ from airflow.sdk import task
 
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
+from braze_provider.operators.statistics import CampaignStatsOperator
 from braze_provider.recipients import FileRecipients, SqlRecipients
+from braze_provider.sensors.sends import SendSettledSensor
 from braze_provider.templating import ContentFile
 
 PUSH = {"apple_push": {"alert": "Hello"}}
@@ -60,6 +62,9 @@ CampaignTriggerOperator(
     pool="braze",
     doc_md="Who gets it.",
 )
+CampaignStatsOperator(task_id="t", campaign_id=choice(), length=7, output_path="s3://b/{{ ds }}.jsonl")
+SendSettledSensor(task_id="t", campaign_id="c", send_id=choice(), timeout=timedelta(hours=2), retries=1)
+
 
 # Wrong ----------------------------------------------------------------------------------------------------
 
@@ -78,3 +83,5 @@ CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, concurr
 CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, on_invalid="ignore")  # type: ignore[arg-type]
 CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, max_lateness=3600)  # type: ignore[arg-type]
 CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, retires=3)  # type: ignore[call-arg]
+CampaignStatsOperator(task_id="t", campaign_id="c", lenght=7)  # type: ignore[call-arg]
+SendSettledSensor(task_id="t", campaign_id="c", send_id="s", mode="wait")  # type: ignore[arg-type]

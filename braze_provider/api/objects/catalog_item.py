@@ -45,7 +45,7 @@ def _value(value: Any) -> Any:
 
 
 def _checked(plain: Any, *parts: tuple[tuple[str, ...], Any]) -> Any:
-    """Raise an error for what Braze does not take in a value; or in some parts of it, given with their paths."""
+    """Raise an error for what Braze does not take in a value, or in those parts of it that are given."""
     if mistakes := [one for path, part in parts or [((), plain)] for one in _mistakes(part, path)]:
         raise ValidationError.from_exception_data("value", mistakes, hide_input=True)
     return plain

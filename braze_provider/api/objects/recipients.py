@@ -25,6 +25,7 @@ How Braze picks one of several profiles that have the same e-mail address.
 .. seealso:: https://www.braze.com/docs/api/endpoints/user_data/post_user_identify
 """
 
+
 def order_breaches(order: object) -> Iterator[Breach]:
     """
     Check a ``prioritization``.

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         MessagesScheduleUpdate,
     )
     from braze_provider.api.requests.sends import SendIdCreate
-    from braze_provider.api.requests.transactional import TransactionalSend
     from braze_provider.api.requests.subscriptions import SubscriptionStatusSet
+    from braze_provider.api.requests.transactional import TransactionalSend
     from braze_provider.api.requests.users import (
         UsersAliasNew,
         UsersAliasUpdate,
@@ -63,8 +63,8 @@ __all__ = [
     "MessagesSend",
     "SendIdCreate",
     "SendRequest",
-    "TransactionalSend",
     "SubscriptionStatusSet",
+    "TransactionalSend",
     "UsersAliasNew",
     "UsersAliasUpdate",
     "UsersDelete",

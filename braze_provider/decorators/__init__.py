@@ -1,0 +1,1 @@
+"""Decorators that turn a function that yields recipients into a task that sends."""

@@ -1,0 +1,124 @@
+"""What the sandbox counts of sends: messages and recipients by day, in UTC."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+_NAMES: Mapping[str, str] = {"apple_push": "ios_push", "content_card": "content_cards"}
+"""The channels that statistics name otherwise than sends do."""
+
+_PUSH = ("sent", "direct_opens", "total_opens", "bounces", "body_clicks")
+_COUNTERS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("ios_push", "android_push", "kindle_push", "web_push"), _PUSH),
+    "email": (
+        "sent", "opens", "unique_opens", "clicks", "unique_clicks", "unsubscribes", "bounces", "delivered",
+        "reported_spam",
+    ),
+    "webhook": ("sent", "errors"),
+    "sms": (
+        "sent", "sent_to_carrier", "delivered", "rejected", "delivery_failed", "clicks", "opt_out", "help",
+    ),
+    "whats_app": ("sent", "delivered", "failed", "read"),
+    "content_cards": ("sent", "total_clicks", "unique_clicks"),
+}  # fmt: skip
+"""By channel: what Braze counts. In the sandbox all messages arrive, and no recipient reacts to one."""
+
+_ARRIVED = {"sent", "sent_to_carrier", "delivered"}
+
+UNSTATED: Mapping[str, str] = {"email": "email"}
+"""The variation of a campaign that does not state its variations."""
+
+
+def day_of(at: float) -> str:
+    """
+    Give the day of a moment.
+
+    :param at: The moment, in Unix time.
+    """
+    return datetime.fromtimestamp(at, timezone.utc).date().isoformat()
+
+
+@dataclass
+class Tally:
+    """
+    What was sent on a day.
+
+    :param messages: By channel and variation: how many messages.
+    :param recipients: Recipient keys of those who got one.
+    :param audience: How many others got one by a broadcast. It names none of them.
+    """
+
+    messages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    recipients: set[str] = field(default_factory=set)
+    audience: int = 0
+
+    @property
+    def unique_recipients(self) -> int:
+        """How many recipients got a message."""
+        return len(self.recipients) + self.audience
+
+    def add(self, variations: Mapping[str, str], reached: Collection[str], audience: int) -> None:
+        """
+        Count a send.
+
+        :param variations: Its variations with their channels. Of several in a channel, the first is sent.
+        :param reached: Recipient keys of those whom it names and reaches.
+        :param audience: How many a broadcast reaches.
+        """
+        self.recipients.update(reached)
+        self.audience += audience
+        channels = {channel: variation for variation, channel in reversed(list(variations.items()))}
+        for channel, variation in channels.items():
+            self.messages[_NAMES.get(channel, channel), variation] += len(reached) + audience
+
+    def shown(self) -> dict[str, list[dict[str, Any]]]:
+        """Give the messages as Braze shows them, by channel."""
+        shown: dict[str, list[dict[str, Any]]] = {}
+        for (channel, variation), sent in self.messages.items():
+            counters = {name: sent if name in _ARRIVED else 0 for name in _COUNTERS.get(channel, ("sent",))}
+            names = {"variation_name": variation, "variation_api_id": variation}
+            totals = {"unique_recipients": self.unique_recipients, "conversions": 0, "revenue": 0}
+            shown.setdefault(channel, []).append({**names, **counters, **totals})
+        return shown
+
+
+class Statistics:
+    """All that the sandbox has counted."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, ...], Tally] = {}
+        self.new_users: Counter[str] = Counter()
+        """By day: the users whom requests have created."""
+
+    def tally(self, *key: str) -> Tally:
+        """
+        Give what was sent of one thing on one day.
+
+        :param key: ``campaign``, ``send`` or ``canvas``, its ids, and the day.
+        """
+        return self._tallies.get(key) or Tally()
+
+    def add(
+        self,
+        day: str,
+        things: Collection[tuple[str, ...]],
+        variations: Mapping[str, str],
+        reached: Collection[str],
+        audience: int,
+    ) -> None:
+        """
+        Count a send.
+
+        :param day: Its day.
+        :param things: What it is a send of: for each, its kind and its ids.
+        :param variations: Its message variations with their channels.
+        :param reached: Recipient keys of those whom it names and reaches.
+        :param audience: How many a broadcast reaches.
+        """
+        for thing in things:
+            tally = self._tallies.setdefault((*thing, day), Tally())
+            tally.add(variations or UNSTATED, reached, audience)
