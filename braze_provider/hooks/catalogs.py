@@ -38,7 +38,7 @@ class CatalogMethods(ReadingMethods):
 
         .. seealso:: https://www.braze.com/docs/api/endpoints/catalogs
         """
-        return self._page("catalogs_items_list", "items", {"catalog_name": catalog_name}, cursor=cursor)
+        return self._page("catalogs_items_list", "items", catalog_name=catalog_name, cursor=cursor)
 
     def catalogs_items_replace(
         self, request: Mapping[str, Any] | BrazeObject, *, allow_unknown_fields: bool = False

@@ -81,9 +81,10 @@ class ReadingMethods(HookMethods):
             first, last = (date(day.year, day.month, day.day) for day in (first, last))
         return read_series(getattr(self, name), ENDPOINTS[name], first, last, **arguments)
 
-    def _page(self, name: str, key: str, path: Mapping[str, str] | None = None, **params: Any) -> Page:
+    def _page(self, name: str, key: str, **params: Any) -> Page:
         """Read one page of a list. The parameter ``page`` or ``cursor`` says which one."""
         endpoint = ENDPOINTS[name]
+        path = {name: params.pop(name) for name in endpoint.path_parameters}
         answer = self.call(endpoint, path=path, params=query(params))
         items = answer.body.get(key)
         if not isinstance(items, list):

@@ -7,8 +7,10 @@ import sqlite3
 from datetime import date, timedelta
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.sdk import DAG, task
+from delivery.tries import CLEARED, FIRST
 
 from braze_provider.api.errors import BrazeNotFoundError, BrazeRejectedError, BrazeValidationError
 from braze_provider.delivery.sender import MAX_ATTEMPTS, Sender
@@ -16,9 +18,11 @@ from braze_provider.hooks.braze import BrazeHook
 from braze_provider.operators.catalogs import CatalogItemsOperator
 from braze_provider.recipients import FileRecipients, SqlRecipients
 from braze_provider.sandbox import Catalog, Sandbox
+from braze_provider.tasks import records
 
 pytestmark = pytest.mark.dag
 
+DAY = pendulum.datetime(2026, 11, 20)
 ITEMS = [{"id": f"dish-{number}", "name": f"Dish {number}", "price": number / 2} for number in range(120)]
 
 
@@ -36,6 +40,12 @@ def ledger(request, tmp_path, monkeypatch) -> dict[str, str]:
     connection = {"conn_type": "sqlite", "host": str(tmp_path / "ledger.db")}
     monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(connection))
     return {"ledger_conn_id": "ledger"}
+
+
+@pytest.fixture
+def as_try(monkeypatch):
+    """Let the next run be a certain try of the task instance."""
+    return lambda which: monkeypatch.setattr(records, "try_of", lambda *_, **__: which)
 
 
 def catalog_dag(**arguments: Any) -> DAG:
@@ -215,6 +225,14 @@ def test_a_retry_writes_values_that_have_changed_meanwhile(run_dag, sandbox, led
 
     assert result.state == "success", result.log
     assert {item["price"] for item in sandbox.catalog("dishes").values()} == {2}
+
+
+def test_a_cleared_task_writes_everything_again(run_dag, sandbox, ledger, as_try):
+    for which in (FIRST, CLEARED):
+        as_try(which)
+        assert run_dag(catalog_dag(items=ITEMS, **ledger), logical_date=DAY).state == "success"
+
+    assert requests_of(sandbox) == [50, 50, 20] * 2
 
 
 # Refusals ---------------------------------------------------------------------------------------------------
