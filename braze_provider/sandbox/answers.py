@@ -77,7 +77,6 @@ _CATALOG_ERRORS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ("items", "one request takes", "request-includes-too-many-items"),
         (r"items\[\d+\]\.id", "is required", "items-missing-ids"),
         (r"items\[\d+\]\.id", "is there twice", "ids-not-unique"),
-        (r"items\[\d+\]\.id", "must be text", "ids-not-strings"),
         (r"items\[\d+\]\.id", "characters long", "ids-too-large"),
         (r"items\[\d+\]\.id", "", "invalid-ids"),
         (r"items\[\d+\]\..+", "characters long", "items-too-large"),

@@ -38,6 +38,9 @@ def _writes(endpoint: str, write: Callable[[_Items, dict[str, Any]], None]) -> N
     def change(call: Call) -> Accepted:
         name, items = call.path["catalog_name"], call.body["items"]
         there = call.workspace.catalogs.items(name)
+        for item in items:
+            if not isinstance(item["id"], str):  # The model turns a number into text, Braze does not.
+                refuse_catalog(400, "ids-not-strings", "The ids are not strings", id=item["id"])
         call.workspace.catalogs.check_fields(name, items)
 
         def write_all() -> None:
