@@ -99,7 +99,7 @@ def prepare(
         recipient_model, max_size or sys.maxsize, result, spool, allow_unknown_fields=allow_unknown_fields
     )
     # The source is closed at once when reading stops early. The exception would keep its cursor open.
-    with closing(source.blocks(tuple(recipient_model.model_fields))) as blocks:
+    with closing(source.blocks(recipient_model.names_taken())) as blocks:
         for block in blocks:
             if stop is not None and stop.requested:
                 raise StoppedError

@@ -35,16 +35,21 @@ class CanvasTriggerOperator(BrazeSendOperator):
         gives each recipient its own value. (templated)
     :param context: Values for the Canvas's Liquid, for all recipients, at most 50 KB. A recipient's own
         values override those of the same name. (templated)
+    :param canvas_entry_properties: The older name of ``context``. Give only one of them. (templated)
     :param audience: Connected audience that narrows the Canvas's own. (templated)
     :param broadcast: True lets the Canvas's whole audience enter. Default: not given.
     :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
     """
 
+    composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "context": ("context", "canvas_entry_properties"),
+    }
     endpoint = CANVAS_TRIGGER_SEND
     request_fields: ClassVar[Mapping[str, Field]] = {
         "canvas_id": TEXT,
         "recipients": RECIPIENTS,
         "context": JSON,
+        "canvas_entry_properties": JSON,
         "audience": JSON,
         "broadcast": FIXED,
     }
@@ -55,6 +60,7 @@ class CanvasTriggerOperator(BrazeSendOperator):
         canvas_id: Templated,
         recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         context: Mapping[str, Any] | Templated | None = None,
+        canvas_entry_properties: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
         **kwargs: Unpack[SendArguments],
@@ -63,6 +69,7 @@ class CanvasTriggerOperator(BrazeSendOperator):
         self.canvas_id = canvas_id
         self.recipients = recipients
         self.context = context
+        self.canvas_entry_properties = canvas_entry_properties
         self.audience = audience
         self.broadcast = broadcast
         self.check_constants()

@@ -204,11 +204,16 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
     :param recipients: The recipients, as for :class:`~braze_provider.operators.canvas.CanvasTriggerOperator`.
         (templated)
     :param context: Values for the Canvas's Liquid, for all recipients. (templated)
+    :param canvas_entry_properties: The older name of ``context``. Give only one of them. (templated)
     :param audience: Connected audience that narrows the Canvas's own. (templated)
     :param broadcast: True lets the Canvas's whole audience enter. Default: not given.
     :raises BrazeValidationError: For bad arguments or recipients, before anything is scheduled.
     """
 
+    composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **BrazeScheduleOperator.composed_fields,
+        "context": ("context", "canvas_entry_properties"),
+    }
     endpoint = CANVAS_TRIGGER_SCHEDULE_CREATE
     request_fields: ClassVar[Mapping[str, Field]] = {
         "canvas_id": TEXT,
@@ -217,6 +222,7 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         "at_optimal_time": FIXED,
         "recipients": RECIPIENTS,
         "context": JSON,
+        "canvas_entry_properties": JSON,
         "audience": JSON,
         "broadcast": FIXED,
     }
@@ -230,6 +236,7 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         at_optimal_time: bool | None = None,
         recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         context: Mapping[str, Any] | Templated | None = None,
+        canvas_entry_properties: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
         **kwargs: Unpack[SendArguments],
@@ -241,6 +248,7 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         self.at_optimal_time = at_optimal_time
         self.recipients = recipients
         self.context = context
+        self.canvas_entry_properties = canvas_entry_properties
         self.audience = audience
         self.broadcast = broadcast
         self.check_constants()

@@ -29,6 +29,9 @@ _HINTS: Mapping[str, str] = {
     "alias_label": "put it into `user_alias`",
 }
 
+OLDER_NAMES: Mapping[str, str] = {"canvas_entry_properties": "context"}
+"""Names of a Canvas's fields that Braze has replaced, each with the name of today."""
+
 
 class Addressee(BrazeObject):
     """
@@ -176,7 +179,8 @@ class CanvasRecipient(Recipient):
     """
     A recipient of an API-triggered Canvas.
 
-    :param context: At most 50 KB of JSON. It overrides the request's ``context``.
+    :param context: At most 50 KB of JSON. It overrides the request's ``context``. The older name
+        ``canvas_entry_properties`` is taken too.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
     """
@@ -184,8 +188,9 @@ class CanvasRecipient(Recipient):
     hints: ClassVar[Mapping[str, str]] = {
         **_HINTS,
         "trigger_properties": "they belong to a campaign; a Canvas has `context`",
-        "canvas_entry_properties": "Braze has renamed it: use `context`",
     }
+
+    older_names = OLDER_NAMES
 
     context: Omittable[Properties] = None
 
