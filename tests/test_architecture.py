@@ -83,7 +83,7 @@ SANDBOX = [
     {"answers", "clock", "limits", "records"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"schedules"},
+    {"live_activities", "schedules"},
     {"state"},
     {"app", "control"},
     {"server"},

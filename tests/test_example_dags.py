@@ -124,3 +124,11 @@ def test_mapped_regions_send_each_its_own_voucher(run_dag, sandbox):
     assert result.state == "success"
     assert [result.xcom("announce", map_index=index)["sent"] for index in range(3)] == [75, 75, 75]
     assert sandbox.recipients()["south-1"][0]["trigger_properties"]["voucher"] == "SUN"
+
+
+def test_live_match_ends_with_the_final_score(run_dag, sandbox):
+    assert run_dag(load("live_match")).state == "success"
+
+    (activity,) = sandbox.activities()
+    assert (activity["users"], activity["ended"]) == (["u1", "u2"], True)
+    assert activity["content_state"] == {"score": "2:1", "minute": 90}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from braze_provider.api.limits import MAX_BODY_BYTES
+from braze_provider.sandbox import live_activities as _live_activities  # noqa: F401 - serves its endpoints
 from braze_provider.sandbox.answers import RefusedError
 from braze_provider.sandbox.clock import Clock
 from braze_provider.sandbox.endpoints import send_of, served_paths

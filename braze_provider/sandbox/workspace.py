@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from braze_provider.sandbox.answers import (
@@ -91,6 +91,31 @@ class Canvas:
         return PAUSED_NOTICE if self.paused else None
 
 
+@dataclass
+class LiveActivity:
+    """
+    A Live Activity.
+
+    :param app_id: The app that shows it.
+    :param activity_id: Its id.
+    :param content_state: Its values now.
+    :param users: The recipient keys of the users whose devices have started it.
+    :param updates: How often it was changed.
+    :param ended: Whether it has ended. It does not change any more then.
+    """
+
+    app_id: str
+    activity_id: str
+    content_state: Mapping[str, Any] = field(default_factory=dict)
+    users: dict[str, None] = field(default_factory=dict)
+    updates: int = 0
+    ended: bool = False
+
+    def shown(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {**vars(self), "users": list(self.users)}
+
+
 CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
     Campaign(id="417220e4-5a2a-b634-7f7d-9ec891532368", name="Win back", tags=("retention",)),
     Campaign(id="8d2c1f6a-03b7-4e55-1c90-6a7be2f4d913", name="Welcome", is_api_campaign=True),
@@ -138,7 +163,9 @@ class Workspace:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the users that requests have created, and the sends of campaigns."""
+        """Forget the users that requests have created, the sends of campaigns, and Live Activities."""
+        self.activities: dict[tuple[str, str], LiveActivity] = {}
+        """Live Activities, by app and id."""
         self._missing = set(self._unknown_ids)
         self.sent: dict[str, tuple[float, float]] = {}
         """By campaign: when it first and last sent, in Unix time."""

@@ -86,10 +86,10 @@ class Addressee(BrazeObject):
 
 class UserIdentity(Addressee):
     """
-    One recipient of ``/messages/send``: an identifier and nothing else.
+    One recipient of ``/messages/send`` or of a Live Activity: an identifier and nothing else.
 
-    The request itself has ids and aliases in two arrays; :meth:`MessagesSend.join
-    <braze_provider.api.requests.messages.MessagesSend.join>` sorts the rows into them.
+    The request itself has ids and aliases in two arrays; :meth:`NamedUsersRequest.join
+    <braze_provider.api.requests.named_users.NamedUsersRequest.join>` sorts the rows into them.
 
     :param external_user_id: The user's id in your systems.
     :param user_alias: A user alias.

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from braze_provider.api.base import BrazeObject, Breach, part
 from braze_provider.api.channels.messages import Messages
 from braze_provider.api.endpoints import MESSAGES_SEND
 from braze_provider.api.objects.audience import Audience
-from braze_provider.api.objects.recipients import UserIdentity
 from braze_provider.api.objects.user_alias import UserAlias
-from braze_provider.api.requests.base import SendRequest
+from braze_provider.api.requests.named_users import NamedUsersRequest
 from braze_provider.api.values import Array, ExternalUserId, NonEmptyText, Omittable, SendId
 
-# A row has one of two fields. UserIdentity.to_json() begins it like this.
-_ARRAYS = {"external_user_ids": b'{"external_user_id":', "user_aliases": b'{"user_alias":'}
 
-
-class MessageRequest(SendRequest):
+class MessageRequest(NamedUsersRequest):
     """
     The fields that sending messages now and scheduling them have in common.
 
@@ -41,8 +37,6 @@ class MessageRequest(SendRequest):
         "trigger_properties": "they belong to campaigns; here, Liquid reads the profile",
         "attributes": "this endpoint writes to no profile",
     }
-    recipient_model = UserIdentity
-    _stand_in: ClassVar[Mapping[str, Any]] = {"external_user_ids": ["stand-in"]}
 
     messages: Messages
     external_user_ids: Omittable[Array[ExternalUserId]] = None
@@ -83,15 +77,6 @@ class MessageRequest(SendRequest):
                         ("messages", channel, "message_variation_id"),
                         ("campaign_id", "messages"),
                     )
-
-    @classmethod
-    def join(cls, rows: Sequence[bytes]) -> dict[str, bytes]:
-        """Put rows into ``external_user_ids`` and ``user_aliases``, and keep their order in each."""
-        arrays = {}
-        for field, start in _ARRAYS.items():
-            if members := [row[len(start) : -1] for row in rows if row.startswith(start)]:
-                arrays[field] = b"[%s]" % b",".join(members)
-        return arrays
 
 
 class MessagesSend(MessageRequest):
