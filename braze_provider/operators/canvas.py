@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import CANVAS_TRIGGER_SEND
 from braze_provider.tasks.fields import FIXED, JSON, RECIPIENTS, TEXT, Field
-from braze_provider.tasks.send import BrazeSendOperator
+from braze_provider.tasks.trigger import BrazeTriggerOperator
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.tasks.arguments import Recipients, SendArguments, Templated
+    from braze_provider.tasks.arguments import Recipients, Templated, TriggerArguments
 
 
-class CanvasTriggerOperator(BrazeSendOperator):
+class CanvasTriggerOperator(BrazeTriggerOperator):
     """
     Let named recipients, an audience, or the Canvas's whole audience enter an API-triggered Canvas.
 
@@ -24,6 +24,7 @@ class CanvasTriggerOperator(BrazeSendOperator):
 
     :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
     the parameters that all sending operators share.
+    :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator` explains ``check``.
 
     .. seealso::
         - :ref:`howto/operator:CanvasTriggerOperator`
@@ -63,7 +64,7 @@ class CanvasTriggerOperator(BrazeSendOperator):
         canvas_entry_properties: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
-        **kwargs: Unpack[SendArguments],
+        **kwargs: Unpack[TriggerArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.canvas_id = canvas_id

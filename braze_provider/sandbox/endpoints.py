@@ -29,7 +29,7 @@ from braze_provider.sandbox.answers import (
     refuse,
 )
 from braze_provider.sandbox.records import Send
-from braze_provider.sandbox.workspace import Campaign, Workspace
+from braze_provider.sandbox.workspace import Campaign, Canvas, Workspace
 
 PAGE_SIZE = 100
 
@@ -275,6 +275,17 @@ def campaigns_details(call: Call) -> Accepted:
         name: hour.to_iso8601_string() for name, hour in zip(("first_sent", "last_sent"), hours, strict=False)
     }
     return Accepted(status=200, answer={**campaign.described(), **told})
+
+
+@serves("canvas_details")
+def canvas_details(call: Call) -> Accepted:
+    """Give what the workspace knows of one Canvas."""
+    canvas_id = call.query.get("canvas_id", "")
+    if not canvas_id:
+        refuse("canvas_id is required")
+    # None: one that only the real workspace knows.
+    canvas = call.workspace.canvas(canvas_id) or Canvas(id=canvas_id)
+    return Accepted(status=200, answer=canvas.described())
 
 
 def _sent(

@@ -23,6 +23,9 @@ _INVALID: Mapping[str, str] = {
 PAUSED_NOTICE = "The Canvas is paused. Resume the Canvas to ensure trigger requests will take effect."
 
 
+API_TRIGGERED = "api_triggered"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """
@@ -34,6 +37,10 @@ class Campaign:
     :param tags: Its tags. Default: none.
     :param last_edited: When it was last changed, in ISO 8601.
     :param archived: Whether it is archived. Default False.
+    :param draft: Whether it is a draft. Default False.
+    :param stopped: Whether it is stopped. Default False.
+    :param schedule_type: How it starts. Default: through the API.
+    :param channels: Its channels. Default: those of its variations.
     :param variations: Its message variations as ``{message_variation_id: channel}``. Default: the ids of
         messages are not checked.
     """
@@ -44,6 +51,10 @@ class Campaign:
     tags: Sequence[str] = ()
     last_edited: str = "2026-09-01T09:00:00+00:00"
     archived: bool = False
+    draft: bool = False
+    stopped: bool = False
+    schedule_type: str = API_TRIGGERED
+    channels: Sequence[str] = ()
     variations: Mapping[str, str] | None = None
 
     def listed(self) -> dict[str, Any]:
@@ -62,11 +73,19 @@ class Campaign:
             "name": self.name,
             "created_at": self.last_edited,
             "updated_at": self.last_edited,
-            "archived": self.archived,
-            "draft": False,
-            "enabled": not self.archived,
+            **_state(self, enabled=not self.stopped),
+            "channels": list(self.channels or dict.fromkeys((self.variations or {}).values())),
             "tags": list(self.tags),
         }
+
+
+def _state(one: Campaign | Canvas, *, enabled: bool) -> dict[str, Any]:
+    return {
+        "archived": one.archived,
+        "draft": one.draft,
+        "enabled": enabled and not one.archived and not one.draft,
+        "schedule_type": one.schedule_type,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +96,28 @@ class Canvas:
     :param id: The Canvas's API identifier.
     :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
     :param archived: Whether it is archived, with the same effect. Default False.
+    :param draft: Whether it is a draft. Default False.
+    :param schedule_type: How users enter it. Default: through the API.
+    :param channels: The channels of its messages. Default: none.
     """
 
     id: str
     paused: bool = False
     archived: bool = False
+    draft: bool = False
+    schedule_type: str = API_TRIGGERED
+    channels: Sequence[str] = ()
+
+    def described(self) -> dict[str, Any]:
+        """Give the Canvas as ``/canvas/details`` shows it."""
+        return {
+            "name": self.id,
+            **_state(self, enabled=not self.paused),
+            "channels": list(self.channels),
+            "variants": [],
+            "steps": [],
+            "tags": [],
+        }
 
     @property
     def notice(self) -> str | None:

@@ -36,6 +36,10 @@ class _Campaign(BrazeObject):
     tags: Omittable[Array[Text]] = None
     last_edited: Omittable[Instant] = None
     archived: Omittable[bool] = None
+    draft: Omittable[bool] = None
+    stopped: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
+    channels: Omittable[Array[Text]] = None
     variations: Omittable[dict[str, Annotated[Text, AfterValidator(_channel)]]] = None
 
 
@@ -43,6 +47,9 @@ class _Canvas(BrazeObject):
     id: NonEmptyText
     paused: Omittable[bool] = None
     archived: Omittable[bool] = None
+    draft: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
+    channels: Omittable[Array[Text]] = None
 
 
 class _Workspace(BrazeObject):
