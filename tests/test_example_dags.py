@@ -82,9 +82,13 @@ def test_win_back_campaign_reaches_those_who_were_away_for_long(run_dag, sandbox
     assert set(sandbox.recipients()) == {f"c{n}" for n in range(0, 60, 3)}
 
 
-@pytest.mark.parametrize(("stock", "reached"), [(100, 60), (0, 0)])
-def test_scheduled_sale_is_sent_unless_it_is_called_off(run_dag, sandbox, customers, stock, reached):
+@pytest.mark.parametrize(
+    ("stock", "reached", "states"), [(100, 60, ["waiting"] * 2), (0, 0, ["cancelled"] * 2)]
+)
+def test_scheduled_sale_is_sent_unless_it_is_called_off(run_dag, sandbox, customers, stock, reached, states):
     assert run_dag(load("scheduled_sale"), conf={"stock": stock}).state == "success"
+
+    assert [one["state"] for one in sandbox.schedules()] == states
 
     assert sandbox.recipients() == {}
     sandbox.advance(hours=3)

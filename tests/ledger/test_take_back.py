@@ -16,77 +16,81 @@ from braze_provider.ledger.task_state import TaskStateLedger
 REPORT = {"recipients": 100}
 
 
-@pytest.fixture(params=["sql", "task state"])
-def opened(request: pytest.FixtureRequest) -> Any:
-    """A function that opens a delivery as another copy of the task, with the claims and receipts to use."""
-    if request.param == "sql":
-        database = request.getfixturevalue("sql_database")
-        return lambda owner: _opened(database.ledger(owner), sql.goes_on), sql
-    store = request.getfixturevalue("task_state_store")
-    return lambda owner: _opened(TaskStateLedger(store, owner), task_state.opening()), task_state
-
-
 def _opened(ledger: Any, decide: Any) -> Any:
     ledger.head = ledger.open(decide)
     return ledger
 
 
-def test_a_batch_that_was_sent_by_an_earlier_try_is_open_again(opened):
-    copy, help_ = opened
-    first = copy("first")
-    first.write([], help_.claims(0, 1))
-    first.write([help_.settled(0), help_.settled(1)], [])
-    second = copy("second")
-    assert list(second.write([], help_.claims(0))) == []
+class _Durable:
+    """The tests of a durable ledger. ``opened`` gives a function that opens it as another copy."""
 
-    second.take_back([replace(help_.settled(0), state=State.FAILED, ids={}, reason="was deleted")])
+    def test_a_batch_that_was_sent_by_an_earlier_try_is_open_again(self, opened):
+        copy, help_ = opened
+        first = copy("first")
+        first.write([], help_.claims(0, 1))
+        first.write([help_.settled(0), help_.settled(1)], [])
+        second = copy("second")
+        assert list(second.write([], help_.claims(0))) == []
 
-    assert help_.states(second) == {0: State.FAILED, 1: State.SENT}
-    (taken_back, _) = second.receipts()
-    assert (taken_back.ids, taken_back.reason) == ({}, "was deleted")
-    assert list(second.write([], help_.claims(0, 1))) == [0]
-    second.write([help_.settled(0)], [])
-    assert help_.states(copy("third")) == {0: State.SENT, 1: State.SENT}
+        second.take_back([replace(help_.settled(0), state=State.FAILED, ids={}, reason="was deleted")])
+
+        assert help_.states(second) == {0: State.FAILED, 1: State.SENT}
+        (taken_back, _) = second.receipts()
+        assert (taken_back.ids, taken_back.reason) == ({}, "was deleted")
+        assert list(second.write([], help_.claims(0, 1))) == [0]
+        second.write([help_.settled(0)], [])
+        assert help_.states(copy("third")) == {0: State.SENT, 1: State.SENT}
+
+    def test_a_finished_delivery_is_open_again(self, opened):
+        copy, help_ = opened
+        first = copy("first")
+        first.write([], help_.claims(0))
+        first.write([help_.settled(0)], [])
+        first.finish(REPORT)
+        second = copy("second")
+        assert second.head.finished
+
+        second.take_back([replace(help_.settled(0), state=State.UNCERTAIN)])
+
+        third = copy("third")
+        assert (third.head.finished, third.head.report) == (False, None)
+        assert help_.states(third) == {0: State.UNCERTAIN}
+
+    def test_a_copy_that_has_lost_the_ledger_takes_nothing_back(self, opened):
+        copy, help_ = opened
+        first = copy("first")
+        first.write([], help_.claims(0))
+        first.write([help_.settled(0)], [])
+        second = copy("second")
+
+        with pytest.raises(LedgerLostError):
+            first.take_back([replace(help_.settled(0), state=State.FAILED)])
+
+        assert help_.states(second) == {0: State.SENT}
+
+    def test_it_can_be_taken_back_twice(self, opened):
+        copy, help_ = opened
+        first = copy("first")
+        first.write([], help_.claims(0))
+        first.write([help_.settled(0)], [])
+
+        for state in (State.UNCERTAIN, State.UNCERTAIN, State.FAILED, State.FAILED):
+            first.take_back([replace(help_.settled(0), state=state)])
+            assert help_.states(first) == {0: state}
 
 
-def test_a_finished_delivery_is_open_again(opened):
-    copy, help_ = opened
-    first = copy("first")
-    first.write([], help_.claims(0))
-    first.write([help_.settled(0)], [])
-    first.finish(REPORT)
-    second = copy("second")
-    assert second.head.finished
-
-    second.take_back([replace(help_.settled(0), state=State.UNCERTAIN)])
-
-    third = copy("third")
-    assert (third.head.finished, third.head.report) == (False, None)
-    assert help_.states(third) == {0: State.UNCERTAIN}
+class TestSql(_Durable):
+    @pytest.fixture
+    def opened(self, sql_database: sql.Database) -> Any:
+        return lambda owner: _opened(sql_database.ledger(owner), sql.goes_on), sql
 
 
-def test_a_copy_that_has_lost_the_ledger_takes_nothing_back(opened):
-    copy, help_ = opened
-    first = copy("first")
-    first.write([], help_.claims(0))
-    first.write([help_.settled(0)], [])
-    second = copy("second")
-
-    with pytest.raises(LedgerLostError):
-        first.take_back([replace(help_.settled(0), state=State.FAILED)])
-
-    assert help_.states(second) == {0: State.SENT}
-
-
-def test_it_can_be_taken_back_twice(opened):
-    copy, help_ = opened
-    first = copy("first")
-    first.write([], help_.claims(0))
-    first.write([help_.settled(0)], [])
-
-    for state in (State.UNCERTAIN, State.UNCERTAIN, State.FAILED, State.FAILED):
-        first.take_back([replace(help_.settled(0), state=state)])
-        assert help_.states(first) == {0: state}
+class TestTaskState(_Durable):
+    @pytest.fixture
+    def opened(self, task_state_store: task_state.Store) -> Any:
+        return lambda owner: _opened(
+            TaskStateLedger(task_state_store, owner), task_state.opening()
+        ), task_state
 
 
 def test_a_store_that_can_not_be_written_to_keeps_a_finished_delivery(task_state_store, monkeypatch):

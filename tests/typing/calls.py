@@ -12,6 +12,7 @@ from airflow.sdk import task
 
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
+from braze_provider.operators.schedules import CanvasScheduleOperator, MessagesScheduleOperator
 from braze_provider.recipients import FileRecipients, SqlRecipients
 from braze_provider.templating import ContentFile
 
@@ -36,6 +37,9 @@ def choice() -> str:
 
 
 # Right ----------------------------------------------------------------------------------------------------
+
+CanvasScheduleOperator(task_id="t", canvas_id="c", time=choice(), check=True, delete_on_failure=True)
+MessagesScheduleOperator(task_id="t", messages=PUSH, time="", recipients=PEOPLE, delete_on_failure=True)
 
 MessagesSendOperator(task_id="t", messages=PUSH, external_user_ids=ids())
 MessagesSendOperator(task_id="t", messages=PUSH, external_user_ids=["u1", 2])
@@ -78,3 +82,4 @@ CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, concurr
 CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, on_invalid="ignore")  # type: ignore[arg-type]
 CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, max_lateness=3600)  # type: ignore[arg-type]
 CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, retires=3)  # type: ignore[call-arg]
+MessagesScheduleOperator(task_id="t", messages=PUSH, time="", recipients=PEOPLE, check=True)  # type: ignore[call-arg]
