@@ -21,7 +21,7 @@ from braze_provider.operators.schedules import (
     MessagesScheduleOperator,
     ScheduleDeleteOperator,
 )
-from braze_provider.tasks import calls
+from braze_provider.tasks import calls, undo
 from braze_provider.tasks.send import BrazeSendOperator
 
 pytestmark = pytest.mark.dag
@@ -316,22 +316,39 @@ def test_a_key_that_may_not_delete_leaves_the_record_as_it_is(run_dag, sandbox, 
     assert states(sandbox) == ["waiting"] * 5
 
 
-@pytest.mark.parametrize(
-    ("time", "flags"),
-    [
-        (pendulum.now("UTC").add(seconds=50).isoformat(), {}),
-        # Somewhere it is this time already.
-        (pendulum.now("UTC").add(hours=13).naive().isoformat(), {"in_local_time": True}),
-    ],
-)
-def test_what_is_deleted_too_late_stays_in_doubt(run_dag, sandbox, ledger, cancel_after, time, flags):
+def test_what_is_deleted_shortly_before_the_time_stays_in_doubt(
+    run_dag, sandbox, ledger, cancel_after, monkeypatch
+):
     cancel_after(5)
+    monkeypatch.setattr(undo, "LATE", pendulum.duration(hours=3))
 
-    result = run_dag(schedule_dag(time=time, **flags, **ledger))
+    result = run_dag(schedule_dag(**ledger))
 
     assert states(sandbox) == ["cancelled"] * 5
     assert "A schedule was deleted, but perhaps after its time" in str(result.task("t").error)
     assert result.xcom("t")["uncertain"] == 220
+
+
+def test_a_local_time_that_has_come_somewhere_leaves_doubt(run_dag, sandbox, ledger, cancel_after):
+    cancel_after(5)
+    time = pendulum.now("UTC").add(hours=13).naive().isoformat()
+
+    result = run_dag(schedule_dag(time=time, in_local_time=True, **ledger))
+
+    assert states(sandbox) == ["cancelled"] * 5
+    assert result.xcom("t")["uncertain"] == 220
+
+
+def test_what_has_been_sent_is_not_deleted_and_stays_on_record(
+    run_dag, sandbox, ledger, cancel_after, monkeypatch
+):
+    cancel_after(5)
+    monkeypatch.setattr(undo, "last_moment_of", lambda schedule: RUN)
+
+    result = run_dag(schedule_dag(**ledger))
+
+    assert "Nothing is deleted: the time of 5 schedules has passed" in str(result.task("t").error)
+    assert (result.xcom("t")["sent"], deletions(sandbox)) == (220, 0)
 
 
 def test_what_an_earlier_clear_made_of_another_source_is_deleted_but_held(run_dag, sandbox, ledger, tmp_path):
