@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.campaigns",
                     "braze_provider.operators.canvas",
                     "braze_provider.operators.catalogs",
+                    "braze_provider.operators.live_activities",
                     "braze_provider.operators.messages",
                     "braze_provider.operators.schedules",
                     "braze_provider.operators.sends",

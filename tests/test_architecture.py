@@ -97,7 +97,7 @@ SANDBOX = [
     {"catalogs"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"catalog_endpoints", "identities", "reads", "schedules", "users"},
+    {"catalog_endpoints", "identities", "live_activities", "reads", "schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

@@ -28,6 +28,7 @@ from braze_provider.api.redaction import Hide, hider
 from braze_provider.api.windows import refuse_long_window
 from braze_provider.hooks.catalogs import CatalogMethods
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.hooks.live_activities import LiveActivityMethods
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
@@ -52,6 +53,7 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 class BrazeHook(
     SendMethods,
     ScheduleMethods,
+    LiveActivityMethods,
     UserMethods,
     SubscriptionMethods,
     CatalogMethods,

@@ -11,7 +11,13 @@ from typing import Literal
 from braze_provider.api.limits import MAX_BODY_BYTES
 
 # Their functions serve endpoints once they are loaded.
-from braze_provider.sandbox import catalog_endpoints, identities, reads, users  # noqa: F401
+from braze_provider.sandbox import (  # noqa: F401
+    catalog_endpoints,
+    identities,
+    live_activities,
+    reads,
+    users,
+)
 from braze_provider.sandbox.answers import RefusedError
 from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.clock import Clock

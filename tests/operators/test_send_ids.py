@@ -30,6 +30,20 @@ def test_the_next_task_sends_under_the_send_id(run_dag, sandbox):
     assert registered["send_id"] == sent["send_id"] == result.xcom("register", "send_id")
 
 
+@pytest.mark.parametrize(
+    "arguments", [{"send_id": "spring", "recipients": [{"external_user_id": "u"}]}, {"broadcast": True}]
+)
+def test_a_send_tells_the_next_task_its_send_id(run_dag, sandbox, arguments):
+    with DAG("d", schedule=None) as dag:
+        CampaignTriggerOperator(task_id="send", campaign_id="c", **arguments)
+
+    result = run_dag(dag)
+
+    assert result.xcom("send", "send_id")
+    if "send_id" in arguments:
+        assert result.xcom("send", "send_id") == "spring"
+
+
 def test_a_retry_registers_the_same_send_id(run_dag, sandbox):
     sandbox.fault("status", status=400, times=1)
     with DAG("d", schedule=None) as dag:

@@ -221,6 +221,7 @@ def test_the_control_endpoints_are_listed(client):
         ("GET", "/_sandbox/profiles"),
         ("GET", "/_sandbox/catalogs"),
         ("GET", "/_sandbox/schedules"),
+        ("GET", "/_sandbox/activities"),
         ("POST", "/_sandbox/clock"),
     }
     assert all(call["does"] for call in calls)

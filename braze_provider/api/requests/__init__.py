@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         CatalogItemsReplace,
         CatalogItemsUpdate,
     )
+    from braze_provider.api.requests.live_activities import LiveActivityStart, LiveActivityUpdate
     from braze_provider.api.requests.messages import MessagesSend
     from braze_provider.api.requests.schedules import (
         MessagesScheduleCreate,
@@ -57,6 +58,8 @@ __all__ = [
     "CatalogItemsDelete",
     "CatalogItemsReplace",
     "CatalogItemsUpdate",
+    "LiveActivityStart",
+    "LiveActivityUpdate",
     "MessagesScheduleCreate",
     "MessagesScheduleDelete",
     "MessagesScheduleUpdate",
@@ -84,6 +87,8 @@ _MODULES = {
     "CatalogItemsDelete": "catalogs",
     "CatalogItemsReplace": "catalogs",
     "CatalogItemsUpdate": "catalogs",
+    "LiveActivityStart": "live_activities",
+    "LiveActivityUpdate": "live_activities",
     "MessagesScheduleCreate": "schedules",
     "MessagesScheduleDelete": "schedules",
     "MessagesScheduleUpdate": "schedules",
