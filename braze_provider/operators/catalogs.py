@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from braze_provider.api.endpoints import ENDPOINTS
 from braze_provider.api.errors import Problem
 from braze_provider.api.reasons import listed
+from braze_provider.links.braze import DASHBOARD_LINKS
 from braze_provider.tasks.fields import FIXED, RECIPIENTS, TEXT, Field
 from braze_provider.tasks.send import BrazeSendOperator
 
@@ -54,6 +55,7 @@ class CatalogItemsOperator(BrazeSendOperator):
     :raises BrazeValidationError: For bad arguments or items, before anything is written.
     """
 
+    operator_extra_links = DASHBOARD_LINKS
     endpoint = _MODES["upsert"]
     endpoints = tuple(_MODES.values())
     request_fields: ClassVar[Mapping[str, Field]] = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from braze_provider.api.endpoints import ENDPOINTS
+from braze_provider.links.braze import DASHBOARD_LINKS
 from braze_provider.tasks.fields import FIXED, TEXT, Field, Kind
 from braze_provider.tasks.one_kind import BrazeOneKindOperator
 
@@ -47,6 +48,7 @@ class SubscriptionSetOperator(BrazeOneKindOperator):
     :raises BrazeValidationError: For bad arguments or users, before anything is written.
     """
 
+    operator_extra_links = DASHBOARD_LINKS
     endpoint = ENDPOINTS["subscription_status_set"]
     request_fields: ClassVar[Mapping[str, Field]] = {
         "subscription_group_id": TEXT,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from braze_provider._compat import AirflowFailException
 from braze_provider.api.endpoints import ENDPOINTS
 from braze_provider.api.errors import Problem
+from braze_provider.links.braze import DASHBOARD_LINKS
 from braze_provider.tasks.fields import Field, Kind
 from braze_provider.tasks.one_kind import BrazeOneKindOperator
 from braze_provider.tasks.send import BrazeSendOperator
@@ -59,6 +60,7 @@ class UsersAliasOperator(BrazeOneKindOperator):
     :raises BrazeValidationError: For bad arguments or aliases, before anything is written.
     """
 
+    operator_extra_links = DASHBOARD_LINKS
     endpoint = ENDPOINTS["users_alias_new"]
     endpoints = (ENDPOINTS["users_alias_new"], ENDPOINTS["users_alias_update"])
     request_fields: ClassVar[Mapping[str, Field]] = {
@@ -111,6 +113,7 @@ class UsersIdentifyOperator(BrazeSendOperator):
     :raises BrazeValidationError: For bad arguments or users, before anything is written.
     """
 
+    operator_extra_links = DASHBOARD_LINKS
     endpoint = ENDPOINTS["users_identify"]
     request_fields: ClassVar[Mapping[str, Field]] = {
         "aliases_to_identify": Field(Kind.RECIPIENTS, placed=True),
@@ -168,6 +171,7 @@ class UsersDeleteOperator(BrazeOneKindOperator):
     :raises BrazeValidationError: For bad arguments or identifiers, before anything is deleted.
     """
 
+    operator_extra_links = DASHBOARD_LINKS
     endpoint = ENDPOINTS["users_delete"]
     request_fields: ClassVar[Mapping[str, Field]] = {
         "external_ids": Field(Kind.RECIPIENTS, item="external_id", placed=True),
