@@ -82,7 +82,7 @@ class PlacedRecipients(RecipientSource):
 
     def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """Read the source with the columns of what the field holds, and put each row into the field."""
-        inner = columns.inner[self.field] if self.item is None else Columns((self.item,))
+        inner = columns.inner[self.field] if self.item is None else Columns((self.item,), noun=columns.noun)
         with closing(self.source.blocks(inner)) as blocks:
             for block in blocks:
                 others = {index: self._placed(row) for index, row in block.others.items()}

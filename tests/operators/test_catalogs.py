@@ -310,6 +310,30 @@ def test_a_path_that_a_template_makes_is_checked_before_anything_is_written(run_
     assert "catalog_name: is part of a path" in str(result.task("t").error)
 
 
+# Words ------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_and_the_error_call_an_item_an_item(run_dag, strict):
+    items = [*ITEMS[:60], {"id": "odd", "colour": "red"}]
+
+    result = run_dag(catalog_dag(items=items))
+
+    error = str(result.task("t").error)
+    assert error.startswith("11 items rejected\n61 items in 2 requests: 50 sent, 11 rejected")
+    assert "61 items from " in result.log
+    assert "recipient" not in error
+
+
+def test_too_many_items_are_called_items(run_dag, sandbox):
+    result = run_dag(catalog_dag(items=ITEMS, max_recipients=100, retries=0))
+
+    assert "has more than 100 items (max_recipients); nothing was sent" in str(result.task("t").error)
+
+
+def test_no_items_are_called_items(run_dag, sandbox):
+    assert "names no items: nothing is sent, and the task succeeds" in run_dag(catalog_dag(items=[])).log
+
+
 # The hook ---------------------------------------------------------------------------------------------------
 
 

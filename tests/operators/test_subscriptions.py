@@ -208,8 +208,8 @@ def test_two_kinds_that_templates_make_are_refused_before_the_first_request(run_
 @pytest.mark.parametrize(
     ("argument", "sql", "mistake"),
     [
-        ("emails", "SELECT id AS external_id FROM customers", "fits a field of a recipient"),
-        ("emails", "SELECT email, phone FROM customers", "column 'phone' fits no field of a recipient"),
+        ("emails", "SELECT id AS external_id FROM customers", "fits a field of a user"),
+        ("emails", "SELECT email, phone FROM customers", "column 'phone' fits no field of a user"),
         ("phones", "SELECT CASE id WHEN 7 THEN '030' ELSE phone END AS phone FROM customers", "row 8: phone"),
         ("emails", "SELECT CASE id WHEN 7 THEN NULL ELSE email END AS email FROM customers", "row 8: must"),
     ],
