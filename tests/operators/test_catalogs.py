@@ -247,7 +247,7 @@ def strict(monkeypatch):
 
 
 def test_an_unknown_catalog_stops_the_task_and_is_named(run_dag, strict):
-    result = run_dag(catalog_dag(items=ITEMS, catalog_name="drinks"))
+    result = run_dag(catalog_dag(items=ITEMS, catalog_name="drinks", retries=0))
 
     assert result.state == "failed"
     assert "catalog-not-found: Could not find catalog (catalog_name drinks)" in str(result.task("t").error)
