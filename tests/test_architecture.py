@@ -29,7 +29,7 @@ ROOMS = {
     "pools": {"api", "hooks"},
     "tasks": {"_compat", "api", "hooks", "templating", "recipients", "ledger", "delivery", "triggers"},
     "triggers": {"api", "hooks"},
-    "operators": {"_compat", "api", "tasks", "templating"},
+    "operators": {"_compat", "api", "hooks", "tasks", "templating", "triggers"},
     "sensors": {"api", "hooks", "tasks", "triggers"},
 }
 

@@ -7,13 +7,16 @@ Braze's answers: each HTTP answer, whatever its body, becomes one typed answer o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from braze_provider.api.endpoints import ID_NAMES, Endpoint
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
+    BrazeConflictError,
     BrazeInertError,
     BrazeNoAnswerError,
     BrazeNotFoundError,
@@ -30,6 +33,9 @@ from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
 _ACCEPTED = ("success", "queued")
+# Only the cursor is read of an address: Braze's own samples hold addresses that lead nowhere.
+_NEXT_CURSOR = re.compile(r'<[^>]*[?&]cursor=([^>&]+)[^>]*>\s*;\s*rel="?next"?', re.IGNORECASE)
+_OVER_A_LIMIT = ("rate limit", "too many requests")
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,14 @@ class Answer:
     :param status: HTTP status, a 2xx.
     :param body: The whole JSON body.
     :param rate_limit: The state of the rate limit, from the headers.
+    :param next_cursor: For a list that Braze pages by cursor: the ``cursor`` of the next page. None: this is
+        the last page, or the list has no such pages.
     """
 
     status: int
     body: Mapping[str, Any] = field(repr=False)
     rate_limit: RateLimitState = field(default_factory=RateLimitState, repr=False)
+    next_cursor: str | None = None
 
     @property
     def message(self) -> str:
@@ -95,12 +104,13 @@ def read_answer(
         says why.
     """
     body = _json_object(content, hide)
-    rate_limit = RateLimitState.from_headers(_Shown(headers, hide))
+    shown = _Shown(headers, hide)
+    rate_limit = RateLimitState.from_headers(shown)
     outcome = outcome_of_answer(
         status, is_brazes=_is_brazes(status, content, body, endpoint), repeat=endpoint.repeat
     )
     if outcome is Outcome.SENT and not (notice := _shorten((body or {}).get("notice"))):
-        return Answer(status, body or {}, rate_limit)
+        return Answer(status, body or {}, rate_limit, _next_cursor(shown))
     if outcome is Outcome.SENT:
         error: BrazeRequestError = BrazeInertError(
             f"Braze accepted the request, but it reaches no recipient: {notice}",
@@ -109,6 +119,13 @@ def read_answer(
             braze_message=notice,
             errors=_errors(body or {}),
             ids=_ids(body or {}),
+        )
+    elif status == 429 and endpoint.one_at_a_time and (said := _conflict(body, rate_limit)):
+        error = BrazeConflictError(
+            f"Braze runs only one at a time, and one runs already ({said})",
+            outcome=Outcome.REJECTED,
+            status=status,
+            braze_message=said,
         )
     elif outcome in (Outcome.UNCERTAIN, Outcome.REPEATABLE):
         error = _unknown(status, outcome, body, content, host=host)
@@ -139,6 +156,18 @@ def _said(status: int, body: Mapping[str, Any]) -> str:
     """
     said = body.get("message") or (body.get("error") if status == 400 else None)
     return _shorten(said) if isinstance(said, str) else ""
+
+
+def _conflict(body: Mapping[str, Any] | None, rate_limit: RateLimitState) -> str:
+    """Give Braze's words for a 429 that means "one runs already"; empty if it is about a rate limit."""
+    said = _said(429, body or {})
+    is_over_a_limit = any(words in said.lower() for words in _OVER_A_LIMIT)
+    return "" if is_over_a_limit and not rate_limit.remaining else said
+
+
+def _next_cursor(headers: Mapping[str, str]) -> str | None:
+    found = _NEXT_CURSOR.search(headers.get("Link", ""))
+    return unquote(found[1]) if found else None
 
 
 def _unknown(

@@ -26,6 +26,9 @@ from braze_provider.api.errors import (
 from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.hooks.duplicates import DuplicateMethods
+from braze_provider.hooks.exports import ExportMethods
+from braze_provider.hooks.ingestion import IngestionMethods
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
@@ -44,7 +47,7 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(SendMethods, ScheduleMethods, ReadMethods):
+class BrazeHook(SendMethods, ScheduleMethods, ReadMethods, DuplicateMethods, ExportMethods, IngestionMethods):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 

@@ -24,6 +24,8 @@ from braze_provider.api.objects.user_attributes import UserAttributes
 from braze_provider.api.requests import CampaignTriggerSend, CanvasTriggerSend, MessagesSend, SendRequest
 from braze_provider.api.requests.campaigns import CampaignTriggerRequest
 from braze_provider.api.requests.canvas import CanvasTriggerRequest
+from braze_provider.api.requests.duplicates import Duplicate
+from braze_provider.api.requests.exports import UsersExport
 from braze_provider.api.requests.messages import MessageRequest
 from braze_provider.api.requests.triggers import TriggerRequest
 from braze_provider.api.validation import problems, unknown_fields, validate
@@ -67,6 +69,12 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (requests.CanvasScheduleCreate, {"canvas_id": "c", "broadcast": True, "schedule": SCHEDULE}),
     (requests.CanvasScheduleUpdate, {"canvas_id": "c", "schedule_id": "s", "schedule": SCHEDULE}),
     (requests.CanvasScheduleDelete, {"canvas_id": "c", "schedule_id": "s"}),
+    (requests.CampaignDuplicate, {"campaign_id": "c", "name": "n"}),
+    (requests.CanvasDuplicate, {"canvas_id": "c", "name": "n"}),
+    (requests.UsersExportIds, {"user_aliases": [ALIAS]}),
+    (requests.UsersExportSegment, {"segment_id": "s", "fields_to_export": ["email"]}),
+    (requests.UsersExportGlobalControlGroup, {"fields_to_export": ["email"]}),
+    (requests.ExportSegmentCancel, {"segment_id": "s"}),
     (CanvasTriggerSend, {"canvas_id": "c", "recipients": TRIGGER["recipients"], "audience": AUDIENCE}),
     *(
         (Messages, {"whats_app": {**SMALLEST["whats_app"], "message_type": kind, "message": message}})
@@ -125,6 +133,7 @@ def test_every_object_is_tried():
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
     bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Addressee, Recipient}
     bases |= {MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
+    bases |= {Duplicate, UsersExport}
     assert set(below(BrazeObject)) - tried - bases == {UserIdentity}
 
 

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
         CanvasScheduleUpdate,
         CanvasTriggerSend,
     )
+    from braze_provider.api.requests.duplicates import CampaignDuplicate, CanvasDuplicate
+    from braze_provider.api.requests.exports import (
+        ExportSegmentCancel,
+        UsersExportGlobalControlGroup,
+        UsersExportIds,
+        UsersExportSegment,
+    )
     from braze_provider.api.requests.messages import MessagesSend
     from braze_provider.api.requests.schedules import (
         MessagesScheduleCreate,
@@ -32,37 +39,49 @@ if TYPE_CHECKING:
     from braze_provider.api.requests.sends import SendIdCreate
 
 __all__ = [
+    "CampaignDuplicate",
     "CampaignScheduleCreate",
     "CampaignScheduleDelete",
     "CampaignScheduleUpdate",
     "CampaignTriggerSend",
+    "CanvasDuplicate",
     "CanvasScheduleCreate",
     "CanvasScheduleDelete",
     "CanvasScheduleUpdate",
     "CanvasTriggerSend",
+    "ExportSegmentCancel",
     "MessagesScheduleCreate",
     "MessagesScheduleDelete",
     "MessagesScheduleUpdate",
     "MessagesSend",
     "SendIdCreate",
     "SendRequest",
+    "UsersExportGlobalControlGroup",
+    "UsersExportIds",
+    "UsersExportSegment",
 ]
 
 _MODULES = {
+    "CampaignDuplicate": "duplicates",
     "CampaignScheduleCreate": "campaigns",
     "CampaignScheduleDelete": "campaigns",
     "CampaignScheduleUpdate": "campaigns",
     "CampaignTriggerSend": "campaigns",
+    "CanvasDuplicate": "duplicates",
     "CanvasScheduleCreate": "canvas",
     "CanvasScheduleDelete": "canvas",
     "CanvasScheduleUpdate": "canvas",
     "CanvasTriggerSend": "canvas",
+    "ExportSegmentCancel": "exports",
     "MessagesScheduleCreate": "schedules",
     "MessagesScheduleDelete": "schedules",
     "MessagesScheduleUpdate": "schedules",
     "MessagesSend": "messages",
     "SendIdCreate": "sends",
     "SendRequest": "base",
+    "UsersExportGlobalControlGroup": "exports",
+    "UsersExportIds": "exports",
+    "UsersExportSegment": "exports",
 }
 
 
