@@ -81,9 +81,9 @@ def test_a_room_of_no_airflow_imports_none(room):
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
     {"answers", "clock", "limits", "records"},
-    {"workspace", "wire"},
+    {"jobs", "workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"schedules"},
+    {"job_endpoints", "schedules"},
     {"state"},
     {"app", "control"},
     {"server"},

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, urlsplit
 
 from braze_provider.api.endpoints import ID_NAMES, Endpoint
 from braze_provider.api.errors import (
@@ -33,9 +33,9 @@ from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
 _ACCEPTED = ("success", "queued")
-# Only the cursor is read of an address: Braze's own samples hold addresses that lead nowhere.
-_NEXT_CURSOR = re.compile(r'<[^>]*[?&]cursor=([^>&]+)[^>]*>\s*;\s*rel="?next"?', re.IGNORECASE)
-_OVER_A_LIMIT = ("rate limit", "too many requests")
+# Words of a 429 that is about the rate limit.
+_OVER_THE_LIMIT = ("rate limit", "too many requests")
+_LINK = re.compile(r'<([^<>]{0,4000})>[^<>]*?;\s*rel="?(\w+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,13 @@ class Answer:
     :param status: HTTP status, a 2xx.
     :param body: The whole JSON body.
     :param rate_limit: The state of the rate limit, from the headers.
-    :param next_cursor: For a list that Braze pages by cursor: the ``cursor`` of the next page. None: this is
-        the last page, or the list has no such pages.
+    :param links: The ``Link`` header: by relation, such as ``next``, the query parameters of that page.
     """
 
     status: int
     body: Mapping[str, Any] = field(repr=False)
     rate_limit: RateLimitState = field(default_factory=RateLimitState, repr=False)
-    next_cursor: str | None = None
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     @property
     def message(self) -> str:
@@ -110,7 +109,7 @@ def read_answer(
         status, is_brazes=_is_brazes(status, content, body, endpoint), repeat=endpoint.repeat
     )
     if outcome is Outcome.SENT and not (notice := _shorten((body or {}).get("notice"))):
-        return Answer(status, body or {}, rate_limit, _next_cursor(shown))
+        return Answer(status, body or {}, rate_limit, _links(shown))
     if outcome is Outcome.SENT:
         error: BrazeRequestError = BrazeInertError(
             f"Braze accepted the request, but it reaches no recipient: {notice}",
@@ -159,15 +158,10 @@ def _said(status: int, body: Mapping[str, Any]) -> str:
 
 
 def _conflict(body: Mapping[str, Any] | None, rate_limit: RateLimitState) -> str:
-    """Give Braze's words for a 429 that means "one runs already"; empty if it is about a rate limit."""
+    """Give Braze's words for a 429 that means "one runs already"; empty if it is about the rate limit."""
     said = _said(429, body or {})
-    is_over_a_limit = any(words in said.lower() for words in _OVER_A_LIMIT)
-    return "" if is_over_a_limit and not rate_limit.remaining else said
-
-
-def _next_cursor(headers: Mapping[str, str]) -> str | None:
-    found = _NEXT_CURSOR.search(headers.get("Link", ""))
-    return unquote(found[1]) if found else None
+    is_over_the_limit = any(words in said.lower() for words in _OVER_THE_LIMIT)
+    return "" if is_over_the_limit and not rate_limit.remaining else said
 
 
 def _unknown(
@@ -273,6 +267,12 @@ class _Shown(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._headers)
+
+
+def _links(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Read the ``Link`` header. Only the query counts: some of Braze's own examples misspell the address."""
+    found = _LINK.findall(headers.get("Link") or "")
+    return {relation.lower(): dict(parse_qsl(urlsplit(url).query)) for url, relation in found}
 
 
 def _json_object(content: bytes, hide: Hide) -> Mapping[str, Any] | None:

@@ -149,7 +149,7 @@ class BrazeRateLimitError(BrazeRequestError):
 
 
 class BrazeConflictError(BrazeRequestError):
-    """429 that is no rate limit: such a job runs already, and only one runs at a time. Nothing was started."""
+    """429 that is no rate limit: one runs already, and only one runs at a time. Nothing was started."""
 
 
 class BrazeServerError(BrazeRequestError):

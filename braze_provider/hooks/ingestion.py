@@ -22,7 +22,7 @@ class IngestionMethods(HookMethods):
         """
         List the integrations, 10 on a page.
 
-        :param cursor: The ``next_cursor`` of the page before. Default: the first page.
+        :param cursor: The answer's ``links["next"]["cursor"]`` for the page before. Default: the first page.
         :return: The answer, with the integrations under ``results``.
         :raises BrazeRequestError: If Braze did not answer with the list.
 
@@ -49,7 +49,7 @@ class IngestionMethods(HookMethods):
         List the syncs of an integration, 10 on a page. Braze documents no order.
 
         :param integration_id: Id of the integration.
-        :param cursor: The ``next_cursor`` of the page before. Default: the first page.
+        :param cursor: The answer's ``links["next"]["cursor"]`` for the page before. Default: the first page.
         :return: The answer, with the syncs under ``results``: ``job_status``, ``sync_start_time``,
             ``sync_finish_time``, ``rows_synced``, ``rows_failed_with_errors``, …
         :raises BrazeValidationError: If the id is empty or has a slash in it. No request was made.

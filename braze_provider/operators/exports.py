@@ -267,11 +267,11 @@ class UsersExportOperator(BrazeStartOperator):
         return {"sealed_link": facts["link"]}
 
     def can_be_waited_for(self, facts: Mapping[str, Any]) -> bool:
-        """Tell whether there is a link. Files in your own storage appear one by one, and no sign is the last."""
+        """Tell whether there is a link. No sign tells which file in your own storage is the last one."""
         return bool(facts.get("link"))
 
     def survives_clear(self, note: JobNote, seen: Seen) -> bool:
-        """Go on only as long as the link may still be valid: a link that has expired looks like an early one."""
+        """Go on while the link may be valid. Later, a look can't tell it from one that is not ready."""
         return not seen.has_come and time.time() - note.at < LINK_SECONDS
 
     def result_of(self, facts: Mapping[str, Any], found: Any) -> dict[str, Any]:

@@ -85,6 +85,11 @@ def _routes(state: SandboxState) -> APIRouter:
         """What is scheduled, in the order of its creation, and what became of it."""
         return Json({"schedules": state.schedules.shown()})
 
+    @router.get("/jobs")
+    async def jobs() -> Json:
+        """The syncs and exports in the order of their beginning, and how many copies are to come."""
+        return Json(state.jobs.shown())
+
     @router.post("/clock")
     async def advance(seconds: Annotated[float, Query(gt=0)]) -> Json:
         """Move the clock forward by some seconds; what is due by then is sent."""

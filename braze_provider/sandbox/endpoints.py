@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -29,7 +29,7 @@ from braze_provider.sandbox.answers import (
     refuse,
 )
 from braze_provider.sandbox.records import Send
-from braze_provider.sandbox.workspace import Campaign, Workspace
+from braze_provider.sandbox.workspace import Campaign, Canvas, Workspace
 
 PAGE_SIZE = 100
 
@@ -47,6 +47,8 @@ class Call:
     :param path: The parameters in its path.
     :param schedules: What is scheduled.
     :param now: The time by the sandbox's clock.
+    :param jobs: What goes on after requests were answered.
+    :param base_url: Scheme, host and port of the request.
     """
 
     workspace: Workspace
@@ -55,6 +57,8 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict)
     schedules: Any = None
     now: float = 0.0
+    jobs: Any = None
+    base_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Accepted:
     :param at: When it is sent, in Unix time; the answer then carries a ``schedule_id``. Default: now.
     :param kind: What is scheduled.
     :param change: A function with all other effects of the request. Default: nothing.
+    :param headers: Headers besides the usual ones. Default: none.
     """
 
     status: int = 201
@@ -76,6 +81,7 @@ class Accepted:
     at: float | None = None
     kind: str = ""
     change: Callable[[], None] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Handler: TypeAlias = Callable[[Call], Accepted]
@@ -235,6 +241,16 @@ def sends_id_create(call: Call) -> Accepted:
 @serves("campaigns_list")
 def campaigns_list(call: Call) -> Accepted:
     """List the workspace's campaigns, in the order of their creation."""
+    return _listed(call, "campaigns", call.workspace.campaigns)
+
+
+@serves("canvas_list")
+def canvas_list(call: Call) -> Accepted:
+    """List the workspace's Canvases, in the order of their creation."""
+    return _listed(call, "canvases", call.workspace.canvases)
+
+
+def _listed(call: Call, key: str, all_of_them: Sequence[Campaign | Canvas]) -> Accepted:
     query = call.query
     page = query.get("page", "0")
     if not re.fullmatch(r"[0-9]{1,9}", page):
@@ -244,18 +260,28 @@ def campaigns_list(call: Call) -> Accepted:
     edited_after = query.get("last_edit.time[gt]", "")
     if edited_after and iso_8601(edited_after) is None:
         refuse("last_edit.time[gt] must be an ISO 8601 datetime")
-    campaigns = [
-        campaign
-        for campaign in call.workspace.campaigns
-        if (with_archived == "true" or not campaign.archived)
+    listed = [
+        one
+        for one in all_of_them
+        if (with_archived == "true" or not one.archived)
         # Both are ISO 8601 in UTC: the first nineteen characters sort as the times do.
-        and campaign.last_edited[:19] > edited_after[:19]
+        and one.last_edited[:19] > edited_after[:19]
     ]
     if direction == "desc":
-        campaigns.reverse()
+        listed.reverse()
     start = int(page) * PAGE_SIZE
-    listed = [campaign.listed() for campaign in campaigns[start : start + PAGE_SIZE]]
-    return Accepted(status=200, answer={"campaigns": listed})
+    return Accepted(status=200, answer={key: [one.listed() for one in listed[start : start + PAGE_SIZE]]})
+
+
+@serves("canvas_details")
+def canvas_details(call: Call) -> Accepted:
+    """Give what the workspace knows of one Canvas."""
+    canvas_id = call.query.get("canvas_id", "")
+    if not canvas_id:
+        refuse("canvas_id is required")
+    known = {canvas.id: canvas for canvas in call.workspace.canvases}
+    canvas = call.workspace.canvas(canvas_id) or known.get(canvas_id) or Canvas(id=canvas_id)
+    return Accepted(status=200, answer=canvas.described())
 
 
 @serves("campaigns_details")

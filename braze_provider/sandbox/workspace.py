@@ -75,13 +75,40 @@ class Canvas:
     A Canvas of the workspace.
 
     :param id: The Canvas's API identifier.
+    :param name: Its name. Default: its id.
+    :param tags: Its tags. Default: none.
+    :param last_edited: When it was last changed, in ISO 8601.
     :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
     :param archived: Whether it is archived, with the same effect. Default False.
     """
 
     id: str
+    name: str = ""
+    tags: Sequence[str] = ()
+    last_edited: str = "2026-09-01T09:00:00+00:00"
     paused: bool = False
     archived: bool = False
+
+    def listed(self) -> dict[str, Any]:
+        """Give the Canvas as ``/canvas/list`` shows it."""
+        return {
+            "id": self.id,
+            "last_edited": self.last_edited,
+            "name": self.name or self.id,
+            "tags": list(self.tags),
+        }
+
+    def described(self) -> dict[str, Any]:
+        """Give the Canvas as ``/canvas/details`` shows it."""
+        return {
+            "name": self.name or self.id,
+            "created_at": self.last_edited,
+            "updated_at": self.last_edited,
+            "archived": self.archived,
+            "draft": False,
+            "enabled": not (self.archived or self.paused),
+            "tags": list(self.tags),
+        }
 
     @property
     def notice(self) -> str | None:
@@ -125,20 +152,23 @@ class Workspace:
         segments: Collection[str] = (),
         unknown_ids: Collection[str] = (),
     ) -> None:
-        self.campaigns = campaigns or CANNED_CAMPAIGNS
-        self._campaigns = {campaign.id: campaign for campaign in campaigns}
-        named = (Canvas(id=canvas) if isinstance(canvas, str) else canvas for canvas in canvases)
-        self._canvases = {canvas.id: canvas for canvas in named}
-        self.ids: Mapping[str, Collection[str]] = {
-            "campaign": self._campaigns,
-            "canvas": self._canvases,
-            "segment": dict.fromkeys(segments),
-        }
+        self._first_campaigns = campaigns
+        self._first_canvases = [Canvas(id=one) if isinstance(one, str) else one for one in canvases]
+        self._segments = segments
         self._unknown_ids = unknown_ids
         self.reset()
 
     def reset(self) -> None:
-        """Forget the users that requests have created, and the sends of campaigns."""
+        """Forget the users and copies that requests have created, and the sends of campaigns."""
+        self.campaigns = list(self._first_campaigns or CANNED_CAMPAIGNS)
+        self.canvases = list(self._first_canvases)
+        self._campaigns = {campaign.id: campaign for campaign in self._first_campaigns}
+        self._canvases = {canvas.id: canvas for canvas in self._first_canvases}
+        self.ids: Mapping[str, Collection[str]] = {
+            "campaign": self._campaigns,
+            "canvas": self._canvases,
+            "segment": dict.fromkeys(self._segments),
+        }
         self._missing = set(self._unknown_ids)
         self.sent: dict[str, tuple[float, float]] = {}
         """By campaign: when it first and last sent, in Unix time."""
@@ -152,6 +182,26 @@ class Workspace:
         """
         first, _ = self.sent.get(campaign_id, (at, at))
         self.sent[campaign_id] = (first, at)
+
+    def add_campaign(self, campaign: Campaign) -> None:
+        """
+        Add a campaign.
+
+        :param campaign: The campaign.
+        """
+        self.campaigns.append(campaign)
+        if self._campaigns:  # Otherwise, any id is one.
+            self._campaigns[campaign.id] = campaign
+
+    def add_canvas(self, canvas: Canvas) -> None:
+        """
+        Add a Canvas.
+
+        :param canvas: The Canvas.
+        """
+        self.canvases.append(canvas)
+        if self._canvases:
+            self._canvases[canvas.id] = canvas
 
     def campaign(self, campaign_id: str) -> Campaign | None:
         """

@@ -1,10 +1,10 @@
-"""A workspace in a JSON file: the campaigns, Canvases and segments that exist."""
+"""A workspace in a JSON file: the campaigns, Canvases, segments and integrations that exist."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -14,6 +14,7 @@ from braze_provider.api.instants import Instant
 from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
+from braze_provider.sandbox.jobs import Integration
 from braze_provider.sandbox.workspace import Campaign, Canvas
 
 
@@ -45,19 +46,28 @@ class _Canvas(BrazeObject):
     archived: Omittable[bool] = None
 
 
+class _Integration(BrazeObject):
+    id: NonEmptyText
+    name: Omittable[Text] = None
+    ends: Omittable[Literal["success", "partial", "error", "config_error"]] = None
+    rows_synced: Omittable[int] = None
+    rows_failed: Omittable[int] = None
+
+
 class _Workspace(BrazeObject):
     campaigns: Omittable[Array[Annotated[_Campaign, BeforeValidator(_of_its_id)]]] = None
     canvases: Omittable[Array[Annotated[_Canvas, BeforeValidator(_of_its_id)]]] = None
     segments: Omittable[Array[NonEmptyText]] = None
+    integrations: Omittable[Array[Annotated[_Integration, BeforeValidator(_of_its_id)]]] = None
 
 
 def read_workspace(path: str) -> dict[str, list[Any]]:
     """
     Read a workspace from a file.
 
-    The file holds ``{"campaigns": […], "canvases": […], "segments": […]}``. Each part may be left out. The
-    items are ids as texts. Campaigns and Canvases may also be objects with the fields of :class:`Campaign`
-    and :class:`Canvas`.
+    The file holds ``{"campaigns": […], "canvases": […], "segments": […], "integrations": […]}``. Each part
+    may be left out. The items are ids as texts. All but segments may also be objects with the fields of
+    :class:`Campaign`, :class:`Canvas` and :class:`Integration`.
 
     :param path: The file.
     :returns: The options of a sandbox with this workspace.
@@ -74,6 +84,8 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
         workspace["campaigns"] = [campaign_of(**fields) for fields in workspace["campaigns"]]
     if "canvases" in workspace:
         workspace["canvases"] = [Canvas(**fields) for fields in workspace["canvases"]]
+    if "integrations" in workspace:
+        workspace["integrations"] = [Integration(**fields) for fields in workspace["integrations"]]
     return workspace
 
 

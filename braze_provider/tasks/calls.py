@@ -29,7 +29,6 @@ def call_patiently(
     *,
     path: Mapping[str, str] | None = None,
     params: Mapping[str, Any] | None = None,
-    repeats_uncertain: bool = True,
     log: Logger,
 ) -> Answer:
     """
@@ -43,8 +42,6 @@ def call_patiently(
     :param body: The request.
     :param path: Values of the parameters in the endpoint's path.
     :param params: Query parameters.
-    :param repeats_uncertain: Whether a request with a key is repeated if Braze may have accepted it. Default
-        True.
     :param log: The task's log.
     :return: Braze's answer.
     :raises BrazeRequestError: The last error, or the first error after which a repeat may do harm.
@@ -56,8 +53,7 @@ def call_patiently(
         try:
             return hook.call(endpoint, body, path=path, params=params)
         except BrazeRequestError as error:
-            repeats = repeats_uncertain or error.outcome is not Outcome.UNCERTAIN
-            if attempt == MAX_ATTEMPTS or not (repeats and _is_harmless_to_repeat(endpoint, error)):
+            if attempt == MAX_ATTEMPTS or not _is_harmless_to_repeat(endpoint, error):
                 raise
             is_refused = isinstance(error, BrazeRateLimitError)
             pacer.observe(error.rate_limit, refused=is_refused)

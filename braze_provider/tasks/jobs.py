@@ -26,7 +26,8 @@ class JobNote:
     :param facts: What tells the job from others, as JSON. It holds no user's data.
     :param counters: Airflow's counters of the try that started it.
     :param at: When the try started it, in seconds since the epoch.
-    :param is_accepted: Whether Braze has accepted the request that starts it. If not, it may still have begun.
+    :param is_accepted: Whether Braze has accepted the request that starts it. If not, it may have begun all
+        the same.
     :param has_ended: Whether the task has ended with its result.
     """
 

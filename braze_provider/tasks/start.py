@@ -353,9 +353,9 @@ class BrazeStartOperator(BrazeTask):
             # Kept before the request, so that a killed task does not forget that it may have made it.
             notes.write(note)
         try:
-            answer = call_patiently(
-                self.hook, self.endpoint, body, path=path, repeats_uncertain=False, log=self.log
-            )
+            # After a request without an answer, the task looks before it makes another one.
+            endpoint = replace(self.endpoint, repeat=Repeat.DUPLICATES)
+            answer = call_patiently(self.hook, endpoint, body, path=path, log=self.log)
         except BrazeConflictError as error:
             if earlier is not None and type(self).begun is not None:
                 self.log.info("%s: an earlier request has started it", error)
@@ -464,7 +464,7 @@ class BrazeStartOperator(BrazeTask):
             look=f"{look.__module__}.{look.__qualname__}",
             arguments=arguments,
             braze_conn_id=self.braze_conn_id,
-            poll_interval=_seconds(self.poll_interval),
+            poke_interval=_seconds(self.poll_interval),
             give_up_at=until,
         )
         self._defer(trigger, until - time.time(), step, note, give_up_at)

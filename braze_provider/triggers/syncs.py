@@ -114,7 +114,7 @@ def _syncs(
             for sync, at in zip(listed, begun, strict=True)
             if bound is None or at > bound or (includes and at == bound)
         ]
-        cursor = answer.next_cursor
+        cursor = answer.links.get("next", {}).get("cursor")
         # Braze documents no order. If the newest come first, the other pages hold older ones.
         is_newest_first = len(begun) > 1 and begun == sorted(begun, reverse=True)
         is_far_enough = latest_only or (bound is not None and begun and begun[-1] < bound)
