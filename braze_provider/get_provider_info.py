@@ -35,6 +35,9 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "braze_provider.operators.campaigns",
                     "braze_provider.operators.canvas",
+                    "braze_provider.operators.duplicates",
+                    "braze_provider.operators.exports",
+                    "braze_provider.operators.ingestion",
                     "braze_provider.operators.messages",
                     "braze_provider.operators.schedules",
                     "braze_provider.operators.sends",
@@ -44,7 +47,10 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": "Braze",
-                "python-modules": ["braze_provider.sensors.campaigns"],
+                "python-modules": [
+                    "braze_provider.sensors.campaigns",
+                    "braze_provider.sensors.ingestion",
+                ],
             }
         ],
         "triggers": [

@@ -18,7 +18,6 @@ from braze_provider.api.errors import (
 from braze_provider.tasks.fields import FIXED, JSON, TEXT, Field, Kind
 from braze_provider.tasks.start import BrazeStartOperator
 from braze_provider.tasks.task import model_of
-from braze_provider.templating import may_be_templated
 from braze_provider.triggers.look import NeverComesError, Seen
 
 if TYPE_CHECKING:
@@ -156,14 +155,11 @@ class UsersExportOperator(BrazeStartOperator):
         if not self._names_users:
             super().check_constants()
             return
-        from braze_provider.recipients.given import reason_against
+        from braze_provider.tasks.named_users import problems_of_named_users
         from braze_provider.tasks.parse_checks import problems_of_fields
 
-        problems = self.problems_of_wait()
-        for argument, users in self._set(self.recipient_fields).items():
-            reason = reason_against(users, argument=argument, keys=self.recipient_fields)
-            if reason and not may_be_templated(users):
-                problems.append(Problem(argument, reason))
+        users = self._set(self.recipient_fields)
+        problems = [*self.problems_of_wait(), *problems_of_named_users(users, self.recipient_fields)]
         fields = {"external_ids": ["stand-in"], "fields_to_export": self.fields_to_export}
         self.refuse(problems + problems_of_fields(model_of(USERS_EXPORT_IDS), fields))
 
@@ -222,26 +218,11 @@ class UsersExportOperator(BrazeStartOperator):
 
     def _users_by_request(self) -> list[dict[str, Any]]:
         """Give the users of each request, each user once."""
-        from braze_provider.api.objects.recipients import UserIdentity
-        from braze_provider.api.validation import problems
-        from braze_provider.recipients.base import BadRow
-        from braze_provider.recipients.given import source_of
+        from braze_provider.tasks.named_users import read_named_users
 
-        mistakes: list[Problem] = []
-        named: dict[str, Mapping[str, Any]] = {}
-        for argument, given in self._set(self.recipient_fields).items():
-            source = source_of(given, argument=argument, keys=self.recipient_fields)
-            for number, row in enumerate(source.recipients(UserIdentity.model_fields), start=1):
-                if isinstance(row, BadRow):
-                    mistakes.append(Problem(f"{argument}, row {number:,}", row.reason))
-                elif found := problems(UserIdentity, row):
-                    mistakes += (Problem(f"{argument}, row {number:,}", str(problem)) for problem in found)
-                else:
-                    named.setdefault(json.dumps(row, sort_keys=True), row)
+        rows, mistakes = read_named_users(self._set(self.recipient_fields), self.recipient_fields)
         self.refuse(mistakes)
-        if not named:
-            self.refuse([Problem("external_ids", "names no user")])
-        rows, most = list(named.values()), USERS_EXPORT_IDS.rows or 1
+        most = USERS_EXPORT_IDS.rows or 1
         batches = (rows[start : start + most] for start in range(0, len(rows), most))
         return [
             {

@@ -16,10 +16,10 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
  messages_live_activity_start messages_live_activity_update
-        transactional_send campaigns_duplicate canvas_duplicate cdi_integrations_sync users_track
+        transactional_send users_track
         users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
-        users_delete users_external_ids_rename users_external_ids_remove users_export_ids
-        users_export_segment users_export_global_control_group export_segment_cancel
+        users_delete users_external_ids_rename users_external_ids_remove
+
         subscription_status_set subscription_status_set_v2 catalogs_create catalogs_delete
         catalogs_items_create catalogs_items_update catalogs_items_replace catalogs_items_delete
         catalogs_item_create catalogs_item_update catalogs_item_replace catalogs_item_delete
@@ -28,10 +28,13 @@ NO_CLASS = {
         email_status email_blocklist email_bounce_remove email_spam_remove
         sms_invalid_phone_numbers_remove
     """,
+    "no operator: a method of `BrazeHook`": """
+        users_export_global_control_group export_segment_cancel cdi_integrations_list
+    """,
     "a read for code of one's own: `BrazeHook.call`": """
         messages_scheduled_broadcasts sends_data_series campaigns_data_series campaigns_list
         canvas_list canvas_details canvas_data_series canvas_data_summary
-        cdi_integrations_list cdi_integrations_job_sync_status subscription_status_get
+        subscription_status_get
         subscription_user_status catalogs_list catalogs_items_list catalogs_item_get content_blocks_list
         content_blocks_info templates_email_list templates_email_info email_hard_bounces
         email_unsubscribes sms_invalid_phone_numbers preference_center_list preference_center_details
