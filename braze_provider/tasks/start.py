@@ -24,7 +24,7 @@ from braze_provider.api.errors import (
 from braze_provider.api.outcomes import Repeat
 from braze_provider.tasks.task import BrazeTask, model_of
 from braze_provider.templating import may_be_templated
-from braze_provider.triggers.look import Look, NeverComesError, Seen, glance
+from braze_provider.triggers.look import Look, NeverComesError, Seen, glance, moment_has_come
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context
@@ -40,9 +40,11 @@ APPEARS_WITHIN = 300.0
 which one needs the other's effect."""
 MAX_STARTS = 6
 """How often a try asks Braze to start a job, if it is not known whether the job has begun."""
+PAUSE_GRACE = 60.0
+"""Seconds by which the end of a pause may be late."""
 
-# What the task waits for: that the job shows, that no other job runs, or that the job is done.
-_BEGUN, _IDLE, _DONE = "begun", "idle", "done"
+# What the task waits for: a job that shows, no other job that runs, the end of a pause, a job that is done.
+_BEGUN, _IDLE, _PAUSE, _DONE = "begun", "idle", "pause", "done"
 
 
 class BrazeStartOperator(BrazeTask):
@@ -231,42 +233,28 @@ class BrazeStartOperator(BrazeTask):
                 self.log.info("An earlier try has started it, so this one goes on waiting for it")
             return self._proceed(context, notes, note, give_up_at)
 
-    def go_on(
-        self,
-        context: Context,
-        event: Any = None,
-        *,
-        step: str,
-        note: Mapping[str, Any] | None,
-        starts: int,
-        give_up_at: float,
-    ) -> Any:
+    def go_on(self, context: Context, event: Mapping[str, Any]) -> Any:
         """
         Continue after the triggerer has waited.
 
         :param context: Airflow's context of the task.
-        :param event: How the wait ended.
-        :param step: What was waited for.
-        :param note: The note of the job, as JSON.
-        :param starts: How many requests to start it were made without an answer.
-        :param give_up_at: When the task gives up, in seconds since the epoch.
+        :param event: How the wait ended, and what the task has to know again.
         """
         from braze_provider.tasks.jobs import JobNote, JobNotes
 
-        if isinstance(event, Mapping):
-            if event["end"] == "never":
-                raise AirflowFailException(event["state"])
-            self._last_seen = event["state"]
+        if event["end"] == "never":
+            raise AirflowFailException(event["state"])
+        carried, has_come = event["carried"], event["end"] == "come"
+        self._last_seen = carried["last_seen"] if carried["step"] == _PAUSE else event["state"]
+        self._starts = carried["starts"]
+        if carried["step"] in (_BEGUN, _DONE):
             self.log.info("Seen: %s", self._last_seen)
-            has_come = event["end"] == "come"
-            self._came[step] = (
-                Seen(event["state"], has_come=True, result=event["result"]) if has_come else None
-            )
-        if step == _IDLE and self._came.pop(step, True) is None:
+            seen = Seen(event["state"], has_come=True, result=event["result"])
+            self._came[carried["step"]] = seen if has_come else None
+        elif not has_come:
             self._give_up()
-        self._starts = starts
         with closing(JobNotes(context)) as notes:
-            return self._proceed(context, notes, JobNote.from_json(note), give_up_at)
+            return self._proceed(context, notes, JobNote.from_json(carried["note"]), carried["give_up_at"])
 
     def on_kill(self) -> None:
         """Stop waiting. The job goes on at Braze, and the task's next try goes on waiting for it."""
@@ -412,15 +400,14 @@ class BrazeStartOperator(BrazeTask):
             if self._wait(_IDLE, look, note, give_up_at, give_up_at) is None:
                 self._give_up()
             return
-        left = give_up_at - time.time()
-        if left <= 0:
+        now = time.time()
+        if now >= give_up_at:
             self._give_up()
-        pause = min(_seconds(self.poll_interval), left)
+        over_at = min(now + _seconds(self.poll_interval), give_up_at)
         if self.deferrable:
-            from braze_provider.tasks.records import trigger_in
-
-            self._defer(trigger_in(pause), pause, _IDLE, None, give_up_at)
-        self._sleep(pause)
+            arguments = {"moment": over_at}
+            self._hand_over(_PAUSE, moment_has_come, arguments, None, over_at + PAUSE_GRACE, give_up_at)
+        self._sleep(over_at - now)
 
     def _look(self, look: Look, arguments: Mapping[str, Any]) -> Seen:
         try:
@@ -458,6 +445,7 @@ class BrazeStartOperator(BrazeTask):
         until: float,
         give_up_at: float,
     ) -> NoReturn:
+        from braze_provider.tasks.wait import GRACE_SECONDS
         from braze_provider.triggers.wait import WaitTrigger
 
         trigger = WaitTrigger(
@@ -466,25 +454,17 @@ class BrazeStartOperator(BrazeTask):
             braze_conn_id=self.braze_conn_id,
             poke_interval=_seconds(self.poll_interval),
             give_up_at=until,
-        )
-        self._defer(trigger, until - time.time(), step, note, give_up_at)
-
-    def _defer(
-        self, trigger: Any, seconds: float, step: str, note: JobNote | None, give_up_at: float
-    ) -> NoReturn:
-        from braze_provider.tasks.wait import GRACE_SECONDS
-
-        self.defer(
-            trigger=trigger,
-            timeout=timedelta(seconds=max(seconds, 0) + GRACE_SECONDS),
-            method_name="go_on",
-            kwargs={
+            # Not as `kwargs` of the deferral: dag.test() loses them.
+            carried={
                 "step": step,
                 "note": None if note is None else note.to_json(),
                 "starts": self._starts,
+                "last_seen": self._last_seen,
                 "give_up_at": give_up_at,
             },
         )
+        seconds = max(until - time.time(), 0) + GRACE_SECONDS
+        self.defer(trigger=trigger, timeout=timedelta(seconds=seconds), method_name="go_on")
         raise AssertionError  # for mypy: a deferral raises
 
     def _sleep(self, seconds: float) -> None:

@@ -19,7 +19,6 @@ NO_CLASS = {
         transactional_send users_track
         users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
         users_delete users_external_ids_rename users_external_ids_remove
-
         subscription_status_set subscription_status_set_v2 catalogs_create catalogs_delete
         catalogs_items_create catalogs_items_update catalogs_items_replace catalogs_items_delete
         catalogs_item_create catalogs_item_update catalogs_item_replace catalogs_item_delete

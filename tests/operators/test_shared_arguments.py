@@ -14,18 +14,21 @@ from airflow.sdk import DAG, BaseOperator
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.recipients import SqlRecipients
-from braze_provider.tasks.arguments import OperatorArguments, SendArguments
+from braze_provider.tasks.arguments import OperatorArguments, SendArguments, StartArguments
 from braze_provider.tasks.send import BrazeSendOperator
+from braze_provider.tasks.start import BrazeStartOperator
 
 
 def arguments_of(operator: type) -> set[str]:
     return set(inspect.signature(inspect.unwrap(operator.__init__)).parameters) - {"self", "kwargs"}
 
 
-def test_the_types_have_every_argument_that_sending_operators_share():
-    assert set(SendArguments.__annotations__) - set(OperatorArguments.__annotations__) == arguments_of(
-        BrazeSendOperator
-    )
+@pytest.mark.parametrize(
+    ("types", "base"), [(SendArguments, BrazeSendOperator), (StartArguments, BrazeStartOperator)]
+)
+def test_the_types_have_every_argument_that_operators_share(types, base):
+    own = set(types.__annotations__) - set(OperatorArguments.__annotations__)
+    assert own == arguments_of(base)
 
 
 def test_the_types_have_every_argument_of_airflows_operators():
