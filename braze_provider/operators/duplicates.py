@@ -87,6 +87,10 @@ class _DuplicateOperator(BrazeStartOperator):
 
     name: Any
 
+    def identity(self) -> dict[str, Any]:
+        """Give the original and the name of the copy."""
+        return {"family": self.family, "original": getattr(self, _ID_OF[self.family]), "name": self.name}
+
     def facts_before(self) -> dict[str, Any]:
         """Give the newest one there is: the copy is newer."""
         newest = next(_newest_first(self.hook, self.family), None)
@@ -103,7 +107,7 @@ class _DuplicateOperator(BrazeStartOperator):
 
     def arguments_of_look(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Give the name, and what tells the copy from older ones."""
-        return {"family": self.family, "name": self.name, **facts}
+        return {name: facts[name] for name in ("family", "name", "newest", "since")}
 
     def survives_clear(self, note: JobNote, seen: Seen) -> bool:
         """Take the copy of an earlier try if it is there: nobody has got its id."""

@@ -235,6 +235,10 @@ class UsersExportOperator(BrazeStartOperator):
 
     # A segment ----------------------------------------------------------------------------------------------
 
+    def identity(self) -> dict[str, Any]:
+        """Give the segment."""
+        return {"segment_id": self.segment_id}
+
     def facts_of(self, answer: Answer) -> dict[str, Any]:
         """Keep Braze's name for the export, and the link to its archive, which is encrypted."""
         link = answer.body.get("url")
@@ -259,7 +263,7 @@ class UsersExportOperator(BrazeStartOperator):
         """Copy the archive, and give Braze's name for the export."""
         prefix, has_link = facts.get("object_prefix"), bool(facts.get("link"))
         if not has_link:
-            where = f"segment-export/{self.segment_id}/<date>/{prefix}/ in the storage connected to Braze"
+            where = f"segment-export/{facts['segment_id']}/<date>/{prefix}/ in the storage connected to Braze"
             if self.output_path is not None:
                 raise AirflowFailException(
                     f"output_path: Braze gives no archive to copy, because it writes files below {where}. "

@@ -73,6 +73,10 @@ class CdiSyncOperator(BrazeStartOperator):
         self.on_partial = on_partial
         self.check_constants()
 
+    def identity(self) -> dict[str, Any]:
+        """Give the integration."""
+        return {"integration_id": self.integration_id}
+
     def facts_before(self) -> dict[str, Any]:
         """Give the beginning of the last sync: the new one begins after it, by Braze's own clock."""
         return {"after": latest_sync(self.hook, str(self.integration_id))}
@@ -84,7 +88,7 @@ class CdiSyncOperator(BrazeStartOperator):
     def arguments_of_look(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Give the integration, and the moment after which the sync begins."""
         return {
-            "integration_id": self.integration_id,
+            "integration_id": facts["integration_id"],
             "after": facts["after"],
             "on_partial": self.on_partial,
         }

@@ -109,8 +109,12 @@ class BrazeStartOperator(BrazeTask):
 
     # What a class states ------------------------------------------------------------------------------------
 
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Give the arguments that make it this job, as JSON. A cleared task may have others than before."""
+
     def facts_before(self) -> dict[str, Any]:
-        """Give what will tell the job from others, as JSON. Called before the job is started."""
+        """Give what else will tell the job from others, as JSON. Called before the job is started."""
         return {}
 
     def facts_since(self, moment: datetime) -> dict[str, Any] | None:
@@ -135,7 +139,7 @@ class BrazeStartOperator(BrazeTask):
         """
         Give the arguments of all looks, as JSON.
 
-        :param facts: What tells the job from others.
+        :param facts: The identity of the job, and what else tells it from others.
         """
 
     def can_be_waited_for(self, facts: Mapping[str, Any]) -> bool:
@@ -272,12 +276,15 @@ class BrazeStartOperator(BrazeTask):
             note = notes.read()
             if note is None or not this_try.is_restart_of(note.counters):
                 return note
-            return note if not note.has_ended and self._survives_clear(note) else None
+            is_same = note.facts.items() >= self.identity().items()
+            return note if is_same and not note.has_ended and self._survives_clear(note) else None
         if this_try.is_first:
             return None
         started = context["dag_run"].start_date
         facts = None if started is None else self.facts_since(started)
-        return None if facts is None else JobNote(facts, _counters(context, self.retries), time.time())
+        if facts is None:
+            return None
+        return JobNote({**self.identity(), **facts}, _counters(context, self.retries), time.time())
 
     def _survives_clear(self, note: JobNote) -> bool:
         if not self.can_be_waited_for(note.facts):
@@ -337,7 +344,8 @@ class BrazeStartOperator(BrazeTask):
         path, body = self.request()
         note = earlier
         if note is None:
-            note = JobNote(self._before(), _counters(context, self.retries), time.time())
+            facts = {**self.identity(), **self._before()}
+            note = JobNote(facts, _counters(context, self.retries), time.time())
             # Kept before the request, so that a killed task does not forget that it may have made it.
             notes.write(note)
         try:

@@ -126,6 +126,32 @@ def test_a_cleared_task_does_not_take_a_job_that_ended_after_it_gave_up(sandbox,
     assert syncs(sandbox) == 2
 
 
+def test_a_cleared_task_with_another_argument_starts_its_own_job(sandbox, context_of, quick):
+    quick.runs = False
+    with pytest.raises(Exception, match="Waited longer"):
+        run(sync(timeout=0.1), context_of())
+    quick.runs = True
+
+    run(sync(integration_id="other"), context_of(2, clears=1))
+
+    assert [one["integration_id"] for one in sandbox.jobs()["syncs"]] == ["i", "other"]
+
+
+def test_a_retry_goes_on_with_the_job_whatever_its_templates_give_now(sandbox, context_of, quick):
+    def copy(name: str, timeout: float) -> CampaignDuplicateOperator:
+        return CampaignDuplicateOperator(
+            task_id="t", campaign_id="c", name=name, poll_interval=0.05, timeout=timeout
+        )
+
+    quick.runs = False
+    with pytest.raises(Exception, match="Waited longer"):
+        run(copy("Copy of 10:00", 0.1), context_of())
+    quick.runs = True
+
+    assert run(copy("Copy of 10:05", 30), context_of(2))
+    assert [one["endpoint"] for one in sandbox.requests()].count("/campaigns/duplicate") == 1
+
+
 def test_a_cleared_task_takes_a_copy_whose_id_nobody_has_got(sandbox, context_of, quick):
     def copy(timeout: float) -> CampaignDuplicateOperator:
         return CampaignDuplicateOperator(
