@@ -344,7 +344,7 @@ class BrazeStartOperator(BrazeTask):
         path, body = self.request()
         note = earlier
         if note is None:
-            facts = {**self.identity(), **self._before()}
+            facts = {**self.identity(), **self._before(give_up_at)}
             note = JobNote(facts, _counters(context, self.retries), time.time())
             # Kept before the request, so that a killed task does not forget that it may have made it.
             notes.write(note)
@@ -353,7 +353,7 @@ class BrazeStartOperator(BrazeTask):
             endpoint = replace(self.endpoint, repeat=Repeat.DUPLICATES)
             answer = call_patiently(self.hook, endpoint, body, path=path, log=self.log)
         except BrazeConflictError as error:
-            if earlier is not None and type(self).begun is not None:
+            if earlier is not None and self._is_ours(note):
                 self.log.info("%s: an earlier request has started it", error)
                 return self._accepted(notes, note)
             self._keep(notes, None)
@@ -377,11 +377,30 @@ class BrazeStartOperator(BrazeTask):
         self.log.info("Braze has started it")
         return self._accepted(notes, note, **self.facts_of(answer))
 
-    def _before(self) -> dict[str, Any]:
-        try:
-            return self.facts_before()
-        except (BrazeConfigurationError, BrazeRejectedError) as error:
-            raise AirflowFailException(str(error)) from None
+    def _before(self, give_up_at: float) -> dict[str, Any]:
+        while True:
+            try:
+                return self.facts_before()
+            except (BrazeConfigurationError, BrazeRejectedError) as error:  # noqa: PERF203 - it waits anyway
+                raise AirflowFailException(str(error)) from None
+            except BrazeRequestError as error:
+                # It only reads, so it is repeated as any look is.
+                left = give_up_at - time.time()
+                if left <= 0:
+                    raise
+                self.log.warning("%s", error)
+                self._sleep(min(_seconds(self.poll_interval), left))
+
+    def _is_ours(self, note: JobNote) -> bool:
+        """Tell whether the job that runs is the one that an earlier request may have started."""
+        begun, idle = type(self).begun, type(self).idle
+        if begun is None:
+            return False
+        arguments = self.arguments_of_look(note.facts)
+        if self._look(begun, arguments).has_come:
+            return True
+        # One that runs and is listed is older. One that is not listed yet has only just begun.
+        return idle is not None and self._look(idle, arguments).has_come
 
     def _accepted(self, notes: JobNotes, note: JobNote, **facts: Any) -> JobNote:
         accepted = replace(note, facts={**note.facts, **facts}, is_accepted=True)

@@ -155,6 +155,38 @@ def test_a_refusal_after_a_lost_answer_means_that_the_sync_runs(braze, sync):
     assert (starts(sandbox), len(sandbox.jobs()["syncs"])) == (2, 1)
 
 
+def test_a_retry_does_not_take_an_older_sync_that_runs_for_its_own(
+    braze, sync, dies_after, notes, monkeypatch
+):
+    # The other sync began ten minutes before the Dag run.
+    sandbox = braze(clock_offset=-600, job_seconds=700)
+    BrazeHook().cdi_integrations_sync("i")
+    sandbox.advance(seconds=540)
+    dies_after("cdi_integrations_job_sync_status", requests=2)
+    real = BrazeHook.call
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        sandbox.advance(seconds=15)
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(BrazeHook, "call", call)
+
+    result = sync(retries=1)
+
+    assert result.state == "success", result.log
+    first, second = sandbox.jobs()["syncs"]
+    assert result.xcom("t")["sync_start_time"] == second["sync_start_time"] >= first["sync_finish_time"]
+
+
+def test_a_read_that_fails_before_the_start_is_repeated(braze, sync):
+    sandbox = braze()
+    sandbox.fault("status", endpoint=STATUS, status=502, times=2)
+
+    result = sync()
+
+    assert (result.state, starts(sandbox)) == ("success", 1), result.log
+
+
 def test_many_requests_without_an_answer_fail_the_task(braze, sync):
     sandbox = braze()
     sandbox.fault("disconnect", endpoint=SYNC, processed=False, times=None)

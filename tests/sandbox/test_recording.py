@@ -218,6 +218,7 @@ def test_the_control_endpoints_are_listed(client):
         ("POST", "/_sandbox/faults"),
         ("DELETE", "/_sandbox/faults"),
         ("POST", "/_sandbox/reset"),
+        ("GET", "/_sandbox/jobs"),
         ("GET", "/_sandbox/schedules"),
         ("POST", "/_sandbox/clock"),
     }
