@@ -389,7 +389,9 @@ class Workspace:
         :param canvas_id: Its id.
         :raises RefusedError: If Canvases are given and this is none of them.
         """
-        return self.canvas(canvas_id) or Canvas(id=canvas_id)
+        self.canvas(canvas_id)
+        known = {canvas.id: canvas for canvas in self.canvases}
+        return known.get(canvas_id) or Canvas(id=canvas_id)
 
     def add_campaign(self, campaign: Campaign) -> None:
         """
