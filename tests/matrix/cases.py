@@ -118,7 +118,7 @@ def syncs(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str
 
 
 def exports(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
-    """Whether there is an export. A second one harms nobody: the address of the first was in a lost answer."""
+    """Whether there is an export. A second one harms nobody: the first address was in a lost answer."""
     return of_run(run_id, {one["segment_id"] for one in sandbox.jobs()["exports"]})
 
 
