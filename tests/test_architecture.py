@@ -40,10 +40,10 @@ ROOMS = {
         "links",
     },
     "triggers": {"api", "hooks"},
-    "operators": {"_compat", "api", "links", "tasks", "templating"},
     "sensors": {"api", "hooks", "links", "tasks", "triggers"},
     "decorators": {"_compat", "api", "operators", "recipients", "tasks"},
     "notifications": {"_compat", "api", "hooks", "recipients", "tasks", "templating"},
+    "operators": {"_compat", "api", "hooks", "links", "tasks", "templating", "triggers"},
 }
 
 
@@ -95,9 +95,9 @@ def test_a_room_of_no_airflow_imports_none(room):
 SANDBOX = [
     {"answers", "clock", "limits", "profiles", "records", "statistics"},
     {"catalogs"},
-    {"workspace", "wire"},
+    {"jobs", "workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"catalog_endpoints", "identities", "live_activities", "reads", "schedules", "users"},
+    {"catalog_endpoints", "identities", "job_endpoints", "live_activities", "reads", "schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

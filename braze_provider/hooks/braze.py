@@ -28,6 +28,9 @@ from braze_provider.api.redaction import Hide, hider
 from braze_provider.api.windows import refuse_long_window
 from braze_provider.hooks.catalogs import CatalogMethods
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.hooks.duplicates import DuplicateMethods
+from braze_provider.hooks.exports import ExportMethods
+from braze_provider.hooks.ingestion import IngestionMethods
 from braze_provider.hooks.live_activities import LiveActivityMethods
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
@@ -54,7 +57,10 @@ class BrazeHook(
     SendMethods,
     ScheduleMethods,
     LiveActivityMethods,
+    DuplicateMethods,
     UserMethods,
+    ExportMethods,
+    IngestionMethods,
     SubscriptionMethods,
     CatalogMethods,
     ReadMethods,

@@ -14,6 +14,7 @@ from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.sandbox import (  # noqa: F401
     catalog_endpoints,
     identities,
+    job_endpoints,
     live_activities,
     reads,
     users,
@@ -23,6 +24,7 @@ from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.clock import Clock
 from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
+from braze_provider.sandbox.jobs import Integration, Jobs
 from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit, RateLimiter
 from braze_provider.sandbox.records import Receipt, Recorder, Send
 from braze_provider.sandbox.schedules import Scheduled, Schedules
@@ -65,6 +67,11 @@ class SandboxConfig:
     :param events: Names of its custom events.
     :param custom_attributes: Names of its custom attributes.
     :param products: Ids of the products that its users have bought.
+    :param integrations: Its integrations of Cloud Data Ingestion, as their ids or as :class:`Integration`. If
+        there is at least one, any other id is refused.
+    :param job_seconds: Seconds that a sync, an export or a copy takes by the sandbox's clock.
+    :param own_storage: Whether exports go to storage that is connected to Braze. Default False: the answer
+        has the address of an archive.
     :param catalogs: Its catalogs, as their names or as :class:`Catalog`. If there is at least one, any other
         name is refused.
     :raises ValueError: If the host is not loopback and there is no token, if the token can't be a key or
@@ -92,6 +99,9 @@ class SandboxConfig:
     events: Collection[str] = ()
     custom_attributes: Collection[str] = ()
     products: Collection[str] = ()
+    integrations: Sequence[Integration | str] = ()
+    job_seconds: float = 5.0
+    own_storage: bool = False
     catalogs: Sequence[Catalog | str] = ()
 
     def __post_init__(self) -> None:
@@ -152,6 +162,13 @@ class SandboxState:
         self.faults = FaultList(served_paths())
         self.recorder = Recorder(self.clock.now, send_of, keep_bodies=config.record_bodies)
         self.schedules = Schedules()
+        self.jobs = Jobs(
+            self.clock.now,
+            config.job_seconds,
+            config.integrations,
+            lambda: self.recorder.deliveries,
+            has_own_storage=config.own_storage,
+        )
         self._keys = config.keys
         self._schedule_broadcasts()
 
@@ -178,6 +195,7 @@ class SandboxState:
         self.faults.clear()
         self.recorder.reset()
         self.schedules.clear()
+        self.jobs.clear()
         self.clock.reset()
         self._schedule_broadcasts()
 
@@ -191,8 +209,9 @@ class SandboxState:
                 self.schedules.add(Scheduled("dashboard", one.at, receipt, send))
 
     def fire_due(self) -> None:
-        """Send all schedules that are due."""
+        """Send all schedules that are due, and finish all jobs that are."""
         self.schedules.fire(self.clock.now(), self.deliver)
+        self.jobs.finish_due()
 
     def advance(self, seconds: float) -> None:
         """

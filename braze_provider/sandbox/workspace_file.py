@@ -1,10 +1,10 @@
-"""A workspace in a JSON file: the campaigns, Canvases, segments and catalogs that exist."""
+"""A workspace in a JSON file: the campaigns, Canvases, segments, integrations and catalogs that exist."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,6 +15,7 @@ from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
 from braze_provider.sandbox.catalogs import Catalog
+from braze_provider.sandbox.jobs import Integration
 from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
 
 Count = Annotated[int, Field(ge=0)]
@@ -84,6 +85,14 @@ class _Broadcast(BrazeObject):
     channels: Omittable[Array[Text]] = None
 
 
+class _Integration(BrazeObject):
+    id: NonEmptyText
+    name: Omittable[Text] = None
+    ends: Omittable[Literal["success", "partial", "error", "config_error"]] = None
+    rows_synced: Omittable[int] = None
+    rows_failed: Omittable[int] = None
+
+
 class _Catalog(BrazeObject):
     name: NonEmptyText
     names_of_fields: Omittable[Array[NonEmptyText]] = Field(default=None, alias="fields")
@@ -97,6 +106,7 @@ class _Workspace(BrazeObject):
     events: Omittable[Array[NonEmptyText]] = None
     custom_attributes: Omittable[Array[NonEmptyText]] = None
     products: Omittable[Array[NonEmptyText]] = None
+    integrations: Omittable[Array[Annotated[_Integration, BeforeValidator(_of_its_id)]]] = None
     catalogs: Omittable[Array[Annotated[_Catalog, BeforeValidator(_of_its_name)]]] = None
 
 
@@ -105,10 +115,11 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     Read a workspace from a file.
 
     The file holds ``{"campaigns": […], "canvases": […], "segments": […], "scheduled_broadcasts": […],
-    "events": […], "custom_attributes": […], "products": […], "catalogs": […]}``. Each part may be left out.
-    The items are ids or names as texts. Campaigns, Canvases, segments and catalogs may also be objects with
-    the fields of :class:`Campaign`, :class:`Canvas`, :class:`Segment` and :class:`Catalog`. Scheduled
-    broadcasts are objects with those of :class:`Broadcast`.
+    "events": […], "custom_attributes": […], "products": […], "integrations": […], "catalogs": […]}``. Each
+    part may be left out. The items are ids or names as texts. Campaigns, Canvases, segments, integrations and
+    catalogs may also be objects with the fields of :class:`Campaign`, :class:`Canvas`, :class:`Segment`,
+    :class:`Integration` and :class:`Catalog`. Scheduled broadcasts are objects with those of
+    :class:`Broadcast`.
 
     :param path: The file.
     :returns: The options of a sandbox with this workspace.
@@ -132,6 +143,8 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
         workspace["scheduled_broadcasts"] = [Broadcast(**fields) for fields in broadcasts]
     if "catalogs" in workspace:
         workspace["catalogs"] = [Catalog(**fields) for fields in workspace["catalogs"]]
+    if "integrations" in workspace:
+        workspace["integrations"] = [Integration(**fields) for fields in workspace["integrations"]]
     return workspace
 
 

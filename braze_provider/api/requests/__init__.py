@@ -28,6 +28,13 @@ if TYPE_CHECKING:
         CatalogItemsReplace,
         CatalogItemsUpdate,
     )
+    from braze_provider.api.requests.duplicates import CampaignDuplicate, CanvasDuplicate
+    from braze_provider.api.requests.exports import (
+        ExportSegmentCancel,
+        UsersExportGlobalControlGroup,
+        UsersExportIds,
+        UsersExportSegment,
+    )
     from braze_provider.api.requests.live_activities import LiveActivityStart, LiveActivityUpdate
     from braze_provider.api.requests.messages import MessagesSend
     from braze_provider.api.requests.schedules import (
@@ -47,10 +54,12 @@ if TYPE_CHECKING:
     from braze_provider.api.requests.users_track import UsersTrack
 
 __all__ = [
+    "CampaignDuplicate",
     "CampaignScheduleCreate",
     "CampaignScheduleDelete",
     "CampaignScheduleUpdate",
     "CampaignTriggerSend",
+    "CanvasDuplicate",
     "CanvasScheduleCreate",
     "CanvasScheduleDelete",
     "CanvasScheduleUpdate",
@@ -58,6 +67,7 @@ __all__ = [
     "CatalogItemsDelete",
     "CatalogItemsReplace",
     "CatalogItemsUpdate",
+    "ExportSegmentCancel",
     "LiveActivityStart",
     "LiveActivityUpdate",
     "MessagesScheduleCreate",
@@ -71,15 +81,20 @@ __all__ = [
     "UsersAliasNew",
     "UsersAliasUpdate",
     "UsersDelete",
+    "UsersExportGlobalControlGroup",
+    "UsersExportIds",
+    "UsersExportSegment",
     "UsersIdentify",
     "UsersTrack",
 ]
 
 _MODULES = {
+    "CampaignDuplicate": "duplicates",
     "CampaignScheduleCreate": "campaigns",
     "CampaignScheduleDelete": "campaigns",
     "CampaignScheduleUpdate": "campaigns",
     "CampaignTriggerSend": "campaigns",
+    "CanvasDuplicate": "duplicates",
     "CanvasScheduleCreate": "canvas",
     "CanvasScheduleDelete": "canvas",
     "CanvasScheduleUpdate": "canvas",
@@ -89,6 +104,7 @@ _MODULES = {
     "CatalogItemsUpdate": "catalogs",
     "LiveActivityStart": "live_activities",
     "LiveActivityUpdate": "live_activities",
+    "ExportSegmentCancel": "exports",
     "MessagesScheduleCreate": "schedules",
     "MessagesScheduleDelete": "schedules",
     "MessagesScheduleUpdate": "schedules",
@@ -102,6 +118,9 @@ _MODULES = {
     "UsersDelete": "users",
     "UsersIdentify": "users",
     "UsersTrack": "users_track",
+    "UsersExportGlobalControlGroup": "exports",
+    "UsersExportIds": "exports",
+    "UsersExportSegment": "exports",
 }
 
 
