@@ -35,6 +35,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "braze_provider.operators.campaigns",
                     "braze_provider.operators.canvas",
+                    "braze_provider.operators.live_activities",
                     "braze_provider.operators.messages",
                     "braze_provider.operators.schedules",
                     "braze_provider.operators.sends",

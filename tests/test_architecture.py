@@ -96,7 +96,7 @@ SANDBOX = [
     {"answers", "clock", "limits", "profiles", "records", "statistics"},
     {"workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"reads", "schedules", "users"},
+    {"live_activities", "reads", "schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

@@ -101,9 +101,13 @@ def test_loyalty_points_tells_those_on_call_if_it_fails(run_dag, sandbox):
     assert messages["messages"]["apple_push"]["alert"].endswith(" has failed, {{${first_name}}}")
 
 
-@pytest.mark.parametrize(("stock", "reached"), [(100, 60), (0, 0)])
-def test_scheduled_sale_is_sent_unless_it_is_called_off(run_dag, sandbox, customers, stock, reached):
+@pytest.mark.parametrize(
+    ("stock", "reached", "states"), [(100, 60, ["waiting"] * 2), (0, 0, ["cancelled"] * 2)]
+)
+def test_scheduled_sale_is_sent_unless_it_is_called_off(run_dag, sandbox, customers, stock, reached, states):
     assert run_dag(load("scheduled_sale"), conf={"stock": stock}).state == "success"
+
+    assert [one["state"] for one in sandbox.schedules()] == states
 
     assert sandbox.recipients() == {}
     sandbox.advance(hours=3)
@@ -143,3 +147,11 @@ def test_mapped_regions_send_each_its_own_voucher(run_dag, sandbox):
     assert result.state == "success"
     assert [result.xcom("announce", map_index=index)["sent"] for index in range(3)] == [75, 75, 75]
     assert sandbox.recipients()["south-1"][0]["trigger_properties"]["voucher"] == "SUN"
+
+
+def test_live_match_ends_with_the_final_score(run_dag, sandbox):
+    assert run_dag(load("live_match")).state == "success"
+
+    (activity,) = sandbox.activities()
+    assert (activity["users"], activity["ended"]) == (["u1", "u2"], True)
+    assert activity["content_state"] == {"score": "2:1", "minute": 90}

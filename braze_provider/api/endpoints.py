@@ -187,9 +187,9 @@ _ROWS = (
     # Live Activities, transactional e-mail, copies
     Endpoint("messages_live_activity_start", "POST", "/messages/live_activity/start",
              "messaging/live_activity/start", repeat=Repeat.DUPLICATES,
-             arrays=("external_user_ids", "user_aliases"), rows=50),
+             arrays=("external_user_ids", "user_aliases"), rows=50, request="LiveActivityStart"),
     Endpoint("messages_live_activity_update", "POST", "/messages/live_activity/update",
-             "messaging/live_activity/update", repeat=Repeat.SAFE),
+             "messaging/live_activity/update", repeat=Repeat.SAFE, request="LiveActivityUpdate"),
     Endpoint("transactional_send", "POST", "/transactional/v1/campaigns/{campaign_id}/send",
              "messaging/send_messages/post_send_transactional_message", permission="transactional.send",
              repeat=Repeat.KEYED, arrays=("recipient",), rows=1, ids=("dispatch_id",),
@@ -395,6 +395,8 @@ CANVAS_TRIGGER_SCHEDULE_UPDATE = ENDPOINTS["canvas_trigger_schedule_update"]
 MESSAGES_SCHEDULE_DELETE = ENDPOINTS["messages_schedule_delete"]
 CAMPAIGNS_TRIGGER_SCHEDULE_DELETE = ENDPOINTS["campaigns_trigger_schedule_delete"]
 CANVAS_TRIGGER_SCHEDULE_DELETE = ENDPOINTS["canvas_trigger_schedule_delete"]
+MESSAGES_LIVE_ACTIVITY_START = ENDPOINTS["messages_live_activity_start"]
+MESSAGES_LIVE_ACTIVITY_UPDATE = ENDPOINTS["messages_live_activity_update"]
 SENDS_ID_CREATE = ENDPOINTS["sends_id_create"]
 CAMPAIGNS_LIST = ENDPOINTS["campaigns_list"]
 CAMPAIGNS_DETAILS = ENDPOINTS["campaigns_details"]
@@ -402,3 +404,4 @@ CAMPAIGNS_DATA_SERIES = ENDPOINTS["campaigns_data_series"]
 CANVAS_DATA_SERIES = ENDPOINTS["canvas_data_series"]
 SENDS_DATA_SERIES = ENDPOINTS["sends_data_series"]
 MESSAGES_SCHEDULED_BROADCASTS = ENDPOINTS["messages_scheduled_broadcasts"]
+CANVAS_DETAILS = ENDPOINTS["canvas_details"]

@@ -200,6 +200,7 @@ def _pick(values: Sequence[T], indexes: Sequence[int]) -> Sequence[T]:
 def _kind(model: type[BrazeObject], place: Place) -> _Kind | None:
     """Read from a model's schema what a place may hold; None if a rule may read the values."""
     name, *rest = place
+    name = model.older_names.get(name, name)
     model.model_rebuild()  # It may not have been used yet.
     whole = _inner(model.__pydantic_core_schema__)[0]
     fields = whole["schema"]

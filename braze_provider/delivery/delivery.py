@@ -116,6 +116,8 @@ class Delivery:
     :param mark: The mark that says in which ledger the delivery was opened. Default: none.
     :param copy: A file with a copy of the receipts. Default: none.
     :param unsent: A file with the recipients that were not sent to. Default: none.
+    :param undo: Is called after an error and may undo what was sent. Says whether it did. Default: nothing.
+    :param look_at: Looks at all prepared recipients, as JSON, before the first request. Default: nothing.
     """
 
     def __init__(
@@ -130,6 +132,8 @@ class Delivery:
         mark: OpenedMark | None = None,
         copy: ReceiptsFile | None = None,
         unsent: UnsentFile | None = None,
+        undo: Callable[[BaseException], bool] | None = None,
+        look_at: Callable[[Iterator[bytes]], None] | None = None,
     ) -> None:
         self._hook = hook
         self._endpoint = endpoint
@@ -139,6 +143,9 @@ class Delivery:
         self._name = name
         self._mark = mark
         self._copy = copy
+        self._undo = undo
+        self._look_at = look_at
+        self._list_unsent: Callable[[], Any] | None = None
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
         # The rows may show later that a repeat does harm.
         self._repeat = self._model.repeat_of(())
@@ -275,7 +282,7 @@ class Delivery:
             request = validate(self._model, fields, self._endpoint.path, allow_unknown_fields=unknown)
             envelope = Envelope(request, self._origin)
             self._log_unknown(unknown_fields(request))
-            return self._deliver(envelope, None, Prepared())
+            return self._deliver_or_undo(envelope, None, Prepared())
         request = self._model.validate_envelope(fields, self._endpoint.path, allow_unknown_fields=unknown)
         envelope = Envelope(request, self._origin)
         if envelope.size > self._endpoint.max_bytes:
@@ -302,7 +309,9 @@ class Delivery:
             self._log_prepared(source, prepared)
             if not prepared.recipients and not self._options.dry_run:
                 self._check_empty(source)
-            return self._deliver(envelope, spool, prepared)
+            if self._look_at is not None:
+                self._look_at(row for _, _, row in spool)
+            return self._deliver_or_undo(envelope, spool, prepared)
 
     def ids(self, limit: int) -> dict[str, tuple[list[str], int]]:
         """
@@ -313,17 +322,51 @@ class Delivery:
             there, ``schedule_id`` and ``send_id`` only if there are such ids.
         :raises BrazeError: If the ledger can't be used any more.
         """
-        if not self._is_ledger_usable:
-            raise BrazeError("Braze's ids are not known, because the ledger can't be used")
         first: dict[str, list[str]] = {"dispatch_id": []}
         total: Counter[str] = Counter()
-        for receipt in self.ledger.receipts() if self._opened else ():
+        for receipt in self.receipts():
             for name, value in receipt.ids.items():
                 total[name] += 1
                 listed = first.setdefault(name, [])
                 if len(listed) < limit:
                     listed.append(value)
         return {name: (listed, total[name]) for name, listed in first.items()}
+
+    @property
+    def is_on_record(self) -> bool:
+        """Whether this try has found that the record is of this very delivery, and has gone on from it."""
+        return self._engine is not None
+
+    def receipts(self) -> Iterator[Receipt]:
+        """
+        Read the receipts of the delivery; none if the ledger was not opened.
+
+        :raises BrazeError: If the ledger can't be used any more.
+        """
+        if not self._is_ledger_usable:
+            raise BrazeError("Braze's ids are not known, because the ledger can't be used")
+        return self.ledger.receipts() if self._opened else iter(())
+
+    def take_back(self, receipts: Sequence[Receipt]) -> None:
+        """
+        Note that what was sent was undone, or may have been.
+
+        :param receipts: The new receipts of its batches.
+        """
+        if receipts:
+            self.ledger.take_back(receipts)
+        if receipts and self._copy is not None:
+            self._copy.add(receipts)
+            self._copy.complete(self.ledger.receipts)
+
+    def _deliver_or_undo(self, envelope: Envelope, spool: Spool | None, prepared: Prepared) -> DeliveryReport:
+        try:
+            return self._deliver(envelope, spool, prepared)
+        except BaseException as error:
+            # The recipients are still in the spool: those of what was undone belong into the file too.
+            if self._undo is not None and self._undo(error) and self._list_unsent is not None:
+                self._list_unsent()
+            raise
 
     def _deliver(self, envelope: Envelope, spool: Spool | None, prepared: Prepared) -> DeliveryReport:
         total = envelope.count(prepared.recipients, prepared.largest)
@@ -357,6 +400,7 @@ class Delivery:
                 return self._end_as_finished()
         if any(past):
             self._log.info("Earlier tries: %s sent, %s in doubt", f"{past.sent:,}", f"{past.in_doubt:,}")
+        self._list_unsent = lambda: self._unsent.write(self.report, spool, batches, first=first)
         engine = self._engine = self._make_engine(recipients, envelope, past)
         self.report = engine.report
         self._complete(prepared)
@@ -368,7 +412,7 @@ class Delivery:
             raise
         except BaseException:  # An interruption. Every outcome is in the ledger.
             if self._unsent.is_wanted:
-                self._unsent.write(self.report, spool, batches, first=first)
+                self._list_unsent()
             raise
         finally:
             self._hook.close()
@@ -379,7 +423,7 @@ class Delivery:
                 engine.minor_errors,
             )
         if self.resume_in is None or engine.fatal is not None:
-            where = self._unsent.write(self.report, spool, batches, first=first)
+            where = self._list_unsent()
             self._raise_for(engine, self.report, where)
             self.ledger.finish(self.report.to_dict())
         return self.report

@@ -202,7 +202,7 @@ def columns_of(model: type[BrazeObject]) -> Columns:
     """
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     return Columns(
-        tuple(fields),
+        (*fields, *model.older_names),
         any_other=model.other_fields == "custom",
         inner={name: columns_of(inner) for name, kind in fields.items() if (inner := _object_in(kind))},
     )

@@ -53,6 +53,20 @@ class DeliveryReport:
         was = cls(**{one.name: report[one.name] for one in fields(cls) if one.name in report})
         return replace(was, requests=0, sent=0, already_sent=was.sent + was.already_sent)
 
+    def move(self, number: int, before: str, after: str) -> None:
+        """
+        Count recipients under another figure, because something was undone.
+
+        :param number: Number of recipients.
+        :param before: The figure that counted them. What it lacks is taken from ``already_sent``.
+        :param after: The figure that counts them from now on.
+        """
+        for name in (before, "already_sent"):
+            moved = min(number, getattr(self, name))
+            setattr(self, name, getattr(self, name) - moved)
+            setattr(self, after, getattr(self, after) + moved)
+            number -= moved
+
     def to_dict(self) -> dict[str, Any]:
         """Give the report as a plain dict for XCom."""
         return asdict(self)

@@ -27,6 +27,7 @@ from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
 from braze_provider.api.windows import refuse_long_window
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.hooks.live_activities import LiveActivityMethods
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
@@ -47,7 +48,9 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(SendMethods, ScheduleMethods, UserMethods, ReadMethods, StatisticsMethods):
+class BrazeHook(
+    SendMethods, ScheduleMethods, LiveActivityMethods, UserMethods, ReadMethods, StatisticsMethods
+):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 

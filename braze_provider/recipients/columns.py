@@ -15,7 +15,9 @@ from braze_provider.recipients.blocks import Alike, Table
 MAX_PLANS = 1_000
 """Number of column sets that are remembered. Each line of JSON may have its own set, so there is a limit."""
 
-_OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "properties", "user_alias")
+_OBJECT_FIELDS = (
+    "trigger_properties", "attributes", "context", "canvas_entry_properties", "properties", "user_alias",
+)  # fmt: skip
 _ALIAS_COLUMNS = ("alias_name", "alias_label")
 _ID_FIELDS = ("external_user_id", "email", "braze_id")
 _Null = type(None)
@@ -73,7 +75,8 @@ class ColumnShaper:
     ``braze_id``
     ``alias_name`` and ``alias_label``      its ``user_alias``
     ``trigger_properties.<x>``,             one value of that object; deeper with further dots
-    ``attributes.<x>``
+    ``attributes.<x>``, ``context.<x>``,
+    ``canvas_entry_properties.<x>``
     ``trigger_properties``, ``attributes``  the whole object, from a JSON column or JSON text
     ``send_to_existing_only``               a Boolean; the texts ``true``/``false`` and 1/0 are taken as well
     ``prioritization``                      a list, from an array, JSON text or text with commas

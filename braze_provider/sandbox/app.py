@@ -113,7 +113,8 @@ class App:
         if accepted.change is not None:
             accepted.change()
         if accepted.send is not None:
-            told = {**self._send(accepted, accepted.send, receipt, fault), **told}
+            sent = self._send(accepted, accepted.send, receipt, fault)
+            told = {**(sent if endpoint.ids else {}), **told}
         return Answer(accepted.status, told, link=accepted.link), standing
 
     def _send(

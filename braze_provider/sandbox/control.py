@@ -91,6 +91,11 @@ def _routes(state: SandboxState) -> APIRouter:
         """What is scheduled, in the order of its creation, and what became of it."""
         return Json({"schedules": state.schedules.shown()})
 
+    @router.get("/activities")
+    async def activities() -> Json:
+        """The Live Activities, each with its state and users."""
+        return Json({"activities": [one.shown() for one in state.workspace.activities.values()]})
+
     @router.post("/clock")
     async def advance(seconds: Annotated[float, Query(gt=0)]) -> Json:
         """Move the clock forward by some seconds; what is due by then is sent."""

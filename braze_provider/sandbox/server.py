@@ -198,6 +198,10 @@ class Sandbox:
 
         return self._in_loop(fired)
 
+    def activities(self) -> list[dict[str, Any]]:
+        """The Live Activities in the order of their start, each with its state and users."""
+        return self._in_loop(lambda: [one.shown() for one in self._state.workspace.activities.values()])
+
     def advance(self, **time: float) -> None:
         """
         Move the sandbox's clock forward, and send all schedules that are due by then.

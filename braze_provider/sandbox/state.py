@@ -11,7 +11,7 @@ from typing import Literal
 from braze_provider.api.limits import MAX_BODY_BYTES
 
 # Their functions serve endpoints once they are loaded.
-from braze_provider.sandbox import reads, users  # noqa: F401
+from braze_provider.sandbox import live_activities, reads, users  # noqa: F401
 from braze_provider.sandbox.answers import RefusedError
 from braze_provider.sandbox.clock import Clock
 from braze_provider.sandbox.endpoints import send_of, served_paths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pendulum
@@ -29,6 +29,9 @@ _INVALID: Mapping[str, str] = {
 PAUSED_NOTICE = "The Canvas is paused. Resume the Canvas to ensure trigger requests will take effect."
 
 
+API_TRIGGERED = "api_triggered"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """
@@ -40,6 +43,10 @@ class Campaign:
     :param tags: Its tags. Default: none.
     :param last_edited: When it was last changed, in ISO 8601.
     :param archived: Whether it is archived. Default False.
+    :param draft: Whether it is a draft. Default False.
+    :param stopped: Whether it is stopped. Default False.
+    :param schedule_type: How it starts. Default: through the API.
+    :param channels: Its channels. Default: those of its variations.
     :param variations: Its message variations as ``{message_variation_id: channel}``. Default: the ids of
         messages are not checked.
     :param audience: How many users a broadcast of it reaches. Default: none.
@@ -51,6 +58,10 @@ class Campaign:
     tags: Sequence[str] = ()
     last_edited: str = "2026-09-01T09:00:00+00:00"
     archived: bool = False
+    draft: bool = False
+    stopped: bool = False
+    schedule_type: str = API_TRIGGERED
+    channels: Sequence[str] = ()
     variations: Mapping[str, str] | None = None
     audience: int = 0
 
@@ -70,11 +81,19 @@ class Campaign:
             "name": self.name,
             "created_at": self.last_edited,
             "updated_at": self.last_edited,
-            "archived": self.archived,
-            "draft": False,
-            "enabled": not self.archived,
+            **_state(self, enabled=not self.stopped),
+            "channels": list(self.channels or dict.fromkeys((self.variations or {}).values())),
             "tags": list(self.tags),
         }
+
+
+def _state(one: Campaign | Canvas, *, enabled: bool) -> dict[str, Any]:
+    return {
+        "archived": one.archived,
+        "draft": one.draft,
+        "enabled": enabled and not one.archived and not one.draft,
+        "schedule_type": one.schedule_type,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +109,15 @@ class Canvas:
     :param last_edited: When it was last changed, in ISO 8601.
     :param channels: The channels of its one step. Default: e-mail.
     :param audience: How many users a broadcast of it reaches. Default: none.
+    :param draft: Whether it is a draft. Default False.
+    :param schedule_type: How users enter it. Default: through the API.
     """
 
     id: str
     paused: bool = False
     archived: bool = False
+    draft: bool = False
+    schedule_type: str = API_TRIGGERED
     name: str = ""
     tags: Sequence[str] = ()
     last_edited: str = "2026-09-01T09:00:00+00:00"
@@ -141,9 +164,7 @@ class Canvas:
             "name": self.name or self.id,
             "created_at": self.last_edited,
             "updated_at": self.last_edited,
-            "archived": self.archived,
-            "draft": False,
-            "enabled": not (self.archived or self.paused),
+            **_state(self, enabled=not self.paused),
             "tags": list(self.tags),
             "channels": list(self.channels),
             "variants": [variant],
@@ -221,6 +242,31 @@ class Broadcast:
         }
 
 
+@dataclass
+class LiveActivity:
+    """
+    A Live Activity.
+
+    :param app_id: The app that shows it.
+    :param activity_id: Its id.
+    :param content_state: Its values now.
+    :param users: The recipient keys of the users whose devices have started it.
+    :param updates: How often it was changed.
+    :param ended: Whether it has ended. It does not change any more then.
+    """
+
+    app_id: str
+    activity_id: str
+    content_state: Mapping[str, Any] = field(default_factory=dict)
+    users: dict[str, None] = field(default_factory=dict)
+    updates: int = 0
+    ended: bool = False
+
+    def shown(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {**vars(self), "users": list(self.users)}
+
+
 CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
     Campaign(id="417220e4-5a2a-b634-7f7d-9ec891532368", name="Win back", tags=("retention",)),
     Campaign(id="8d2c1f6a-03b7-4e55-1c90-6a7be2f4d913", name="Welcome", is_api_campaign=True),
@@ -278,7 +324,9 @@ class Workspace:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the users that requests have created, and the sends of campaigns."""
+        """Forget the users that requests have created, the sends of campaigns, and Live Activities."""
+        self.activities: dict[tuple[str, str], LiveActivity] = {}
+        """Live Activities, by app and id."""
         self._missing = set(self._unknown_ids)
         self.profiles.clear()
         self.references: dict[str, float] = {}

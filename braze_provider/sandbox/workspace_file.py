@@ -38,6 +38,10 @@ class _Campaign(BrazeObject):
     tags: Omittable[Array[Text]] = None
     last_edited: Omittable[Instant] = None
     archived: Omittable[bool] = None
+    draft: Omittable[bool] = None
+    stopped: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
+    channels: Omittable[Array[Text]] = None
     variations: Omittable[dict[str, Annotated[Text, AfterValidator(_channel)]]] = None
     audience: Omittable[Count] = None
 
@@ -46,6 +50,8 @@ class _Canvas(BrazeObject):
     id: NonEmptyText
     paused: Omittable[bool] = None
     archived: Omittable[bool] = None
+    draft: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
     name: Omittable[Text] = None
     tags: Omittable[Array[Text]] = None
     last_edited: Omittable[Instant] = None
@@ -66,6 +72,9 @@ class _Broadcast(BrazeObject):
     next_send_time: Instant
     name: Omittable[Text] = None
     tags: Omittable[Array[Text]] = None
+    draft: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
+    channels: Omittable[Array[Text]] = None
 
 
 class _Workspace(BrazeObject):

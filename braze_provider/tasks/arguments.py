@@ -164,3 +164,19 @@ class SendArguments(OperatorArguments, total=False):
     receipts_path: Templated | None
     resend: bool | Templated
     unsent_path: Templated | None
+
+
+class TriggerArguments(SendArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator`, which explains them."""
+
+    check: bool
+
+
+class ScheduleArguments(SendArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.schedule.BrazeScheduleOperator`, which explains them."""
+
+    delete_on_failure: bool
+
+
+class TriggerScheduleArguments(TriggerArguments, ScheduleArguments, total=False):
+    """The arguments of the operators that trigger later."""

@@ -33,6 +33,7 @@ from braze_provider.api.requests import CampaignTriggerSend, CanvasTriggerSend, 
 from braze_provider.api.requests.campaigns import CampaignTriggerRequest
 from braze_provider.api.requests.canvas import CanvasTriggerRequest
 from braze_provider.api.requests.messages import MessageRequest
+from braze_provider.api.requests.named_users import NamedUsersRequest
 from braze_provider.api.requests.triggers import TriggerRequest
 from braze_provider.api.validation import problems, unknown_fields, validate
 
@@ -66,6 +67,12 @@ TRACK = {
     "purchases": [{"product_id": "p", "currency": "EUR", "price": 1, **ACT}],
 }
 SCHEDULE = {"time": "2026-10-01T12:00:00Z"}
+ACTIVITY = {
+    "app_id": "a",
+    "activity_id": "match-7",
+    "content_state": {"score": [0, 1]},
+    "notification": {"alert": {"title": "Goal", "body": "0:1"}},
+}
 SMS = {"sms": SMALLEST["sms"]}
 WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (CampaignTriggerSend, TRIGGER),
@@ -83,6 +90,11 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (requests.CanvasScheduleCreate, {"canvas_id": "c", "broadcast": True, "schedule": SCHEDULE}),
     (requests.CanvasScheduleUpdate, {"canvas_id": "c", "schedule_id": "s", "schedule": SCHEDULE}),
     (requests.CanvasScheduleDelete, {"canvas_id": "c", "schedule_id": "s"}),
+    (
+        requests.LiveActivityStart,
+        {**ACTIVITY, "user_aliases": [ALIAS], "activity_attributes_type": "t", "activity_attributes": {}},
+    ),
+    (requests.LiveActivityUpdate, {**ACTIVITY, "end_activity": True}),
     (CanvasTriggerSend, {"canvas_id": "c", "recipients": TRIGGER["recipients"], "audience": AUDIENCE}),
     *(
         (Messages, {"whats_app": {**SMALLEST["whats_app"], "message_type": kind, "message": message}})
@@ -140,7 +152,7 @@ def test_every_object_is_tried():
 
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
     bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Row, Addressee, Recipient, Act}
-    bases |= {MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
+    bases |= {NamedUsersRequest, MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
     assert set(below(BrazeObject)) - tried - bases == {UserIdentity, UserUpdate, TransactionalRow}
 
 

@@ -15,7 +15,6 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
- messages_live_activity_start messages_live_activity_update
         campaigns_duplicate canvas_duplicate cdi_integrations_sync
         users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
         users_delete users_external_ids_rename users_external_ids_remove users_export_ids

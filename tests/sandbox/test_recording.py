@@ -220,6 +220,7 @@ def test_the_control_endpoints_are_listed(client):
         ("POST", "/_sandbox/reset"),
         ("GET", "/_sandbox/profiles"),
         ("GET", "/_sandbox/schedules"),
+        ("GET", "/_sandbox/activities"),
         ("POST", "/_sandbox/clock"),
     }
     assert all(call["does"] for call in calls)

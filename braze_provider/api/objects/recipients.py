@@ -31,6 +31,9 @@ _HINTS: Mapping[str, str] = {
     "alias_label": "put it into `user_alias`",
 }
 
+OLDER_NAMES: Mapping[str, str] = {"canvas_entry_properties": "context"}
+"""Names of a Canvas's fields that Braze has replaced, each with the name of today."""
+
 
 class Addressee(Row):
     """
@@ -85,10 +88,10 @@ class Addressee(Row):
 
 class UserIdentity(Addressee):
     """
-    One recipient of ``/messages/send``: an identifier and nothing else.
+    One recipient of ``/messages/send`` or of a Live Activity: an identifier and nothing else.
 
-    The request itself has ids and aliases in two arrays; :meth:`MessagesSend.join
-    <braze_provider.api.requests.messages.MessagesSend.join>` sorts the rows into them.
+    The request itself has ids and aliases in two arrays; :meth:`NamedUsersRequest.join
+    <braze_provider.api.requests.named_users.NamedUsersRequest.join>` sorts the rows into them.
 
     :param external_user_id: The user's id in your systems.
     :param user_alias: A user alias.
@@ -178,7 +181,8 @@ class CanvasRecipient(Recipient):
     """
     A recipient of an API-triggered Canvas.
 
-    :param context: At most 50 KB of JSON. It overrides the request's ``context``.
+    :param context: At most 50 KB of JSON. It overrides the request's ``context``. The older name
+        ``canvas_entry_properties`` is taken too.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
     """
@@ -186,8 +190,9 @@ class CanvasRecipient(Recipient):
     hints: ClassVar[Mapping[str, str]] = {
         **_HINTS,
         "trigger_properties": "they belong to a campaign; a Canvas has `context`",
-        "canvas_entry_properties": "Braze has renamed it: use `context`",
     }
+
+    older_names = OLDER_NAMES
 
     context: Omittable[Properties] = None
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         CanvasScheduleUpdate,
         CanvasTriggerSend,
     )
+    from braze_provider.api.requests.live_activities import LiveActivityStart, LiveActivityUpdate
     from braze_provider.api.requests.messages import MessagesSend
     from braze_provider.api.requests.schedules import (
         MessagesScheduleCreate,
@@ -42,6 +43,8 @@ __all__ = [
     "CanvasScheduleDelete",
     "CanvasScheduleUpdate",
     "CanvasTriggerSend",
+    "LiveActivityStart",
+    "LiveActivityUpdate",
     "MessagesScheduleCreate",
     "MessagesScheduleDelete",
     "MessagesScheduleUpdate",
@@ -61,6 +64,8 @@ _MODULES = {
     "CanvasScheduleDelete": "canvas",
     "CanvasScheduleUpdate": "canvas",
     "CanvasTriggerSend": "canvas",
+    "LiveActivityStart": "live_activities",
+    "LiveActivityUpdate": "live_activities",
     "MessagesScheduleCreate": "schedules",
     "MessagesScheduleDelete": "schedules",
     "MessagesScheduleUpdate": "schedules",

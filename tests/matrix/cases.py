@@ -1,0 +1,163 @@
+"""What each class should have done at Braze after its task has run once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from hashlib import blake2b
+from typing import Any
+
+import requests
+
+from braze_provider.sandbox import Sandbox
+
+COUNT = 120
+CAMPAIGN = "417220e4-5a2a-b634-7f7d-9ec891532368"
+
+Effects = Callable[[Sandbox, str, Mapping[str, Any]], "Counter[str]"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    A class in the matrix.
+
+    :param name: Name of the Dag, without ``matrix_``.
+    :param path: The endpoint whose requests are refused and held back.
+    :param effects: Counts what a run has done at Braze, from the sandbox, the run's id and its ``conf``.
+    :param expected: How many different effects a run should have. Default: none, the task only reads.
+    :param prepare: Makes what the task needs at Braze, and returns the run's ``conf``. Default: nothing.
+    :param kill_at: The number of the request, from 0, during which the task is killed. Default 0.
+    """
+
+    name: str
+    path: str
+    effects: Effects = lambda sandbox, run_id, conf: Counter()
+    expected: int = 0
+    prepare: Callable[[Sandbox], dict[str, Any]] = lambda sandbox: {}
+    kill_at: int = 0
+
+
+def post(sandbox: Sandbox, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Make a request of one's own."""
+    headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+    answer: dict[str, Any] = requests.post(sandbox.url + path, json=body, headers=headers, timeout=10).json()
+    return answer
+
+
+def tomorrow(days: int = 1) -> str:
+    return (datetime.now(timezone.utc) + timedelta(days=days)).isoformat(timespec="seconds")
+
+
+def of_run(run_id: str, names: Any) -> Counter[str]:
+    return Counter(name for name in names if name.startswith(f"{run_id}-"))
+
+
+def messages(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """How many messages each recipient got."""
+    return of_run(run_id, (name for name, received in sandbox.recipients().items() for _ in received))
+
+
+def schedules(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """In how many schedules each recipient is."""
+    return of_run(run_id, (name for one in sandbox.schedules() for name in one["recipients"]))
+
+
+def events(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """How many events each user has."""
+    profiles = {name: sandbox.profile(name) for name in (f"{run_id}-{n}" for n in range(COUNT))}
+    return Counter({name: len(found["events"]) for name, found in profiles.items() if found})
+
+
+def attributes(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """Which users have the attribute. To write it twice leaves the same state."""
+    profiles = {name: sandbox.profile(name) for name in (f"{run_id}-{n}" for n in range(COUNT))}
+    return Counter(
+        name for name, found in profiles.items() if found and found["attributes"].get("tier") == "gold"
+    )
+
+
+def send_ids(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """Whether the run has registered its identifier. To register it twice leaves the same state."""
+    identity = repr(("matrix_SendIdCreateOperator", run_id, "t", -1))
+    send_id = blake2b(identity.encode(), digest_size=16).hexdigest()
+    accepted = (request["body"] for request in sandbox.requests() if request["status"] != 400)
+    return Counter({body["send_id"] for body in accepted} & {send_id})
+
+
+def schedule(sandbox: Sandbox) -> dict[str, Any]:
+    """Make a schedule, and return it with another time."""
+    body = {
+        "campaign_id": CAMPAIGN,
+        "recipients": [{"external_user_id": "somebody"}],
+        "schedule": {"time": tomorrow()},
+    }
+    answer = post(sandbox, "/campaigns/trigger/schedule/create", body)
+    return {"schedule_id": answer["schedule_id"], "time": tomorrow(2)}
+
+
+def schedule_is(wanted: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]) -> Effects:
+    def look(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+        shown = (one for one in sandbox.schedules() if one["schedule_id"] == conf["schedule_id"])
+        return Counter(one["schedule_id"] for one in shown if wanted(one, conf))
+
+    return look
+
+
+def is_moved(one: Mapping[str, Any], conf: Mapping[str, Any]) -> bool:
+    return datetime.fromisoformat(one["time"]) == datetime.fromisoformat(conf["time"])
+
+
+def is_cancelled(one: Mapping[str, Any], conf: Mapping[str, Any]) -> bool:
+    return bool(one["state"] == "cancelled")
+
+
+def trigger(sandbox: Sandbox) -> dict[str, Any]:
+    """Let the campaign send."""
+    recipients = [{"external_user_id": "somebody"}]
+    post(sandbox, "/campaigns/trigger/send", {"campaign_id": CAMPAIGN, "recipients": recipients})
+    return {}
+
+
+def later(sandbox: Sandbox) -> dict[str, Any]:
+    return {"time": tomorrow()}
+
+
+CASES = [
+    Case("CampaignTriggerOperator", "/campaigns/trigger/send", messages, COUNT, kill_at=1),
+    Case("CanvasTriggerOperator", "/canvas/trigger/send", messages, COUNT, kill_at=1),
+    Case("MessagesSendOperator", "/messages/send", messages, COUNT, kill_at=1),
+    Case(
+        "TransactionalEmailOperator",
+        "/transactional/v1/campaigns/{campaign_id}/send",
+        messages,
+        5,
+        kill_at=2,
+    ),
+    Case("MessagesScheduleOperator", "/messages/schedule/create", schedules, COUNT, later, 1),
+    Case("CampaignScheduleOperator", "/campaigns/trigger/schedule/create", schedules, COUNT, later, 1),
+    Case("CanvasScheduleOperator", "/canvas/trigger/schedule/create", schedules, COUNT, later, 1),
+    Case(
+        "ScheduleUpdateOperator",
+        "/campaigns/trigger/schedule/update",
+        schedule_is(is_moved),
+        1,
+        schedule,
+    ),
+    Case(
+        "ScheduleDeleteOperator",
+        "/campaigns/trigger/schedule/delete",
+        schedule_is(is_cancelled),
+        1,
+        schedule,
+    ),
+    Case("SendIdCreateOperator", "/sends/id/create", send_ids, 1),
+    Case("UsersTrackOperator.attributes", "/users/track", attributes, COUNT, kill_at=1),
+    Case("UsersTrackOperator.events", "/users/track", events, COUNT, kill_at=1),
+    Case("CampaignStatsOperator", "/campaigns/data_series"),
+    Case("CanvasStatsOperator", "/canvas/data_series"),
+    Case("SendStatsOperator", "/sends/data_series"),
+    Case("CampaignSentSensor", "/campaigns/details", prepare=trigger),
+]

@@ -1,0 +1,99 @@
+"""A Dag for each class, whose task ``t`` is refused, killed and cleared by the matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG
+
+from braze_provider.operators.campaigns import CampaignTriggerOperator
+from braze_provider.operators.canvas import CanvasTriggerOperator
+from braze_provider.operators.messages import MessagesSendOperator
+from braze_provider.operators.schedules import (
+    CampaignScheduleOperator,
+    CanvasScheduleOperator,
+    MessagesScheduleOperator,
+    ScheduleDeleteOperator,
+    ScheduleUpdateOperator,
+)
+from braze_provider.operators.sends import SendIdCreateOperator
+from braze_provider.operators.statistics import (
+    CampaignStatsOperator,
+    CanvasStatsOperator,
+    SendStatsOperator,
+)
+from braze_provider.operators.transactional import TransactionalEmailOperator
+from braze_provider.operators.users_track import UsersTrackOperator
+from braze_provider.sensors.campaigns import CampaignSentSensor
+
+COUNT = 120
+"""How many recipients or objects each task has: several requests."""
+CAMPAIGN, CANVAS = "417220e4-5a2a-b634-7f7d-9ec891532368", "a-canvas"
+SMS = {"sms": {"subscription_group_id": "g", "app_id": "a", "body": "Hello"}}
+CONF = "{{{{ dag_run.conf['{}'] }}}}"
+
+NAMES = [f"{{{{ run_id }}}}-{number}" for number in range(COUNT)]
+RECIPIENTS = [{"external_user_id": name} for name in NAMES]
+WITH_LEDGER = {"ledger_conn_id": "ledger", "concurrency": 1}
+STATE = {"external_id": "{{ run_id }}-0"}
+
+
+def ids_of(**others: Any) -> list[dict[str, Any]]:
+    """An object for each user."""
+    return [{"external_id": name, **others} for name in NAMES]
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    "CampaignTriggerOperator": lambda **k: CampaignTriggerOperator(
+        campaign_id=CAMPAIGN, recipients=RECIPIENTS, **WITH_LEDGER, **k
+    ),
+    "CanvasTriggerOperator": lambda **k: CanvasTriggerOperator(
+        canvas_id=CANVAS, recipients=RECIPIENTS, **WITH_LEDGER, **k
+    ),
+    "MessagesSendOperator": lambda **k: MessagesSendOperator(
+        messages=SMS, recipients=RECIPIENTS, **WITH_LEDGER, **k
+    ),
+    "TransactionalEmailOperator": lambda **k: TransactionalEmailOperator(
+        campaign_id=CAMPAIGN, recipients=RECIPIENTS[:5], **WITH_LEDGER, **k
+    ),
+    "MessagesScheduleOperator": lambda **k: MessagesScheduleOperator(
+        messages=SMS, recipients=RECIPIENTS, time=CONF.format("time"), **WITH_LEDGER, **k
+    ),
+    "CampaignScheduleOperator": lambda **k: CampaignScheduleOperator(
+        campaign_id=CAMPAIGN, recipients=RECIPIENTS, time=CONF.format("time"), **WITH_LEDGER, **k
+    ),
+    "CanvasScheduleOperator": lambda **k: CanvasScheduleOperator(
+        canvas_id=CANVAS, recipients=RECIPIENTS, time=CONF.format("time"), **WITH_LEDGER, **k
+    ),
+    "ScheduleUpdateOperator": lambda **k: ScheduleUpdateOperator(
+        campaign_id=CAMPAIGN, schedule_ids=[CONF.format("schedule_id")], time=CONF.format("time"), **k
+    ),
+    "ScheduleDeleteOperator": lambda **k: ScheduleDeleteOperator(
+        campaign_id=CAMPAIGN, schedule_ids=[CONF.format("schedule_id")], **k
+    ),
+    "SendIdCreateOperator": lambda **k: SendIdCreateOperator(campaign_id=CAMPAIGN, **k),
+    "UsersTrackOperator.attributes": lambda **k: UsersTrackOperator(
+        attributes=ids_of(tier="gold"), concurrency=1, **k
+    ),
+    "UsersTrackOperator.events": lambda **k: UsersTrackOperator(
+        events=ids_of(name="visit", time="2026-11-01T00:00:00Z"), **WITH_LEDGER, **k
+    ),
+    "CampaignStatsOperator": lambda **k: CampaignStatsOperator(campaign_id=CAMPAIGN, **k),
+    "CanvasStatsOperator": lambda **k: CanvasStatsOperator(canvas_id=CANVAS, **k),
+    "SendStatsOperator": lambda **k: SendStatsOperator(campaign_id=CAMPAIGN, send_id="spring", **k),
+    "CampaignSentSensor": lambda **k: CampaignSentSensor(
+        campaign_id=CAMPAIGN, poke_interval=1, timeout=120, **k
+    ),
+}
+
+for name, make in TASKS.items():
+    with DAG(f"matrix_{name}", schedule=None) as dag:
+        make(
+            task_id="t",
+            braze_conn_id=f"matrix_{name.lower().replace('.', '_')}",
+            retries=1,
+            retry_delay=timedelta(0),
+        )
+    globals()[dag.dag_id] = dag
