@@ -36,6 +36,9 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.campaigns",
                     "braze_provider.operators.canvas",
                     "braze_provider.operators.live_activities",
+                    "braze_provider.operators.duplicates",
+                    "braze_provider.operators.exports",
+                    "braze_provider.operators.ingestion",
                     "braze_provider.operators.messages",
                     "braze_provider.operators.schedules",
                     "braze_provider.operators.sends",
@@ -52,6 +55,8 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.sensors.broadcasts",
                     "braze_provider.sensors.campaigns",
                     "braze_provider.sensors.sends",
+                    "braze_provider.sensors.campaigns",
+                    "braze_provider.sensors.ingestion",
                 ],
             }
         ],

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from braze_provider.api.endpoints import ID_NAMES, Endpoint
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
+    BrazeConflictError,
     BrazeInertError,
     BrazeNoAnswerError,
     BrazeNotFoundError,
@@ -32,6 +33,10 @@ from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
 _ACCEPTED = ("success", "queued")
+
+
+# Words of a 429 that is about the rate limit.
+_OVER_THE_LIMIT = ("rate limit", "too many requests")
 _LINK = re.compile(r'<([^<>]{0,4000})>[^<>]*?;\s*rel="?(\w+)', re.IGNORECASE)
 
 
@@ -144,6 +149,13 @@ def read_answer(
             errors=_errors(body or {}),
             ids=_ids(body or {}),
         )
+    elif status == 429 and endpoint.one_at_a_time and (said := _conflict(body, rate_limit)):
+        error = BrazeConflictError(
+            f"Braze runs only one at a time, and one runs already ({said})",
+            outcome=Outcome.REJECTED,
+            status=status,
+            braze_message=said,
+        )
     elif outcome in (Outcome.UNCERTAIN, Outcome.REPEATABLE):
         error = _unknown(status, outcome, body, content, host=host)
     else:
@@ -173,6 +185,13 @@ def _said(status: int, body: Mapping[str, Any]) -> str:
     """
     said = body.get("message") or (body.get("error") if status == 400 else None)
     return _shorten(said) if isinstance(said, str) else ""
+
+
+def _conflict(body: Mapping[str, Any] | None, rate_limit: RateLimitState) -> str:
+    """Give Braze's words for a 429 that means "one runs already"; empty if it is about the rate limit."""
+    said = _said(429, body or {})
+    is_over_the_limit = any(words in said.lower() for words in _OVER_THE_LIMIT)
+    return "" if is_over_the_limit and not rate_limit.remaining else said
 
 
 def _unknown(

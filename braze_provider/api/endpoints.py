@@ -47,6 +47,8 @@ class Endpoint:
     :param key: The field of a request by which Braze recognises a repeat, if a delivery makes its value.
     :param key_hours: Hours for which Braze remembers the value.
     :param recognised: How Braze's text begins if it recognises a repeat by its key: the first one counts.
+    :param one_at_a_time: Whether the request starts a job of which only one runs at a time. While one runs,
+        Braze answers 429 to another, and that is then no rate limit.
     :param request: Name of its request model in :mod:`braze_provider.api.requests`.
     """
 
@@ -67,6 +69,7 @@ class Endpoint:
     key: str | None = None
     key_hours: int = 0
     recognised: str | None = None
+    one_at_a_time: bool = False
     request: str | None = None
 
     def __post_init__(self) -> None:
@@ -197,10 +200,10 @@ _ROWS = (
              request="TransactionalSend"),
     Endpoint("campaigns_duplicate", "POST", "/campaigns/duplicate",
              "messaging/duplicate_messages/post_duplicate_campaigns", bucket="duplicate_campaign",
-             repeat=Repeat.DUPLICATES),
+             repeat=Repeat.DUPLICATES, request="CampaignDuplicate"),
     Endpoint("canvas_duplicate", "POST", "/canvas/duplicate",
              "messaging/duplicate_messages/post_duplicate_canvases", bucket="duplicate_canvas",
-             repeat=Repeat.DUPLICATES),
+             repeat=Repeat.DUPLICATES, request="CanvasDuplicate"),
     # Campaigns and Canvases, for reading
     Endpoint("sends_data_series", "GET", "/sends/data_series", "export/campaigns", length=100),
     Endpoint("campaigns_data_series", "GET", "/campaigns/data_series",
@@ -215,7 +218,8 @@ _ROWS = (
     Endpoint("cdi_integrations_list", "GET", "/cdi/integrations",
              "cdi/get_integration_list", permission="cdi.integration_list", bucket="cdi_list", page_size=10),
     Endpoint("cdi_integrations_sync", "POST", "/cdi/integrations/{integration_id}/sync",
-             "cdi/post_job_sync", permission="cdi.integration_sync", bucket="cdi_sync", repeat=Repeat.KEYED),
+             "cdi/post_job_sync", permission="cdi.integration_sync", bucket="cdi_sync", repeat=Repeat.KEYED,
+             one_at_a_time=True),
     Endpoint("cdi_integrations_job_sync_status", "GET", "/cdi/integrations/{integration_id}/job_sync_status",
              "cdi/get_job_sync_status", permission="cdi.integration_job_status", bucket="cdi_status",
              page_size=10),
@@ -253,14 +257,16 @@ _ROWS = (
              repeat=Repeat.SAFE, arrays=("external_ids",), rows=50),
     Endpoint("users_export_ids", "POST", "/users/export/ids",
              "export/user_data/post_users_identifier", bucket="export_ids", repeat=Repeat.SAFE,
-             arrays=("external_ids", "user_aliases"), rows=50),
+             arrays=("external_ids", "user_aliases"), rows=50, request="UsersExportIds"),
     Endpoint("users_export_segment", "POST", "/users/export/segment",
-             "export/user_data/post_users_segment", repeat=Repeat.KEYED, ids=("object_prefix",)),
+             "export/user_data/post_users_segment", repeat=Repeat.KEYED, ids=("object_prefix",),
+             one_at_a_time=True, request="UsersExportSegment"),
     Endpoint("users_export_global_control_group", "POST", "/users/export/global_control_group",
              "export/user_data/post_users_global_control_group", repeat=Repeat.DUPLICATES,
-             ids=("object_prefix",)),
+             ids=("object_prefix",), request="UsersExportGlobalControlGroup"),
     Endpoint("export_segment_cancel", "POST", "/export/segment/cancel",
-             "export/segments/post_cancel_export", permission="segments.list", repeat=Repeat.SAFE),
+             "export/segments/post_cancel_export", permission="segments.list", repeat=Repeat.SAFE,
+             request="ExportSegmentCancel"),
     # Subscription groups
     Endpoint("subscription_status_get", "GET", "/subscription/status/get",
              "subscription_groups/get_list_user_subscription_group_status"),
@@ -398,6 +404,15 @@ CANVAS_TRIGGER_SCHEDULE_DELETE = ENDPOINTS["canvas_trigger_schedule_delete"]
 MESSAGES_LIVE_ACTIVITY_START = ENDPOINTS["messages_live_activity_start"]
 MESSAGES_LIVE_ACTIVITY_UPDATE = ENDPOINTS["messages_live_activity_update"]
 SENDS_ID_CREATE = ENDPOINTS["sends_id_create"]
+CAMPAIGNS_DUPLICATE = ENDPOINTS["campaigns_duplicate"]
+CANVAS_DUPLICATE = ENDPOINTS["canvas_duplicate"]
+CDI_INTEGRATIONS_LIST = ENDPOINTS["cdi_integrations_list"]
+CDI_INTEGRATIONS_SYNC = ENDPOINTS["cdi_integrations_sync"]
+CDI_INTEGRATIONS_JOB_SYNC_STATUS = ENDPOINTS["cdi_integrations_job_sync_status"]
+USERS_EXPORT_IDS = ENDPOINTS["users_export_ids"]
+USERS_EXPORT_SEGMENT = ENDPOINTS["users_export_segment"]
+USERS_EXPORT_GLOBAL_CONTROL_GROUP = ENDPOINTS["users_export_global_control_group"]
+EXPORT_SEGMENT_CANCEL = ENDPOINTS["export_segment_cancel"]
 CAMPAIGNS_LIST = ENDPOINTS["campaigns_list"]
 CAMPAIGNS_DETAILS = ENDPOINTS["campaigns_details"]
 CAMPAIGNS_DATA_SERIES = ENDPOINTS["campaigns_data_series"]

@@ -27,6 +27,9 @@ from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
 from braze_provider.api.windows import refuse_long_window
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.hooks.duplicates import DuplicateMethods
+from braze_provider.hooks.exports import ExportMethods
+from braze_provider.hooks.ingestion import IngestionMethods
 from braze_provider.hooks.live_activities import LiveActivityMethods
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
@@ -49,7 +52,15 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 
 
 class BrazeHook(
-    SendMethods, ScheduleMethods, LiveActivityMethods, UserMethods, ReadMethods, StatisticsMethods
+    SendMethods,
+    ScheduleMethods,
+    LiveActivityMethods,
+    DuplicateMethods,
+    UserMethods,
+    ExportMethods,
+    IngestionMethods,
+    ReadMethods,
+    StatisticsMethods,
 ):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.

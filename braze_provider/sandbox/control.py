@@ -96,6 +96,11 @@ def _routes(state: SandboxState) -> APIRouter:
         """The Live Activities, each with its state and users."""
         return Json({"activities": [one.shown() for one in state.workspace.activities.values()]})
 
+    @router.get("/jobs")
+    async def jobs() -> Json:
+        """The syncs and exports in the order of their beginning, and how many copies are to come."""
+        return Json(state.jobs.shown())
+
     @router.post("/clock")
     async def advance(seconds: Annotated[float, Query(gt=0)]) -> Json:
         """Move the clock forward by some seconds; what is due by then is sent."""

@@ -202,9 +202,19 @@ class Sandbox:
         """The Live Activities in the order of their start, each with its state and users."""
         return self._in_loop(lambda: [one.shown() for one in self._state.workspace.activities.values()])
 
+    def jobs(self) -> dict[str, Any]:
+        """The syncs and exports in the order of their beginning, and how many copies are to come."""
+
+        def finished() -> dict[str, Any]:
+            self._state.fire_due()
+            return self._state.jobs.shown()
+
+        return self._in_loop(finished)
+
     def advance(self, **time: float) -> None:
         """
-        Move the sandbox's clock forward, and send all schedules that are due by then.
+        Move the sandbox's clock forward, send all schedules that are due by then, and finish all jobs that
+        are.
 
         :param time: By how much, as of a ``timedelta``: ``hours=2``.
         """

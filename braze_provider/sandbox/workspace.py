@@ -102,11 +102,11 @@ class Canvas:
     A Canvas of the workspace.
 
     :param id: The Canvas's API identifier.
-    :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
-    :param archived: Whether it is archived, with the same effect. Default False.
     :param name: Its name. Default: its id.
     :param tags: Its tags. Default: none.
     :param last_edited: When it was last changed, in ISO 8601.
+    :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
+    :param archived: Whether it is archived, with the same effect. Default False.
     :param channels: The channels of its one step. Default: e-mail.
     :param audience: How many users a broadcast of it reaches. Default: none.
     :param draft: Whether it is a draft. Default False.
@@ -114,13 +114,13 @@ class Canvas:
     """
 
     id: str
+    name: str = ""
+    tags: Sequence[str] = ()
+    last_edited: str = "2026-09-01T09:00:00+00:00"
     paused: bool = False
     archived: bool = False
     draft: bool = False
     schedule_type: str = API_TRIGGERED
-    name: str = ""
-    tags: Sequence[str] = ()
-    last_edited: str = "2026-09-01T09:00:00+00:00"
     channels: Sequence[str] = ("email",)
     audience: int = 0
 
@@ -305,28 +305,30 @@ class Workspace:
         broadcasts: Sequence[Broadcast] = (),
         names: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        self.campaigns = campaigns or CANNED_CAMPAIGNS
-        self._campaigns = {campaign.id: campaign for campaign in campaigns}
-        named = (Canvas(id=canvas) if isinstance(canvas, str) else canvas for canvas in canvases)
-        self._canvases = {canvas.id: canvas for canvas in named}
+        self._first_campaigns = campaigns
+        self._first_canvases = [Canvas(id=one) if isinstance(one, str) else one for one in canvases]
         described = (Segment(id=segment) if isinstance(segment, str) else segment for segment in segments)
         self.segments = {segment.id: segment for segment in described}
         self.broadcasts = broadcasts
         self.names = names or {}
-        self.ids: Mapping[str, Collection[str]] = {
-            "campaign": self._campaigns,
-            "canvas": self._canvases,
-            "segment": self.segments,
-        }
         self._unknown_ids = unknown_ids
         self.profiles = Profiles()
         """What requests have written about users."""
         self.reset()
 
     def reset(self) -> None:
-        """Forget the users that requests have created, the sends of campaigns, and Live Activities."""
+        """Forget what requests have made: users, copies and Live Activities, and the sends of campaigns."""
         self.activities: dict[tuple[str, str], LiveActivity] = {}
         """Live Activities, by app and id."""
+        self.campaigns = list(self._first_campaigns or CANNED_CAMPAIGNS)
+        self.canvases = list(self._first_canvases)
+        self._campaigns = {campaign.id: campaign for campaign in self._first_campaigns}
+        self._canvases = {canvas.id: canvas for canvas in self._first_canvases}
+        self.ids: Mapping[str, Collection[str]] = {
+            "campaign": self._campaigns,
+            "canvas": self._canvases,
+            "segment": self.segments,
+        }
         self._missing = set(self._unknown_ids)
         self.profiles.clear()
         self.references: dict[str, float] = {}
@@ -351,11 +353,6 @@ class Workspace:
         """
         first, _ = self.sent.get(campaign_id, (at, at))
         self.sent[campaign_id] = (first, at)
-
-    @property
-    def canvases(self) -> list[Canvas]:
-        """The Canvases, in the order of their creation."""
-        return list(self._canvases.values())
 
     def note(self, send: Send, send_id: str | None, reached: Collection[str], at: float) -> None:
         """
@@ -393,6 +390,26 @@ class Workspace:
         :raises RefusedError: If Canvases are given and this is none of them.
         """
         return self.canvas(canvas_id) or Canvas(id=canvas_id)
+
+    def add_campaign(self, campaign: Campaign) -> None:
+        """
+        Add a campaign.
+
+        :param campaign: The campaign.
+        """
+        self.campaigns.append(campaign)
+        if self._campaigns:  # Otherwise, any id is one.
+            self._campaigns[campaign.id] = campaign
+
+    def add_canvas(self, canvas: Canvas) -> None:
+        """
+        Add a Canvas.
+
+        :param canvas: The Canvas.
+        """
+        self.canvases.append(canvas)
+        if self._canvases:
+            self._canvases[canvas.id] = canvas
 
     def campaign(self, campaign_id: str) -> Campaign | None:
         """

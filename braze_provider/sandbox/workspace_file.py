@@ -1,10 +1,10 @@
-"""A workspace in a JSON file: the campaigns, Canvases and segments that exist."""
+"""A workspace in a JSON file: the campaigns, Canvases, segments and integrations that exist."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -14,6 +14,7 @@ from braze_provider.api.instants import Instant
 from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
+from braze_provider.sandbox.jobs import Integration
 from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
 
 Count = Annotated[int, Field(ge=0)]
@@ -77,6 +78,14 @@ class _Broadcast(BrazeObject):
     channels: Omittable[Array[Text]] = None
 
 
+class _Integration(BrazeObject):
+    id: NonEmptyText
+    name: Omittable[Text] = None
+    ends: Omittable[Literal["success", "partial", "error", "config_error"]] = None
+    rows_synced: Omittable[int] = None
+    rows_failed: Omittable[int] = None
+
+
 class _Workspace(BrazeObject):
     campaigns: Omittable[Array[Annotated[_Campaign, BeforeValidator(_of_its_id)]]] = None
     canvases: Omittable[Array[Annotated[_Canvas, BeforeValidator(_of_its_id)]]] = None
@@ -85,6 +94,7 @@ class _Workspace(BrazeObject):
     events: Omittable[Array[NonEmptyText]] = None
     custom_attributes: Omittable[Array[NonEmptyText]] = None
     products: Omittable[Array[NonEmptyText]] = None
+    integrations: Omittable[Array[Annotated[_Integration, BeforeValidator(_of_its_id)]]] = None
 
 
 def read_workspace(path: str) -> dict[str, list[Any]]:
@@ -92,10 +102,10 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     Read a workspace from a file.
 
     The file holds ``{"campaigns": […], "canvases": […], "segments": […], "scheduled_broadcasts": […],
-    "events": […], "custom_attributes": […], "products": […]}``. Each part may be left out. The items are ids
-    or names as texts. Campaigns, Canvases and segments may also be objects with the fields of
-    :class:`Campaign`, :class:`Canvas` and :class:`Segment`. Scheduled broadcasts are objects with those of
-    :class:`Broadcast`.
+    "events": […], "custom_attributes": […], "products": […], "integrations": […]}``. Each part may be left
+    out. The items are ids or names as texts. Campaigns, Canvases, segments and integrations may also be
+    objects with the fields of :class:`Campaign`, :class:`Canvas`, :class:`Segment` and :class:`Integration`.
+    Scheduled broadcasts are objects with those of :class:`Broadcast`.
 
     :param path: The file.
     :returns: The options of a sandbox with this workspace.
@@ -117,6 +127,8 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     if "scheduled_broadcasts" in workspace:
         broadcasts = workspace["scheduled_broadcasts"]
         workspace["scheduled_broadcasts"] = [Broadcast(**fields) for fields in broadcasts]
+    if "integrations" in workspace:
+        workspace["integrations"] = [Integration(**fields) for fields in workspace["integrations"]]
     return workspace
 
 

@@ -123,6 +123,16 @@ class StatisticsArguments(OperatorArguments, total=False):
     timezone: Templated
 
 
+class StartArguments(OperatorArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.start.BrazeStartOperator`, which explains them."""
+
+    braze_conn_id: Templated
+    deferrable: bool
+    poll_interval: timedelta | float
+    timeout: timedelta | float
+    wait_for_completion: bool
+
+
 class SensorArguments(OperatorArguments, total=False):
     """The arguments of :class:`~braze_provider.tasks.wait.BrazeSensor` and of Airflow's own sensors."""
 

@@ -32,6 +32,8 @@ from braze_provider.api.objects.user_updates import Act, UserUpdate
 from braze_provider.api.requests import CampaignTriggerSend, CanvasTriggerSend, MessagesSend, SendRequest
 from braze_provider.api.requests.campaigns import CampaignTriggerRequest
 from braze_provider.api.requests.canvas import CanvasTriggerRequest
+from braze_provider.api.requests.duplicates import Duplicate
+from braze_provider.api.requests.exports import UsersExport
 from braze_provider.api.requests.messages import MessageRequest
 from braze_provider.api.requests.named_users import NamedUsersRequest
 from braze_provider.api.requests.triggers import TriggerRequest
@@ -95,6 +97,12 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
         {**ACTIVITY, "user_aliases": [ALIAS], "activity_attributes_type": "t", "activity_attributes": {}},
     ),
     (requests.LiveActivityUpdate, {**ACTIVITY, "end_activity": True}),
+    (requests.CampaignDuplicate, {"campaign_id": "c", "name": "n"}),
+    (requests.CanvasDuplicate, {"canvas_id": "c", "name": "n"}),
+    (requests.UsersExportIds, {"user_aliases": [ALIAS]}),
+    (requests.UsersExportSegment, {"segment_id": "s", "fields_to_export": ["email"]}),
+    (requests.UsersExportGlobalControlGroup, {"fields_to_export": ["email"]}),
+    (requests.ExportSegmentCancel, {"segment_id": "s"}),
     (CanvasTriggerSend, {"canvas_id": "c", "recipients": TRIGGER["recipients"], "audience": AUDIENCE}),
     *(
         (Messages, {"whats_app": {**SMALLEST["whats_app"], "message_type": kind, "message": message}})
@@ -153,6 +161,7 @@ def test_every_object_is_tried():
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
     bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Row, Addressee, Recipient, Act}
     bases |= {NamedUsersRequest, MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
+    bases |= {Duplicate, UsersExport}
     assert set(below(BrazeObject)) - tried - bases == {UserIdentity, UserUpdate, TransactionalRow}
 
 

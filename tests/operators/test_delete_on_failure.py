@@ -104,8 +104,8 @@ def cancel_after(monkeypatch) -> Callable[[int], None]:
         running.append(self)
         return make(self, *args, **kwargs)
 
-    def send_and_cancel(self: Sender, batch: Any) -> Any:
-        settled = send(self, batch)
+    def send_and_cancel(self: Sender, *args: Any) -> Any:
+        settled = send(self, *args)
         left[0] -= 1
         if left[0] == 0:
             running[-1].on_kill()

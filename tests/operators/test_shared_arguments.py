@@ -18,10 +18,12 @@ from braze_provider.tasks.arguments import (
     OperatorArguments,
     ScheduleArguments,
     SendArguments,
+    StartArguments,
     TriggerArguments,
 )
 from braze_provider.tasks.schedule import BrazeScheduleOperator
 from braze_provider.tasks.send import BrazeSendOperator
+from braze_provider.tasks.start import BrazeStartOperator
 from braze_provider.tasks.trigger import BrazeTriggerOperator
 
 
@@ -29,10 +31,12 @@ def arguments_of(operator: type) -> set[str]:
     return set(inspect.signature(inspect.unwrap(operator.__init__)).parameters) - {"self", "kwargs"}
 
 
-def test_the_types_have_every_argument_that_sending_operators_share():
-    assert set(SendArguments.__annotations__) - set(OperatorArguments.__annotations__) == arguments_of(
-        BrazeSendOperator
-    )
+@pytest.mark.parametrize(
+    ("types", "base"), [(SendArguments, BrazeSendOperator), (StartArguments, BrazeStartOperator)]
+)
+def test_the_types_have_every_argument_that_operators_share(types, base):
+    own = set(types.__annotations__) - set(OperatorArguments.__annotations__)
+    assert own == arguments_of(base)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
         CanvasScheduleUpdate,
         CanvasTriggerSend,
     )
+    from braze_provider.api.requests.duplicates import CampaignDuplicate, CanvasDuplicate
+    from braze_provider.api.requests.exports import (
+        ExportSegmentCancel,
+        UsersExportGlobalControlGroup,
+        UsersExportIds,
+        UsersExportSegment,
+    )
     from braze_provider.api.requests.live_activities import LiveActivityStart, LiveActivityUpdate
     from braze_provider.api.requests.messages import MessagesSend
     from braze_provider.api.requests.schedules import (
@@ -35,14 +42,17 @@ if TYPE_CHECKING:
     from braze_provider.api.requests.users_track import UsersTrack
 
 __all__ = [
+    "CampaignDuplicate",
     "CampaignScheduleCreate",
     "CampaignScheduleDelete",
     "CampaignScheduleUpdate",
     "CampaignTriggerSend",
+    "CanvasDuplicate",
     "CanvasScheduleCreate",
     "CanvasScheduleDelete",
     "CanvasScheduleUpdate",
     "CanvasTriggerSend",
+    "ExportSegmentCancel",
     "LiveActivityStart",
     "LiveActivityUpdate",
     "MessagesScheduleCreate",
@@ -52,20 +62,26 @@ __all__ = [
     "SendIdCreate",
     "SendRequest",
     "TransactionalSend",
+    "UsersExportGlobalControlGroup",
+    "UsersExportIds",
+    "UsersExportSegment",
     "UsersTrack",
 ]
 
 _MODULES = {
+    "CampaignDuplicate": "duplicates",
     "CampaignScheduleCreate": "campaigns",
     "CampaignScheduleDelete": "campaigns",
     "CampaignScheduleUpdate": "campaigns",
     "CampaignTriggerSend": "campaigns",
+    "CanvasDuplicate": "duplicates",
     "CanvasScheduleCreate": "canvas",
     "CanvasScheduleDelete": "canvas",
     "CanvasScheduleUpdate": "canvas",
     "CanvasTriggerSend": "canvas",
     "LiveActivityStart": "live_activities",
     "LiveActivityUpdate": "live_activities",
+    "ExportSegmentCancel": "exports",
     "MessagesScheduleCreate": "schedules",
     "MessagesScheduleDelete": "schedules",
     "MessagesScheduleUpdate": "schedules",
@@ -74,6 +90,9 @@ _MODULES = {
     "SendRequest": "base",
     "TransactionalSend": "transactional",
     "UsersTrack": "users_track",
+    "UsersExportGlobalControlGroup": "exports",
+    "UsersExportIds": "exports",
+    "UsersExportSegment": "exports",
 }
 
 
