@@ -1,16 +1,15 @@
 """
 Ask a person before a message goes to a whole segment. Needs Airflow 3.1.
 
-The first task reads how large the segment is. Airflow then shows the question under *Required Actions*, and the
-run waits without a slot. If the person rejects, or if nobody answers within eight hours, the task that sends is
-skipped. (``response_timeout`` needs ``apache-airflow-providers-standard`` 1.12.2.)
+The first task reads how large the segment is. Airflow then shows the question under *Required Actions*, and
+the run waits without a slot. If the person rejects, or if nobody answers within eight hours, the task that
+sends is skipped. (``response_timeout`` needs ``apache-airflow-providers-standard`` 1.12.2.)
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-import pendulum
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, task
 
@@ -36,7 +35,7 @@ with DAG(
 ) as dag:
     approve = ApprovalOperator(
         task_id="approve",
-        subject="Send to {{ ti.xcom_pull(task_ids='size') }} users?",
+        subject="Send to {{ '{:,}'.format(ti.xcom_pull(task_ids='size')) }} users?",
         body="They get a push message: {{ params.news }}",
         defaults="Reject",
         response_timeout=timedelta(hours=8),

@@ -1,14 +1,12 @@
 """
 Send a campaign, wait until Braze has counted its messages, and read the figures of exactly this send.
 
-The label ``send_id`` connects the three: the first task registers it, and the campaign is sent under it. The
-tasks behind take it from the task that sent, and so they run after it. (A broadcast needs no first task: Braze
-makes the label, and the task that sends gives it in the same way.)
+The label ``send_id`` connects the tasks: the first one registers it, and the campaign is sent under it. The
+tasks behind take it from the task that sent, so they run after it. (A broadcast needs no first task: Braze
+makes its label, and the task that sends gives it in the same way.)
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import pendulum
 from airflow.sdk import DAG
@@ -45,9 +43,9 @@ with DAG(
         task_id="settled",
         campaign_id="{{ params.campaign_id }}",
         send_id=send.output["send_id"],
-        # Braze's statistics come late, and the task takes no slot while it waits.
-        poke_interval=timedelta(minutes=5).total_seconds(),
-        timeout=timedelta(hours=6).total_seconds(),
+        # Every five minutes, because Braze's statistics come late. The task takes no slot while it waits.
+        poke_interval=300,
+        timeout=6 * 3600,
         deferrable=True,
     )
     # [END howto_sensor_send_settled]

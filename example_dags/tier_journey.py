@@ -1,9 +1,9 @@
 """
 Let customers who reached a new tier enter a Canvas, and bring what Braze counts of it back to the warehouse.
 
-The first task writes the new tier to the customers' profiles. The second one lets these customers enter. The
-Canvas greets with ``{{context.${tier}}}``: Braze writes profiles a little later than it answers, so the journey
-does not depend on the attribute. The last two tasks store the figures of the last seven days.
+The first task writes the new tier to the customers' profiles. The second one lets these customers enter.
+The Canvas greets with ``{{context.${tier}}}``: Braze writes profiles a little later than it answers, so the
+journey does not depend on the attribute. The last two tasks store the figures of the last seven days.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RISEN = (
 
 
 @task
-def store(rows: list[dict[str, Any]]) -> None:
+def store(rows: Any) -> None:
     """Write a row for each day. Figures still grow for some days, so a later run replaces them."""
     columns = ["date", "canvas_id", "entries", "conversions"]
     days = [[row[column] for column in columns] for row in rows if row["level"] == "day"]

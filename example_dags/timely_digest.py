@@ -1,9 +1,9 @@
 """
 Fill a table for each day, also for days long past, but tell customers only about the day that has just ended.
 
-With ``catchup``, or in a backfill, Airflow runs this Dag once for each missed day. All these runs fill the table.
-A message about a day long ago would only confuse: ``max_lateness`` skips the task that sends, if the run comes
-later than that. The log of the skipped task says how late it was.
+With ``catchup``, or in a backfill, Airflow runs this Dag once for each missed day. All these runs fill the
+table. A message about a day long ago would only confuse: ``max_lateness`` skips the task that sends, if the
+run comes later than that. The log of the skipped task says how late it was.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ with DAG(
         conn_id="customers",
         sql=[
             f"DELETE FROM totals WHERE day = '{DAY}'",
-            "INSERT INTO totals (day, customer_id, spent) SELECT day, customer_id, SUM(price) FROM orders "
-            f"WHERE day = '{DAY}' GROUP BY day, customer_id",
+            f"""
+                INSERT INTO totals (day, customer_id, spent)
+                SELECT day, customer_id, SUM(price) FROM orders WHERE day = '{DAY}' GROUP BY day, customer_id
+            """,
         ],
     )
     # [START howto_max_lateness]
