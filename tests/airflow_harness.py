@@ -261,7 +261,8 @@ def _person(answers: Mapping[str, str]) -> Iterator[None]:
         chosen = {"chosen_options": [answers[ti.task_id]], "params_input": {}}
         response = _rest_api().patch(f"/api/v2/dags/{path}", json=chosen)
         response.raise_for_status()
-        return {**response.json(), "responded_at": datetime.now(timezone.utc)}
+        by = response.json()["responded_by"]
+        return {**chosen, "responded_by_user": by, "responded_at": datetime.now(timezone.utc)}
 
     def answer_a_trigger(trigger: Any, ti: Any) -> Any:
         """Before Airflow 3.3, a trigger asks for the answer, but nothing in ``dag.test()`` gives it to it."""

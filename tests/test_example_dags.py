@@ -15,7 +15,7 @@ from airflow.sdk import DAG
 from airflow_harness import AIRFLOW_VERSION
 
 from braze_provider.hooks.braze import BrazeHook
-from braze_provider.sandbox import Sandbox, Segment
+from braze_provider.sandbox import Integration, Sandbox, Segment
 
 pytestmark = pytest.mark.dag
 
@@ -33,9 +33,9 @@ def load(dag_id: str) -> DAG:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     dag = next(value for value in vars(module).values() if isinstance(value, DAG))
-    for task in dag.tasks:
-        if hasattr(task, "poke_interval"):
-            task.poke_interval = 0.01  # The sandbox counts at once.
+    for task in dag.tasks:  # The sandbox is faster than Braze.
+        for pause in {"poke_interval", "poll_interval"} & vars(task).keys():
+            setattr(task, pause, 0.01)
     return dag
 
 
@@ -237,6 +237,21 @@ def test_timely_digest_counts_every_day_and_tells_only_about_the_last(
     assert set(sandbox.recipients()) == reached
     day = day_before(NOW, days_late + 1)
     assert read(customers, "SELECT * FROM totals") == [(day, "c1", 1), (day, "c2", 4)]
+
+
+@pytest.mark.parametrize(("ends", "state", "reached"), [("success", "success", 20), ("partial", "failed", 0)])
+def test_synced_campaign_is_sent_only_after_a_whole_sync(
+    run_dag, monkeypatch, customers, ends, state, reached
+):
+    dag = load("synced_campaign")
+    integration = Integration(id=dag.params["integration_id"], ends=ends, rows_failed=3)
+    with Sandbox(integrations=[integration], job_seconds=0.1) as sandbox:
+        monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", sandbox.airflow_connection)
+
+        assert run_dag(dag).state == state
+
+        assert [sync["job_status"] for sync in sandbox.jobs()["syncs"]] == [ends]
+        assert len(sandbox.recipients()) == reached
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 1), reason="is refused there")
