@@ -33,6 +33,7 @@ with DAG(
     tags=["braze"],
     doc_md=__doc__,
 ) as dag:
+    # [START howto_approval]
     approve = ApprovalOperator(
         task_id="approve",
         subject="Send to {{ '{:,}'.format(ti.xcom_pull(task_ids='size')) }} users?",
@@ -40,7 +41,6 @@ with DAG(
         defaults="Reject",
         response_timeout=timedelta(hours=8),
     )
-    # [START howto_operator_messages_send_broadcast]
     broadcast = MessagesSendOperator(
         task_id="broadcast",
         segment_id="{{ params.segment_id }}",
@@ -50,5 +50,5 @@ with DAG(
             "android_push": {"title": "News", "alert": "{{ params.news }}, {{${first_name}}}"},
         },
     )
-    # [END howto_operator_messages_send_broadcast]
     size("{{ params.segment_id }}") >> approve >> broadcast
+    # [END howto_approval]

@@ -18,22 +18,6 @@ from braze_provider.operators.statistics import CanvasStatsOperator
 from braze_provider.operators.users_track import UsersTrackOperator
 from braze_provider.recipients import SqlRecipients
 
-# The customers who reached a new tier on the day before the run.
-RISEN = (
-    "FROM customers WHERE risen_on = '{{ macros.ds_add(dag_run.run_after | ds, -1) }}' ORDER BY customer_id"
-)
-
-
-@task
-def store(rows: Any) -> None:
-    """Write a row for each day. Figures still grow for some days, so a later run replaces them."""
-    columns = ["date", "canvas_id", "entries", "conversions"]
-    days = [[row[column] for column in columns] for row in rows if row["level"] == "day"]
-    warehouse = Connection.get("customers").get_hook()
-    # ``replace_index`` names the table's primary key, which PostgreSQL wants to know.
-    warehouse.insert_rows("canvas_days", days, columns, replace=True, replace_index=["date", "canvas_id"])
-
-
 with DAG(
     dag_id="tier_journey",
     schedule="@daily",
@@ -46,7 +30,13 @@ with DAG(
     # [START howto_operator_users_track]
     profiles = UsersTrackOperator(
         task_id="profiles",
-        attributes=SqlRecipients(conn_id="customers", sql=f"SELECT customer_id AS external_id, tier {RISEN}"),
+        attributes=SqlRecipients(
+            conn_id="customers",
+            sql="""
+                SELECT customer_id AS external_id, tier FROM customers
+                WHERE risen_on = '{{ macros.ds_add(dag_run.run_after | ds, -1) }}' ORDER BY customer_id
+            """,
+        ),
     )
     # [END howto_operator_users_track]
     # [START howto_operator_canvas_trigger]
@@ -55,7 +45,10 @@ with DAG(
         canvas_id="{{ params.canvas_id }}",
         recipients=SqlRecipients(
             conn_id="customers",
-            sql=f'SELECT customer_id AS external_user_id, tier AS "context.tier" {RISEN}',
+            sql="""
+                SELECT customer_id AS external_user_id, tier AS "context.tier" FROM customers
+                WHERE risen_on = '{{ macros.ds_add(dag_run.run_after | ds, -1) }}' ORDER BY customer_id
+            """,
         ),
         context={"run": "{{ dag_run.run_after | ds }}"},
         max_recipients=10_000,
@@ -63,6 +56,16 @@ with DAG(
     # [END howto_operator_canvas_trigger]
     # [START howto_operator_canvas_stats]
     statistics = CanvasStatsOperator(task_id="statistics", canvas_id="{{ params.canvas_id }}", length=7)
-    # [END howto_operator_canvas_stats]
+
+    @task
+    def store(rows: Any) -> None:
+        """Write a row for each day. Figures still grow for some days, so a later run replaces them."""
+        columns = ["date", "canvas_id", "entries", "conversions"]
+        days = [[row[column] for column in columns] for row in rows if row["level"] == "day"]
+        hook = Connection.get("customers").get_hook()
+        # The table has this primary key, which PostgreSQL wants to be told.
+        hook.insert_rows("canvas_days", days, columns, replace=True, replace_index=["date", "canvas_id"])
+
     profiles >> enter >> statistics
     store(statistics.output)
+    # [END howto_operator_canvas_stats]

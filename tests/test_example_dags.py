@@ -25,6 +25,7 @@ NEEDS = {"approved_broadcast": (3, 1)}
 DAG_IDS = sorted(
     path.stem for path in FOLDER.glob("*.py") if NEEDS.get(path.stem, AIRFLOW_VERSION) <= AIRFLOW_VERSION
 )
+MARKS = r"\[START (\w+)\]"
 NOW = datetime.now(timezone.utc)
 
 
@@ -56,6 +57,10 @@ def customers(tmp_path, monkeypatch) -> Path:
         db.executemany(
             "INSERT INTO orders VALUES (?, ?, ?)", [(d, f"c{n}", n) for d in days for n in (1, 2, 2)]
         )
+        db.execute("CREATE TABLE products (sku, name, price, stock)")
+        db.executemany(
+            "INSERT INTO products VALUES (?, ?, ?, ?)", [(f"p{n}", f"P{n}", n, n % 4) for n in range(80)]
+        )
         db.execute("CREATE TABLE totals (day, customer_id, spent)")
     monkeypatch.setenv("AIRFLOW_CONN_CUSTOMERS", json.dumps({"conn_type": "sqlite", "host": str(path)}))
     return path
@@ -68,6 +73,18 @@ def day_before(day: datetime, back: int) -> str:
 def read(path: Path, sql: str) -> list[tuple[Any, ...]]:
     with sqlite3.connect(path) as db:
         return db.execute(sql).fetchall()
+
+
+def test_the_documentation_includes_all_marked_parts_of_the_dags_and_no_others():
+    marked = {
+        (path.name, mark) for path in FOLDER.glob("*.py") for mark in re.findall(MARKS, path.read_text())
+    }
+    pages = "".join(path.read_text() for path in (FOLDER.parent / "docs").glob("*.rst"))
+
+    included = re.findall(
+        rf"exampleinclude:: /../example_dags/(\S+)\n(?:    .*\n)*?    :start-after: {MARKS}", pages
+    )
+    assert set(included) == marked
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
@@ -252,6 +269,19 @@ def test_synced_campaign_is_sent_only_after_a_whole_sync(
 
         assert [sync["job_status"] for sync in sandbox.jobs()["syncs"]] == [ends]
         assert len(sandbox.recipients()) == reached
+
+
+def test_fresh_catalog_holds_exactly_what_is_on_sale(run_dag, sandbox, customers):
+    hook = BrazeHook()
+    hook.catalogs_items_replace(
+        "products", {"items": [{"id": "p0", "name": "P0"}, {"id": "p1", "name": "Old"}]}
+    )
+
+    assert run_dag(load("fresh_catalog")).state == "success"
+
+    items = sandbox.catalog("products")
+    assert items.keys() == {f"p{n}" for n in range(80) if n % 4}
+    assert items["p1"] == {"id": "p1", "name": "P1", "price": 1}
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 1), reason="is refused there")
