@@ -272,10 +272,8 @@ def test_synced_campaign_is_sent_only_after_a_whole_sync(
 
 
 def test_fresh_catalog_holds_exactly_what_is_on_sale(run_dag, sandbox, customers):
-    hook = BrazeHook()
-    hook.catalogs_items_replace(
-        "products", {"items": [{"id": "p0", "name": "P0"}, {"id": "p1", "name": "Old"}]}
-    )
+    before = [{"id": "p0", "name": "P0"}, {"id": "p1", "name": "Old"}]
+    BrazeHook().catalogs_items_replace({"catalog_name": "products", "items": before})
 
     assert run_dag(load("fresh_catalog")).state == "success"
 
