@@ -35,6 +35,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "braze_provider.operators.campaigns",
                     "braze_provider.operators.canvas",
+                    "braze_provider.operators.catalogs",
                     "braze_provider.operators.live_activities",
                     "braze_provider.operators.duplicates",
                     "braze_provider.operators.exports",
@@ -43,6 +44,8 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.schedules",
                     "braze_provider.operators.sends",
                     "braze_provider.operators.transactional",
+                    "braze_provider.operators.subscriptions",
+                    "braze_provider.operators.users",
                     "braze_provider.operators.users_track",
                     "braze_provider.operators.statistics",
                 ],

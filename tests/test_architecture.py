@@ -94,9 +94,10 @@ def test_a_room_of_no_airflow_imports_none(room):
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
     {"answers", "clock", "limits", "profiles", "records", "statistics"},
+    {"catalogs"},
     {"jobs", "workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"job_endpoints", "live_activities", "reads", "schedules", "users"},
+    {"catalog_endpoints", "identities", "job_endpoints", "live_activities", "reads", "schedules", "users"},
     {"state"},
     {"app", "control"},
     {"server"},

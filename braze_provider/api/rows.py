@@ -168,7 +168,7 @@ class RowWriter:
             if kind is None:
                 value = next(others)
             else:
-                value = kind.stand_in(f"column {number} of a row")
+                value = kind.stand_in(f"column_{number}_of_a_row")
                 stand_ins[number] = to_json(value)
             _put(given, place, value)
         try:
@@ -214,7 +214,8 @@ def _kind(model: type[BrazeObject], place: Place) -> _Kind | None:
         return _kind(inner["cls"], tuple(rest))
     if is_open and (rest or inner["type"] == "any"):
         return _Kind(plain_column, str)
-    if rest or not (is_open or inner["type"] == "str"):
+    is_any = inner["type"] == "any" and bool(functions)
+    if rest or not (is_open or is_any or inner["type"] == "str"):
         return None
     validator = SchemaValidator(list_schema(schema), whole["config"])
     return _Kind(

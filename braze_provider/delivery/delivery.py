@@ -24,7 +24,7 @@ from braze_provider.delivery.opening import LedgerGoneError, Trace, Try, decide
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
 from braze_provider.delivery.rehearsal import rehearse
-from braze_provider.delivery.report import DeliveryReport
+from braze_provider.delivery.report import DeliveryReport, is_sent, plural
 from braze_provider.delivery.resume import (
     Past,
     Planned,
@@ -158,7 +158,7 @@ class Delivery:
         self._sender: Sender | None = None
         self.ledger: Ledger = MemoryLedger() if ledger is None else ledger
         self._unsent = Unsent(self.ledger, None if options.dry_run else unsent)
-        self.report = DeliveryReport()
+        self.report = DeliveryReport().about(self._model.row_noun)
         """The figures so far, also of a delivery that failed."""
 
     @property
@@ -224,6 +224,7 @@ class Delivery:
                 ledger=ledger.identity,
                 durable=ledger.durable,
                 trace=trace,
+                noun=self._model.row_noun,
             )
 
         try:
@@ -238,7 +239,7 @@ class Delivery:
         elif self._repeat is not Repeat.SAFE:
             self._log.warning("Ledger: %s. ledger_conn_id makes retries possible", ledger)
         if self._head is None and self._options.resend:
-            self._log.warning("resend=%r: starting over with all recipients", self._options.resend)
+            self._log.warning("resend=%r: starting over with all %s", self._options.resend, self._rows)
 
     def _open(self, opening: Decide, trace: Trace) -> None:
         self._head = self.ledger.open(opening)
@@ -275,6 +276,13 @@ class Delivery:
         :raises LedgerLostError: If another copy of the task instance has taken over.
         :raises DeliveryError: If some recipients were not sent to, or may not have been; the others were.
         """
+        try:
+            return self._run(fields, source)
+        except SourceChangedError as error:
+            error.noun = self._model.row_noun
+            raise
+
+    def _run(self, fields: Mapping[str, Any], source: RecipientSource | None) -> DeliveryReport:
         self.begin()
         self._log_where(fields, source)
         unknown = self._options.allow_unknown_fields
@@ -287,7 +295,8 @@ class Delivery:
         envelope = Envelope(request, self._origin)
         if envelope.size > self._endpoint.max_bytes:
             most = self._endpoint.max_bytes
-            size = f"{envelope.size:,} bytes without any recipient, and Braze takes at most {most:,}"
+            noun = self._model.row_noun
+            size = f"{envelope.size:,} bytes without any {noun}, and Braze takes at most {most:,}"
             raise BrazeValidationError(self._endpoint.path, [Problem("", size)])
         with Spool() as spool:
             try:
@@ -295,6 +304,7 @@ class Delivery:
                     source,
                     spool,
                     self._model.recipient_model,
+                    noun=self._model.row_noun,
                     on_invalid=self._options.on_invalid,
                     max_recipients=self._options.max_recipients,
                     allow_duplicates=self._options.allow_duplicates,
@@ -379,7 +389,7 @@ class Delivery:
 
         recipients = None if spool is None else prepared.recipients
         if self._options.dry_run:
-            self.report = DeliveryReport(recipients=recipients)
+            self.report = DeliveryReport(recipients=recipients).about(self._model.row_noun)
             self._complete(prepared)
             bucket, share = self._budget(is_broadcast=recipients is None)
             rate = bucket.limit * share / bucket.window
@@ -469,6 +479,11 @@ class Delivery:
         return f"{self._name}, {self.ledger.identity}, {self.ledger.generation}"
 
     @property
+    def _rows(self) -> str:
+        """What texts call the rows: recipients, items."""
+        return plural(self._model.row_noun)
+
+    @property
     def _is_finished(self) -> bool:
         return self._head is not None and self._head.finished
 
@@ -476,13 +491,13 @@ class Delivery:
         """Raise an error if the user does not expect a source without recipients."""
         if self._repeat is not Repeat.SAFE and next(self.ledger.receipts(), None) is not None:
             if self._options.on_source_change == "fail" or not self._is_finished:
-                raise SourceChangedError(f"{source} names no recipients now, but did at an earlier try")
+                raise SourceChangedError(f"{source} names no {self._rows} now, but did at an earlier try")
         elif self._options.on_empty != "succeed":
             raise NoRecipientsError(
-                f"{source} names no recipients, and on_empty is {self._options.on_empty!r}"
+                f"{source} names no {self._rows}, and on_empty is {self._options.on_empty!r}"
             )
         else:
-            self._log.warning("%s names no recipients: nothing is sent, and the task succeeds", source)
+            self._log.warning("%s names no %s: nothing is sent, and the task succeeds", source, self._rows)
 
     def _past(self, batches: Callable[[], Iterator[Batch]], recipients: int | None) -> Past:
         """Check that this is the delivery on record. If it is not, the error says the figures."""
@@ -501,16 +516,18 @@ class Delivery:
         before = len(spool)
         past, planned, first = plan_rest(self.ledger, envelope, spool, self._options.on_uncertain)
         self._log.warning(
-            "The source has changed: %s of its recipients are on record as sent or in doubt, %s others are "
-            "sent to now",
+            "The source has changed: %s of its %s are on record as sent or in doubt, %s others are %s now",
             f"{before - len(spool):,}",
+            self._rows,
             f"{len(spool):,}",
+            is_sent(self._model.row_noun),
         )
         return past, planned, first
 
     def _end_as_finished(self) -> DeliveryReport:
         self._log.info("Nothing is sent: an earlier try has sent everything. resend=True would start over")
-        self.report = DeliveryReport.of_finished(self._head.report or {} if self._head else {})
+        earlier = self._head.report or {} if self._head else {}
+        self.report = DeliveryReport.of_finished(earlier, self._model.row_noun)
         return self.report
 
     def _complete(self, prepared: Prepared) -> None:
@@ -552,6 +569,7 @@ class Delivery:
             past=past,
             concurrency=1 if recipients is None else options.concurrency,
             accept_uncertain=options.on_uncertain == "accept",
+            noun=self._model.row_noun,
         )
 
     def _paces_of_broadcasts(self, fields: Mapping[str, Any], recipients: int | None) -> dict[int, float]:
@@ -592,8 +610,9 @@ class Delivery:
 
     def _log_prepared(self, source: RecipientSource, prepared: Prepared) -> None:
         self._log.info(
-            "%s recipients from %s: %s invalid rows skipped, %s duplicates dropped",
+            "%s %s from %s: %s invalid rows skipped, %s duplicates dropped",
             f"{prepared.recipients:,}",
+            self._rows,
             source,
             f"{prepared.invalid:,}",
             f"{prepared.duplicates:,}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeError, BrazePermissionError
 from braze_provider.delivery.batches import Batch, Envelope
-from braze_provider.delivery.report import DeliveryReport, counted
+from braze_provider.delivery.report import DeliveryReport, counted, plural
 from braze_provider.delivery.target import CAMPAIGN, CANVAS, Target, state_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def rehearse(
     """
     first = next(batches, None)
     if first is None:
-        log.info("Dry run: there are no recipients")
+        log.info("Dry run: there are no %s", plural(report.noun))
     else:
         log.info("Dry run: the first request would be %s %s", endpoint, _example(envelope, first))
     is_good, said = hook.test_connection()
@@ -52,7 +52,7 @@ def rehearse(
         if target.field in envelope.given:
             _check(hook, target, envelope.given[target.field], log)
     requests = sum(1 for _ in batches) + (first is not None)
-    whom = "a broadcast" if report.recipients is None else counted(report.recipients, "recipient")
+    whom = "a broadcast" if report.recipients is None else counted(report.recipients, report.noun)
     log.info(
         "Dry run: %s in %s, which take at least %.0f s by the rate limit",
         whom,

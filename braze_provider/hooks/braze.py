@@ -26,6 +26,7 @@ from braze_provider.api.errors import (
 from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
 from braze_provider.api.windows import refuse_long_window
+from braze_provider.hooks.catalogs import CatalogMethods
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.hooks.duplicates import DuplicateMethods
 from braze_provider.hooks.exports import ExportMethods
@@ -35,6 +36,7 @@ from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
 from braze_provider.hooks.statistics import StatisticsMethods
+from braze_provider.hooks.subscriptions import SubscriptionMethods
 from braze_provider.hooks.users import UserMethods
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ class BrazeHook(
     UserMethods,
     ExportMethods,
     IngestionMethods,
+    SubscriptionMethods,
+    CatalogMethods,
     ReadMethods,
     StatisticsMethods,
 ):

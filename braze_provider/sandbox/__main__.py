@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         metavar="FILE",
         help='what exists, as JSON: {"campaigns": ["id", …], "canvases": […], "segments": […], '
-        '"integrations": […]}',
+        '"integrations": […], "catalogs": […]}',
     )
     for kind, name in (
         ("campaign", "campaigns"),

@@ -86,6 +86,11 @@ def _routes(state: SandboxState) -> APIRouter:
         found = state.workspace.profiles.find(id)
         return Json({"profile": None if found is None else found.shown()})
 
+    @router.get("/catalogs")
+    async def catalogs() -> Json:
+        """The items of all catalogs, by name of the catalog and id."""
+        return Json({"catalogs": state.workspace.catalogs.shown()})
+
     @router.get("/schedules")
     async def schedules() -> Json:
         """What is scheduled, in the order of its creation, and what became of it."""

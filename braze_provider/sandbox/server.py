@@ -172,6 +172,14 @@ class Sandbox:
 
         return self._in_loop(look)
 
+    def catalog(self, name: str) -> dict[str, dict[str, Any]]:
+        """
+        The items of a catalog, by id.
+
+        :param name: Name of the catalog.
+        """
+        return self._in_loop(lambda: self._state.workspace.catalogs.shown().get(name, {}))
+
     def recipient_keys(self) -> Collection[str]:
         """The keys of all recipients who received anything. This is fast even for a million."""
         return self._in_loop(lambda: list(self._state.recorder.deliveries))

@@ -11,8 +11,16 @@ from typing import Literal
 from braze_provider.api.limits import MAX_BODY_BYTES
 
 # Their functions serve endpoints once they are loaded.
-from braze_provider.sandbox import job_endpoints, live_activities, reads, users  # noqa: F401
+from braze_provider.sandbox import (  # noqa: F401
+    catalog_endpoints,
+    identities,
+    job_endpoints,
+    live_activities,
+    reads,
+    users,
+)
 from braze_provider.sandbox.answers import RefusedError
+from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.clock import Clock
 from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
@@ -64,6 +72,8 @@ class SandboxConfig:
     :param job_seconds: Seconds that a sync, an export or a copy takes by the sandbox's clock.
     :param own_storage: Whether exports go to storage that is connected to Braze. Default False: the answer
         has the address of an archive.
+    :param catalogs: Its catalogs, as their names or as :class:`Catalog`. If there is at least one, any other
+        name is refused.
     :raises ValueError: If the host is not loopback and there is no token, if the token can't be a key or
         there are other keys too, or if a limit has an unknown name.
     """
@@ -92,6 +102,7 @@ class SandboxConfig:
     integrations: Sequence[Integration | str] = ()
     job_seconds: float = 5.0
     own_storage: bool = False
+    catalogs: Sequence[Catalog | str] = ()
 
     def __post_init__(self) -> None:
         if self.token is None and not self.is_private:
@@ -142,6 +153,7 @@ class SandboxState:
                 "custom_attributes": config.custom_attributes,
                 "products": config.products,
             },
+            config.catalogs,
         )
         limits = {**DEFAULT_LIMITS, **config.limits}
         if config.hourly_limit is not None and DEFAULT_BUCKET not in config.limits:

@@ -15,6 +15,7 @@ from braze_provider.sandbox.answers import (
     INVALID_SEGMENT_ID,
     refuse,
 )
+from braze_provider.sandbox.catalogs import Catalog, Catalogs
 from braze_provider.sandbox.profiles import Profiles
 from braze_provider.sandbox.records import Send
 from braze_provider.sandbox.statistics import Statistics, day_of
@@ -294,6 +295,7 @@ class Workspace:
     :param unknown_ids: Recipient keys of users who do not exist. All other users exist.
     :param broadcasts: What the dashboard has scheduled.
     :param names: Names of custom ``events`` and ``custom_attributes``, and ids of ``products``.
+    :param catalogs: The catalogs, as their names or with their fields.
     """
 
     def __init__(
@@ -304,6 +306,7 @@ class Workspace:
         unknown_ids: Collection[str] = (),
         broadcasts: Sequence[Broadcast] = (),
         names: Mapping[str, Collection[str]] | None = None,
+        catalogs: Sequence[Catalog | str] = (),
     ) -> None:
         self._first_campaigns = campaigns
         self._first_canvases = [Canvas(id=one) if isinstance(one, str) else one for one in canvases]
@@ -314,6 +317,8 @@ class Workspace:
         self._unknown_ids = unknown_ids
         self.profiles = Profiles()
         """What requests have written about users."""
+        self.catalogs = Catalogs(catalogs)
+        """The catalogs with the items that requests have written."""
         self.reset()
 
     def reset(self) -> None:
@@ -331,6 +336,7 @@ class Workspace:
         }
         self._missing = set(self._unknown_ids)
         self.profiles.clear()
+        self.catalogs.clear()
         self.references: dict[str, float] = {}
         """By reference of a transactional e-mail: until when it is known, in Unix time."""
         self.sent: dict[str, tuple[float, float]] = {}
@@ -389,7 +395,9 @@ class Workspace:
         :param canvas_id: Its id.
         :raises RefusedError: If Canvases are given and this is none of them.
         """
-        return self.canvas(canvas_id) or Canvas(id=canvas_id)
+        self.canvas(canvas_id)
+        known = {canvas.id: canvas for canvas in self.canvases}
+        return known.get(canvas_id) or Canvas(id=canvas_id)
 
     def add_campaign(self, campaign: Campaign) -> None:
         """
@@ -449,6 +457,22 @@ class Workspace:
         :param key: The user's recipient key.
         """
         self._missing.discard(key)
+
+    def note_gone(self, key: str) -> None:
+        """
+        Note that a user was deleted.
+
+        :param key: The user's recipient key.
+        """
+        self._missing.add(key)
+
+    def exists(self, key: str) -> bool:
+        """
+        Tell whether a user exists.
+
+        :param key: The user's recipient key.
+        """
+        return key not in self._missing
 
     def reachable(self, recipients: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
         """

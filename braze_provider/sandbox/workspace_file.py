@@ -1,4 +1,4 @@
-"""A workspace in a JSON file: the campaigns, Canvases, segments and integrations that exist."""
+"""A workspace in a JSON file: the campaigns, Canvases, segments, integrations and catalogs that exist."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from braze_provider.api.instants import Instant
 from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
+from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.jobs import Integration
 from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
 
@@ -30,6 +31,12 @@ def _of_its_id(value: object) -> object:
     if not isinstance(value, (str, dict)):
         raise refusal(f"must be an id or an object, not {kind(value)}")
     return {"id": value} if isinstance(value, str) else value
+
+
+def _of_its_name(value: object) -> object:
+    if not isinstance(value, (str, dict)):
+        raise refusal(f"must be a name or an object, not {kind(value)}")
+    return {"name": value} if isinstance(value, str) else value
 
 
 class _Campaign(BrazeObject):
@@ -86,6 +93,11 @@ class _Integration(BrazeObject):
     rows_failed: Omittable[int] = None
 
 
+class _Catalog(BrazeObject):
+    name: NonEmptyText
+    names_of_fields: Omittable[Array[NonEmptyText]] = Field(default=None, alias="fields")
+
+
 class _Workspace(BrazeObject):
     campaigns: Omittable[Array[Annotated[_Campaign, BeforeValidator(_of_its_id)]]] = None
     canvases: Omittable[Array[Annotated[_Canvas, BeforeValidator(_of_its_id)]]] = None
@@ -95,6 +107,7 @@ class _Workspace(BrazeObject):
     custom_attributes: Omittable[Array[NonEmptyText]] = None
     products: Omittable[Array[NonEmptyText]] = None
     integrations: Omittable[Array[Annotated[_Integration, BeforeValidator(_of_its_id)]]] = None
+    catalogs: Omittable[Array[Annotated[_Catalog, BeforeValidator(_of_its_name)]]] = None
 
 
 def read_workspace(path: str) -> dict[str, list[Any]]:
@@ -102,10 +115,11 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     Read a workspace from a file.
 
     The file holds ``{"campaigns": […], "canvases": […], "segments": […], "scheduled_broadcasts": […],
-    "events": […], "custom_attributes": […], "products": […], "integrations": […]}``. Each part may be left
-    out. The items are ids or names as texts. Campaigns, Canvases, segments and integrations may also be
-    objects with the fields of :class:`Campaign`, :class:`Canvas`, :class:`Segment` and :class:`Integration`.
-    Scheduled broadcasts are objects with those of :class:`Broadcast`.
+    "events": […], "custom_attributes": […], "products": […], "integrations": […], "catalogs": […]}``. Each
+    part may be left out. The items are ids or names as texts. Campaigns, Canvases, segments, integrations and
+    catalogs may also be objects with the fields of :class:`Campaign`, :class:`Canvas`, :class:`Segment`,
+    :class:`Integration` and :class:`Catalog`. Scheduled broadcasts are objects with those of
+    :class:`Broadcast`.
 
     :param path: The file.
     :returns: The options of a sandbox with this workspace.
@@ -127,6 +141,8 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     if "scheduled_broadcasts" in workspace:
         broadcasts = workspace["scheduled_broadcasts"]
         workspace["scheduled_broadcasts"] = [Broadcast(**fields) for fields in broadcasts]
+    if "catalogs" in workspace:
+        workspace["catalogs"] = [Catalog(**fields) for fields in workspace["catalogs"]]
     if "integrations" in workspace:
         workspace["integrations"] = [Integration(**fields) for fields in workspace["integrations"]]
     return workspace

@@ -19,6 +19,8 @@ from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context
+    from braze_provider.api.endpoints import Endpoint
+    from braze_provider.api.errors import Problem
     from braze_provider.delivery.delivery import Delivery
     from braze_provider.recipients.base import RecipientSource
     from braze_provider.tasks.arguments import Templated
@@ -182,12 +184,23 @@ class BrazeSendOperator(BrazeTask):
         """Return the moment after which nothing may be sent any more; None if there is no such moment."""
         return None
 
+    def target(self) -> Endpoint:
+        """Return the endpoint that is called."""
+        return self.endpoint
+
+    def argument_problems(self) -> list[Problem]:
+        """List the mistakes in the arguments of this operator that its request's model does not know of."""
+        return []
+
     def recipient_source(self) -> RecipientSource | None:
         """Return the source of the recipients. None: the request names no recipients."""
+        keys = self.recipient_keys()
         sources: list[RecipientSource] = [
-            PlacedRecipients(source, argument) if self.request_fields[argument].placed else source
-            for argument, value in self._set(self.recipient_fields).items()
-            for source in (source_of(value, argument=argument, keys=self.recipient_fields),)
+            PlacedRecipients(source, self.field_of(argument), keys[argument])
+            if self.request_fields[argument].placed
+            else source
+            for argument, value in self._set(keys).items()
+            for source in (source_of(value, argument=argument, keys=keys),)
         ]
         return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)
 
@@ -268,7 +281,7 @@ class BrazeSendOperator(BrazeTask):
                 raise AirflowFailException("\n".join(filter(None, (told, failure.undone)))) from cause
             raise
         finally:
-            metrics.count(delivery, self.endpoint)
+            metrics.count(delivery, self.target())
             delivery.close()
         if delivery.resume_in is not None:
             self.log.info(
@@ -324,7 +337,7 @@ class BrazeSendOperator(BrazeTask):
             self.log.info("Without a durable ledger the task can't be deferred: it waits in its slot")
         return Delivery(
             hook=self.hook,
-            endpoint=self.endpoint,
+            endpoint=self.target(),
             options=DeliveryOptions(
                 concurrency=self.concurrency,
                 on_uncertain=self.on_uncertain,
@@ -373,13 +386,14 @@ class BrazeSendOperator(BrazeTask):
             [
                 *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
                 *self.content_problems(),
+                *self.argument_problems(),
                 *problems_of_constants(
-                    model_of(self.endpoint),
+                    model_of(self.target()),
                     self.request_values(),
                     recipients,
                     {
-                        name: name if field.placed else field.item
-                        for name, field in self.request_fields.items()
+                        name: self.field_of(name) if self.request_fields[name].placed else key
+                        for name, key in self.recipient_keys().items()
                     },
                     allow_unknown_fields=self.allow_unknown_fields is True,
                 ),

@@ -37,7 +37,7 @@ class BrazeTriggerOperator(BrazeSendOperator):
         self._channels: tuple[str, ...] = ()
 
     @property
-    def target(self) -> Target:
+    def triggered(self) -> Target:
         """What is triggered."""
         from braze_provider.delivery.target import CAMPAIGN, CANVAS
 
@@ -50,7 +50,7 @@ class BrazeTriggerOperator(BrazeSendOperator):
         details = self._details() if self.check else None
         if details is None:
             return
-        target, problems = self.target, []
+        target, problems = self.triggered, []
         name = f"the {target.noun} {details.get('name')!r}"
         self._channels = channels_of(details)
         if state := state_of(details):
@@ -75,7 +75,7 @@ class BrazeTriggerOperator(BrazeSendOperator):
 
             for doubt in doubts_about(recipients, self._channels):
                 self.log.warning(
-                    "Check: %s (channels of the %s: %s)", doubt, self.target.noun, self._named_channels
+                    "Check: %s (channels of the %s: %s)", doubt, self.triggered.noun, self._named_channels
                 )
 
     @property
@@ -85,7 +85,7 @@ class BrazeTriggerOperator(BrazeSendOperator):
     def _details(self) -> Mapping[str, Any] | None:
         from braze_provider.tasks.calls import call_patiently
 
-        target = self.target
+        target = self.triggered
         params = {target.field: getattr(self, target.field)}
         try:
             return call_patiently(self.hook, target.details, params=params, log=self.log).body

@@ -15,10 +15,10 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
-        users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
-        users_delete users_external_ids_rename users_external_ids_remove
-        subscription_status_set subscription_status_set_v2 catalogs_create catalogs_delete
-        catalogs_items_create catalogs_items_update catalogs_items_replace catalogs_items_delete
+        users_track_sync users_track_bulk users_merge
+        users_external_ids_rename users_external_ids_remove
+        subscription_status_set_v2 catalogs_create catalogs_delete
+        catalogs_items_create
         catalogs_item_create catalogs_item_update catalogs_item_replace catalogs_item_delete
         catalogs_fields_create catalogs_field_delete catalogs_selection_create catalogs_selection_delete
         content_blocks_create content_blocks_update templates_email_create templates_email_update

@@ -22,11 +22,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from matrix.cases import CASES, Case
+import pendulum
+from matrix.cases import CAMPAIGN, CASES, Case
 from process.airflow_api import DagRun
 from process.airflow_cluster import AirflowCluster
 
-from braze_provider.sandbox import Sandbox
+from braze_provider.sandbox import Broadcast, Sandbox
 
 AT_A_TIME = 3
 LATENCY = 0.05
@@ -71,7 +72,10 @@ class Player:
         refused = self._refused()
         killed = self._killed()
         self._cluster.clear(self._dag_id, run_id, "t", include_downstream=False)
-        return [success, refused, killed, self._cell(run_id, conf)]
+        cleared = self._cell(run_id, conf)
+        if self._case.starts_anew:
+            cleared.twice = max(0, cleared.twice - self._case.expected)
+        return [success, refused, killed, cleared]
 
     def _begin(self) -> tuple[str, Mapping[str, Any]]:
         conf = self._case.prepare(self._sandbox)
@@ -138,7 +142,11 @@ def main() -> int:
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="braze-matrix-") as folder:
         ledger = {"conn_type": "sqlite", "host": f"{folder}/ledger.db"}
         env = {"AIRFLOW_CONN_LEDGER": json.dumps(ledger)}
-        boxes = {case.name: stack.enter_context(Sandbox(latency=LATENCY)) for case in cases}
+        tomorrow = Broadcast(campaign_id=CAMPAIGN, next_send_time=pendulum.now("UTC").add(days=1).isoformat())
+        boxes = {
+            case.name: stack.enter_context(Sandbox(latency=LATENCY, scheduled_broadcasts=[tomorrow]))
+            for case in cases
+        }
         for name, sandbox in boxes.items():
             env[f"AIRFLOW_CONN_MATRIX_{name.upper().replace('.', '_')}"] = sandbox.airflow_connection
         cluster = stack.enter_context(AirflowCluster(Path(__file__).parent / "dags", env=env))

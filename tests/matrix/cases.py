@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Case:
     :param expected: How many different effects a run should have. Default: none, the task only reads.
     :param prepare: Makes what the task needs at Braze, and returns the run's ``conf``. Default: nothing.
     :param kill_at: The number of the request, from 0, during which the task is killed. Default 0.
+    :param starts_anew: Whether a clear asks for the same once more. Default False.
     """
 
     name: str
@@ -38,12 +40,22 @@ class Case:
     expected: int = 0
     prepare: Callable[[Sandbox], dict[str, Any]] = lambda sandbox: {}
     kill_at: int = 0
+    starts_anew: bool = False
 
 
 def post(sandbox: Sandbox, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Make a request of one's own."""
     headers = {"Authorization": f"Bearer {sandbox.api_key}"}
     answer: dict[str, Any] = requests.post(sandbox.url + path, json=body, headers=headers, timeout=10).json()
+    return answer
+
+
+def get(sandbox: Sandbox, path: str, **params: Any) -> dict[str, Any]:
+    """Read something."""
+    headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+    answer: dict[str, Any] = requests.get(
+        sandbox.url + path, params=params, headers=headers, timeout=10
+    ).json()
     return answer
 
 
@@ -87,6 +99,45 @@ def send_ids(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[
     return Counter({body["send_id"] for body in accepted} & {send_id})
 
 
+def activities(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """How often each user's device was asked to start the activity."""
+    path = "/messages/live_activity/start"
+    starts = (request["body"] for request in sandbox.requests() if request["endpoint"] == path)
+    started = {user for one in sandbox.activities() for user in one["users"]}
+    return of_run(run_id, (name for body in starts for name in body["external_user_ids"] if name in started))
+
+
+def updates(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """Whether the activity has the new state. To write it twice leaves the same state."""
+    found = (one for one in sandbox.activities() if one["activity_id"] == conf["activity_id"])
+    return Counter(one["activity_id"] for one in found if one["content_state"] == {"score": "1:0"})
+
+
+def syncs(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    return of_run(run_id, (one["integration_id"] for one in sandbox.jobs()["syncs"]))
+
+
+def exports(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+    """Whether there is an export. A second one harms nobody: the first address was in a lost answer."""
+    return of_run(run_id, {one["segment_id"] for one in sandbox.jobs()["exports"]})
+
+
+def copies(kind: str) -> Effects:
+    def look(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+        answer = get(sandbox, f"/{kind}/list", page=0, sort_direction="desc")
+        (listed,) = (value for value in answer.values() if isinstance(value, list))
+        return of_run(run_id, (one["name"] for one in listed))
+
+    return look
+
+
+def sync(sandbox: Sandbox) -> dict[str, Any]:
+    """Let a sync run."""
+    since = datetime.now(timezone.utc).isoformat()
+    post(sandbox, "/cdi/integrations/an-integration/sync", {})
+    return {"since": since}
+
+
 def schedule(sandbox: Sandbox) -> dict[str, Any]:
     """Make a schedule, and return it with another time."""
     body = {
@@ -119,6 +170,30 @@ def trigger(sandbox: Sandbox) -> dict[str, Any]:
     recipients = [{"external_user_id": "somebody"}]
     post(sandbox, "/campaigns/trigger/send", {"campaign_id": CAMPAIGN, "recipients": recipients})
     return {}
+
+
+def labelled(sandbox: Sandbox) -> dict[str, Any]:
+    """Let the campaign send under a label."""
+    recipients = [{"external_user_id": "somebody"}]
+    body = {"campaign_id": CAMPAIGN, "recipients": recipients, "send_id": "spring"}
+    post(sandbox, "/campaigns/trigger/send", body)
+    return {}
+
+
+def activity(sandbox: Sandbox) -> dict[str, Any]:
+    """Start an activity."""
+    activity_id = f"match-{secrets.token_hex(4)}"
+    body = {
+        "app_id": "a",
+        "activity_id": activity_id,
+        "content_state": {"score": "0:0"},
+        "activity_attributes_type": "match",
+        "activity_attributes": {},
+        "notification": {"alert": {"title": "Start", "body": "0:0"}},
+        "external_user_ids": ["somebody"],
+    }
+    post(sandbox, "/messages/live_activity/start", body)
+    return {"activity_id": activity_id}
 
 
 def later(sandbox: Sandbox) -> dict[str, Any]:
@@ -156,8 +231,17 @@ CASES = [
     Case("SendIdCreateOperator", "/sends/id/create", send_ids, 1),
     Case("UsersTrackOperator.attributes", "/users/track", attributes, COUNT, kill_at=1),
     Case("UsersTrackOperator.events", "/users/track", events, COUNT, kill_at=1),
+    Case("LiveActivityStartOperator", "/messages/live_activity/start", activities, COUNT, kill_at=1),
+    Case("LiveActivityUpdateOperator", "/messages/live_activity/update", updates, 1, activity),
+    Case("CdiSyncOperator", "/cdi/integrations/{integration_id}/sync", syncs, 1, starts_anew=True),
+    Case("UsersExportOperator", "/users/export/segment", exports, 1),
+    Case("CampaignDuplicateOperator", "/campaigns/duplicate", copies("campaigns"), 1, starts_anew=True),
+    Case("CanvasDuplicateOperator", "/canvas/duplicate", copies("canvas"), 1, starts_anew=True),
     Case("CampaignStatsOperator", "/campaigns/data_series"),
     Case("CanvasStatsOperator", "/canvas/data_series"),
     Case("SendStatsOperator", "/sends/data_series"),
     Case("CampaignSentSensor", "/campaigns/details", prepare=trigger),
+    Case("SendSettledSensor", "/sends/data_series", prepare=labelled),
+    Case("CdiSyncSensor", "/cdi/integrations/{integration_id}/job_sync_status", prepare=sync),
+    Case("ScheduledBroadcastSensor", "/messages/scheduled_broadcasts"),
 ]

@@ -219,6 +219,7 @@ def test_the_control_endpoints_are_listed(client):
         ("DELETE", "/_sandbox/faults"),
         ("POST", "/_sandbox/reset"),
         ("GET", "/_sandbox/profiles"),
+        ("GET", "/_sandbox/catalogs"),
         ("GET", "/_sandbox/jobs"),
         ("GET", "/_sandbox/schedules"),
         ("GET", "/_sandbox/activities"),

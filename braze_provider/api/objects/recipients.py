@@ -25,6 +25,20 @@ How Braze picks one of several profiles that have the same e-mail address.
 .. seealso:: https://www.braze.com/docs/api/endpoints/user_data/post_user_identify
 """
 
+
+def order_breaches(order: object) -> Iterator[Breach]:
+    """
+    Check a ``prioritization``.
+
+    :param order: Its value; it may be of any type.
+    """
+    if isinstance(order, (list, tuple)):
+        if not order:
+            yield Breach("must not be empty", ("prioritization",))
+        if "identified" in order and "unidentified" in order:
+            yield Breach("takes one of `identified` and `unidentified`, not both", ("prioritization",))
+
+
 _HINTS: Mapping[str, str] = {
     "external_id": "in a send it is called `external_user_id`",
     "alias_name": "put it into `user_alias`",
@@ -141,14 +155,9 @@ class Recipient(Addressee):
         if breach := _identifier_breach(cls.identifiers, given):
             yield breach
         order = given.get("prioritization")
-        if order is None:
-            if given.get("email") is not None:
-                yield Breach("is required with `email`", ("prioritization",))
-        elif isinstance(order, (list, tuple)):
-            if not order:
-                yield Breach("must not be empty", ("prioritization",))
-            if "identified" in order and "unidentified" in order:
-                yield Breach("takes one of `identified` and `unidentified`, not both", ("prioritization",))
+        if order is None and given.get("email") is not None:
+            yield Breach("is required with `email`", ("prioritization",))
+        yield from order_breaches(order)
         if given.get("send_to_existing_only") is False:
             if _is_empty(given.get("attributes")):
                 yield Breach("must hold something with `send_to_existing_only: false`", ("attributes",))

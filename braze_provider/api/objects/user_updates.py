@@ -13,7 +13,11 @@ from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_PRODUCT_ID_LENG
 from braze_provider.api.objects.row import Row
 from braze_provider.api.objects.user_alias import UserAlias
 from braze_provider.api.objects.user_attributes import UserAttributes
-from braze_provider.api.open_json import EventProperties, JsonValue, PurchaseProperties
+from braze_provider.api.open_json import (
+    EventProperties,
+    JsonValue,  # noqa: F401 - older releases of pydantic look here for the type of an inherited extra
+    PurchaseProperties,
+)
 from braze_provider.api.reasons import listed
 from braze_provider.api.values import IdText, NonEmptyText, Number, Omittable, WholeNumber, max_bytes
 
@@ -58,9 +62,6 @@ class AttributesOfUser(UserAttributes):
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/user_attributes_object
     """
-
-    # pydantic 2.11 reads an inherited one by the names of the module of the class that inherits it.
-    __pydantic_extra__: dict[str, JsonValue]
 
     external_id: Omittable[UserId] = None
     user_alias: Omittable[UserAlias] = None

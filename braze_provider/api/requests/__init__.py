@@ -23,6 +23,11 @@ if TYPE_CHECKING:
         CanvasScheduleUpdate,
         CanvasTriggerSend,
     )
+    from braze_provider.api.requests.catalogs import (
+        CatalogItemsDelete,
+        CatalogItemsReplace,
+        CatalogItemsUpdate,
+    )
     from braze_provider.api.requests.duplicates import CampaignDuplicate, CanvasDuplicate
     from braze_provider.api.requests.exports import (
         ExportSegmentCancel,
@@ -38,7 +43,14 @@ if TYPE_CHECKING:
         MessagesScheduleUpdate,
     )
     from braze_provider.api.requests.sends import SendIdCreate
+    from braze_provider.api.requests.subscriptions import SubscriptionStatusSet
     from braze_provider.api.requests.transactional import TransactionalSend
+    from braze_provider.api.requests.users import (
+        UsersAliasNew,
+        UsersAliasUpdate,
+        UsersDelete,
+        UsersIdentify,
+    )
     from braze_provider.api.requests.users_track import UsersTrack
 
 __all__ = [
@@ -52,6 +64,9 @@ __all__ = [
     "CanvasScheduleDelete",
     "CanvasScheduleUpdate",
     "CanvasTriggerSend",
+    "CatalogItemsDelete",
+    "CatalogItemsReplace",
+    "CatalogItemsUpdate",
     "ExportSegmentCancel",
     "LiveActivityStart",
     "LiveActivityUpdate",
@@ -61,10 +76,15 @@ __all__ = [
     "MessagesSend",
     "SendIdCreate",
     "SendRequest",
+    "SubscriptionStatusSet",
     "TransactionalSend",
+    "UsersAliasNew",
+    "UsersAliasUpdate",
+    "UsersDelete",
     "UsersExportGlobalControlGroup",
     "UsersExportIds",
     "UsersExportSegment",
+    "UsersIdentify",
     "UsersTrack",
 ]
 
@@ -79,6 +99,9 @@ _MODULES = {
     "CanvasScheduleDelete": "canvas",
     "CanvasScheduleUpdate": "canvas",
     "CanvasTriggerSend": "canvas",
+    "CatalogItemsDelete": "catalogs",
+    "CatalogItemsReplace": "catalogs",
+    "CatalogItemsUpdate": "catalogs",
     "LiveActivityStart": "live_activities",
     "LiveActivityUpdate": "live_activities",
     "ExportSegmentCancel": "exports",
@@ -89,6 +112,11 @@ _MODULES = {
     "SendIdCreate": "sends",
     "SendRequest": "base",
     "TransactionalSend": "transactional",
+    "SubscriptionStatusSet": "subscriptions",
+    "UsersAliasNew": "users",
+    "UsersAliasUpdate": "users",
+    "UsersDelete": "users",
+    "UsersIdentify": "users",
     "UsersTrack": "users_track",
     "UsersExportGlobalControlGroup": "exports",
     "UsersExportIds": "exports",

@@ -10,6 +10,10 @@ from airflow.sdk import DAG
 
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.canvas import CanvasTriggerOperator
+from braze_provider.operators.duplicates import CampaignDuplicateOperator, CanvasDuplicateOperator
+from braze_provider.operators.exports import UsersExportOperator
+from braze_provider.operators.ingestion import CdiSyncOperator
+from braze_provider.operators.live_activities import LiveActivityStartOperator, LiveActivityUpdateOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.operators.schedules import (
     CampaignScheduleOperator,
@@ -26,7 +30,10 @@ from braze_provider.operators.statistics import (
 )
 from braze_provider.operators.transactional import TransactionalEmailOperator
 from braze_provider.operators.users_track import UsersTrackOperator
+from braze_provider.sensors.broadcasts import ScheduledBroadcastSensor
 from braze_provider.sensors.campaigns import CampaignSentSensor
+from braze_provider.sensors.ingestion import CdiSyncSensor
+from braze_provider.sensors.sends import SendSettledSensor
 
 COUNT = 120
 """How many recipients or objects each task has: several requests."""
@@ -37,7 +44,8 @@ CONF = "{{{{ dag_run.conf['{}'] }}}}"
 NAMES = [f"{{{{ run_id }}}}-{number}" for number in range(COUNT)]
 RECIPIENTS = [{"external_user_id": name} for name in NAMES]
 WITH_LEDGER = {"ledger_conn_id": "ledger", "concurrency": 1}
-STATE = {"external_id": "{{ run_id }}-0"}
+ACTIVITY = {"app_id": "a", "activity_id": "{{ run_id }}-match", "content_state": {"score": "1:0"}}
+WAIT = {"poll_interval": 1, "timeout": 120}
 
 
 def ids_of(**others: Any) -> list[dict[str, Any]]:
@@ -83,6 +91,37 @@ TASKS: dict[str, Callable[..., Any]] = {
     "CampaignStatsOperator": lambda **k: CampaignStatsOperator(campaign_id=CAMPAIGN, **k),
     "CanvasStatsOperator": lambda **k: CanvasStatsOperator(canvas_id=CANVAS, **k),
     "SendStatsOperator": lambda **k: SendStatsOperator(campaign_id=CAMPAIGN, send_id="spring", **k),
+    "LiveActivityStartOperator": lambda **k: LiveActivityStartOperator(
+        **ACTIVITY,
+        activity_attributes_type="match",
+        activity_attributes={},
+        notification={"alert": {"title": "Goal", "body": "1:0"}},
+        external_user_ids=NAMES,
+        **WITH_LEDGER,
+        **k,
+    ),
+    "LiveActivityUpdateOperator": lambda **k: LiveActivityUpdateOperator(
+        app_id="a", activity_id=CONF.format("activity_id"), content_state={"score": "1:0"}, **k
+    ),
+    "CdiSyncOperator": lambda **k: CdiSyncOperator(integration_id="{{ run_id }}-sync", **WAIT, **k),
+    "UsersExportOperator": lambda **k: UsersExportOperator(
+        segment_id="{{ run_id }}-segment", fields_to_export=["email"], **WAIT, **k
+    ),
+    "CampaignDuplicateOperator": lambda **k: CampaignDuplicateOperator(
+        campaign_id=CAMPAIGN, name="{{ run_id }}-copy", **WAIT, **k
+    ),
+    "CanvasDuplicateOperator": lambda **k: CanvasDuplicateOperator(
+        canvas_id=CANVAS, name="{{ run_id }}-copy", **WAIT, **k
+    ),
+    "SendSettledSensor": lambda **k: SendSettledSensor(
+        campaign_id=CAMPAIGN, send_id="spring", polls=2, poke_interval=1, timeout=120, **k
+    ),
+    "CdiSyncSensor": lambda **k: CdiSyncSensor(
+        integration_id="an-integration", since=CONF.format("since"), poke_interval=1, timeout=120, **k
+    ),
+    "ScheduledBroadcastSensor": lambda **k: ScheduledBroadcastSensor(
+        campaign_id=CAMPAIGN, within=timedelta(days=2), poke_interval=1, timeout=120, **k
+    ),
     "CampaignSentSensor": lambda **k: CampaignSentSensor(
         campaign_id=CAMPAIGN, poke_interval=1, timeout=120, **k
     ),
