@@ -13,6 +13,8 @@ from braze_provider.tasks.fields import Field, Kind
 from braze_provider.tasks.rendering import LiquidAwareRendering
 
 if TYPE_CHECKING:
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
     from braze_provider.api.endpoints import Endpoint
     from braze_provider.hooks.braze import BrazeHook
 
@@ -53,6 +55,12 @@ class BrazeTask(LiquidAwareRendering, BaseOperator):
 
     # Text after it is rendered.
     braze_conn_id: Any
+
+    if TYPE_CHECKING:
+
+        @property
+        def output(self) -> PlainXComArg:
+            """What the task returns. For type checkers, Airflow's own type knows no ``output["send_id"]``."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -165,7 +165,9 @@ def test_a_retry_writes_plain_attributes_again_without_a_ledger(run_dag, sandbox
     result = run_dag(track(attributes=ATTRIBUTES))
 
     assert result.state == "success", result.log
-    assert len(sandbox.requests()) == MAX_ATTEMPTS + 2
+    # From Airflow 3.3 on, the task state store tells the second try what the first one has written.
+    again = 1 if airflow_harness.AIRFLOW_VERSION >= (3, 3) else 2
+    assert len(sandbox.requests()) == MAX_ATTEMPTS + 1 + again
 
 
 @pytest.mark.parametrize(
