@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic_core import CoreSchema
 
 from braze_provider.api.endpoints import reason_against_path
-from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_SEND_ID_LENGTH
+from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_PRODUCT_ID_LENGTH, MAX_SEND_ID_LENGTH
 from braze_provider.api.reasons import refusal
 
 T = TypeVar("T")
@@ -113,6 +113,13 @@ def _phone_number(text: str) -> str:
 
 PhoneNumber = Annotated[str, AfterValidator(_phone_number)]
 """A telephone number in E.164: a plus sign, and up to 15 digits that begin with the code of the country."""
+
+ProductId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_PRODUCT_ID_LENGTH),
+    BeforeValidator(_as_text),
+]
+"""Id of a product. A whole number or a UUID becomes text."""
 
 PathText = Annotated[NonEmptyText, AfterValidator(_part_of_a_path)]
 """The value of a parameter in an endpoint's path."""

@@ -59,6 +59,7 @@ def bodies(sandbox) -> list[dict[str, Any]]:
     return [request["body"] for request in sandbox.requests()]
 
 
+PURCHASE = {"external_id": "u", "product_id": "p", "currency": "EUR", "price": 9.5, "time": AT}
 ATTRIBUTES = [{"external_id": f"u{number}", "tier": "gold"} for number in range(100)]
 EVENTS = [{"external_id": f"u{number}", "name": "visit", "time": AT} for number in range(100)]
 
@@ -130,6 +131,10 @@ def test_the_columns_of_a_query_are_the_fields_of_an_event(run_dag, sandbox, war
                 ]
             },
             r"purchases\[0\].price: must be a number",
+        ),
+        (
+            {"purchases": [{**PURCHASE, "product_id": "p" * 256}]},
+            r"purchases\[0\].product_id: must be at most 255 characters long",
         ),
     ],
 )
