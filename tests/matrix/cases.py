@@ -91,6 +91,16 @@ def attributes(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counte
     )
 
 
+def written(array: str, name: Callable[[Any], str]) -> Effects:
+    """What was written, in requests that were not refused. To write it twice leaves the same state."""
+
+    def look(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
+        bodies = (request["body"] for request in sandbox.requests() if request["status"] != 400)
+        return of_run(run_id, {name(one) for body in bodies for one in body.get(array, ())})
+
+    return look
+
+
 def send_ids(sandbox: Sandbox, run_id: str, conf: Mapping[str, Any]) -> Counter[str]:
     """Whether the run has registered its identifier. To register it twice leaves the same state."""
     identity = repr(("matrix_SendIdCreateOperator", run_id, "t", -1))
@@ -231,6 +241,31 @@ CASES = [
     Case("SendIdCreateOperator", "/sends/id/create", send_ids, 1),
     Case("UsersTrackOperator.attributes", "/users/track", attributes, COUNT, kill_at=1),
     Case("UsersTrackOperator.events", "/users/track", events, COUNT, kill_at=1),
+    Case(
+        "CatalogItemsOperator",
+        "/catalogs/{catalog_name}/items",
+        written("items", lambda item: str(item["id"])),
+        COUNT,
+        kill_at=1,
+    ),
+    Case(
+        "SubscriptionSetOperator", "/subscription/status/set", written("external_id", str), COUNT, kill_at=1
+    ),
+    Case(
+        "UsersAliasOperator",
+        "/users/alias/new",
+        written("user_aliases", lambda alias: str(alias["alias_name"])),
+        COUNT,
+        kill_at=1,
+    ),
+    Case(
+        "UsersIdentifyOperator",
+        "/users/identify",
+        written("aliases_to_identify", lambda one: str(one["external_id"])),
+        COUNT,
+        kill_at=1,
+    ),
+    Case("UsersDeleteOperator", "/users/delete", written("external_ids", str), COUNT, kill_at=1),
     Case("LiveActivityStartOperator", "/messages/live_activity/start", activities, COUNT, kill_at=1),
     Case("LiveActivityUpdateOperator", "/messages/live_activity/update", updates, 1, activity),
     Case("CdiSyncOperator", "/cdi/integrations/{integration_id}/sync", syncs, 1, starts_anew=True),

@@ -10,6 +10,7 @@ from airflow.sdk import DAG
 
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.canvas import CanvasTriggerOperator
+from braze_provider.operators.catalogs import CatalogItemsOperator
 from braze_provider.operators.duplicates import CampaignDuplicateOperator, CanvasDuplicateOperator
 from braze_provider.operators.exports import UsersExportOperator
 from braze_provider.operators.ingestion import CdiSyncOperator
@@ -28,7 +29,9 @@ from braze_provider.operators.statistics import (
     CanvasStatsOperator,
     SendStatsOperator,
 )
+from braze_provider.operators.subscriptions import SubscriptionSetOperator
 from braze_provider.operators.transactional import TransactionalEmailOperator
+from braze_provider.operators.users import UsersAliasOperator, UsersDeleteOperator, UsersIdentifyOperator
 from braze_provider.operators.users_track import UsersTrackOperator
 from braze_provider.sensors.broadcasts import ScheduledBroadcastSensor
 from braze_provider.sensors.campaigns import CampaignSentSensor
@@ -91,6 +94,29 @@ TASKS: dict[str, Callable[..., Any]] = {
     "CampaignStatsOperator": lambda **k: CampaignStatsOperator(campaign_id=CAMPAIGN, **k),
     "CanvasStatsOperator": lambda **k: CanvasStatsOperator(canvas_id=CANVAS, **k),
     "SendStatsOperator": lambda **k: SendStatsOperator(campaign_id=CAMPAIGN, send_id="spring", **k),
+    "CatalogItemsOperator": lambda **k: CatalogItemsOperator(
+        catalog_name="shop", items=[{"id": name, "price": 1} for name in NAMES], concurrency=1, **k
+    ),
+    "SubscriptionSetOperator": lambda **k: SubscriptionSetOperator(
+        subscription_group_id="g",
+        subscription_state="subscribed",
+        external_ids=NAMES,
+        concurrency=1,
+        **k,
+    ),
+    "UsersAliasOperator": lambda **k: UsersAliasOperator(
+        user_aliases=[{"alias_name": name, "alias_label": "crm"} for name in NAMES], concurrency=1, **k
+    ),
+    "UsersIdentifyOperator": lambda **k: UsersIdentifyOperator(
+        aliases_to_identify=[
+            {"external_id": name, "user_alias": {"alias_name": name, "alias_label": "crm"}} for name in NAMES
+        ],
+        concurrency=1,
+        **k,
+    ),
+    "UsersDeleteOperator": lambda **k: UsersDeleteOperator(
+        external_ids=NAMES, max_recipients=COUNT, **WITH_LEDGER, **k
+    ),
     "LiveActivityStartOperator": lambda **k: LiveActivityStartOperator(
         **ACTIVITY,
         activity_attributes_type="match",
