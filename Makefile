@@ -40,7 +40,7 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-process attack demo bench lint types test-dags test-matrix clean FORCE
+.PHONY: help test test-process attack matrix demo bench lint types test-dags test-matrix clean FORCE
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test-process: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Run the t
 
 attack: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Try to break the promise, also on whole Airflows, and show what came of it as a table
 	$(if $(AIRFLOW),.venv-$(AIRFLOW),.venv)/bin/python -m pytest -m attack $(ARGS)
+
+matrix: $(READY)  ## Refuse, kill and clear a task of every class on a real scheduler, and show what came of it
+	@.venv/bin/python tests/matrix $(ARGS)
 
 test-dags:  ## Run the Dag tests on one Airflow: make test-dags AIRFLOW=3.0.6 (pre: the newest pre-release)
 	@test -n '$(AIRFLOW)' || { echo 'Which Airflow? make test-dags AIRFLOW=<one of: $(MATRIX)>' >&2; exit 2; }

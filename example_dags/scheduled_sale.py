@@ -1,8 +1,9 @@
 """
 Schedule a campaign for two hours from now, and cancel it if the sale is called off meanwhile.
 
-The stock is checked after the campaign was scheduled: a person, or the next task, has time to stop it. A
-retry of the first task schedules nobody twice.
+The campaign is checked before anything is scheduled. A retry of the first task schedules nothing twice. If
+that task fails for good or is cancelled, it deletes what it has scheduled (``delete_on_failure``). After it,
+the stock is checked, and the last task cancels all schedules if there is none left.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ with DAG(
             sql="SELECT customer_id AS external_user_id FROM customers ORDER BY customer_id",
         ),
         time="{{ (dag_run.run_after + macros.timedelta(hours=2)).isoformat() }}",
+        check=True,
+        delete_on_failure=True,
     )
     # [END howto_operator_campaign_schedule]
     # [START howto_operator_schedule_delete]

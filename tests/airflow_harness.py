@@ -19,10 +19,11 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
+from urllib.parse import quote
 
 import structlog
 
@@ -182,17 +183,19 @@ def run_dag(
     conf: dict[str, Any] | None = None,
     logical_date: datetime | None = None,
     dated: bool = True,
+    answers: Mapping[str, str] | None = None,
 ) -> DagResult:
     """Run a Dag from start to end with ``dag.test()``, as the Dag processor would have handed it over.
 
     A task that fails does not raise: look at ``result.state`` and ``result.task(…).error``. Give tasks with
     retries a ``retry_delay`` of zero. The same ``logical_date`` a second time replaces the first run. With
     ``dated=False`` the run has no logical date, as one that an asset or the command line triggers.
+    ``answers`` holds, by task id, the option that a person chooses when the task asks.
     """
     initialise_database()
     _hand_over(dag)
     attempts: dict[tuple[str, int], list[Attempt]] = {}
-    with _recording(attempts):
+    with _person(answers or {}), _recording(attempts):
         # The run's id comes from logical_date on 3.0 and from run_after since.
         dates = {} if logical_date is None else {"logical_date": logical_date, "run_after": logical_date}
         dag_run = dag.test(run_conf=conf, **(dates if dated else {"logical_date": None}))
@@ -239,6 +242,56 @@ def _recording(attempts: dict[tuple[str, int], list[Attempt]]) -> Iterator[None]
         mock.patch.object(supervisor, "in_process_api_server", _api_server()),
     ):
         yield
+
+
+@contextlib.contextmanager
+def _person(answers: Mapping[str, str]) -> Iterator[None]:
+    """Answer the tasks that ask a person, as Airflow's UI does it: with a call of its REST API."""
+    if not answers or AIRFLOW_VERSION < (3, 1):
+        yield
+        return
+    from airflow.models.dagrun import DagRun
+    from airflow.sdk.definitions import dag
+    from airflow.triggers.base import TriggerEvent
+
+    run_trigger, update_state = dag._run_inline_trigger, DagRun.update_state
+
+    def answer(ti: Any) -> dict[str, Any]:
+        path = f"{ti.dag_id}/dagRuns/{quote(ti.run_id)}/taskInstances/{ti.task_id}/{ti.map_index}/hitlDetails"
+        chosen = {"chosen_options": [answers[ti.task_id]], "params_input": {}}
+        response = _rest_api().patch(f"/api/v2/dags/{path}", json=chosen)
+        response.raise_for_status()
+        by = response.json()["responded_by"]
+        return {**chosen, "responded_by_user": by, "responded_at": datetime.now(timezone.utc)}
+
+    def answer_a_trigger(trigger: Any, ti: Any) -> Any:
+        """Before Airflow 3.3, a trigger asks for the answer, but nothing in ``dag.test()`` gives it to it."""
+        return TriggerEvent(answer(ti)) if ti.task_id in answers else run_trigger(trigger, ti)
+
+    def answer_a_task(dag_run: Any, *args: Any, **kwargs: Any) -> Any:
+        """Since Airflow 3.3, the task waits without a trigger, and the answer itself lets it go on."""
+        for ti in dag_run.get_task_instances():
+            if _value(ti.state) == "awaiting_input" and ti.task_id in answers:
+                answer(ti)
+        return update_state(dag_run, *args, **kwargs)
+
+    with (
+        # The API then lets every caller do everything.
+        mock.patch.dict(os.environ, {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}),
+        mock.patch.object(dag, "_run_inline_trigger", answer_a_trigger),
+        mock.patch.object(DagRun, "update_state", answer_a_task),
+    ):
+        yield
+
+
+@functools.cache
+def _rest_api() -> Any:
+    from airflow.api_fastapi.app import create_app
+    from fastapi.testclient import TestClient
+
+    client = TestClient(create_app(apps="core"))
+    client.headers["Authorization"] = f"Bearer {client.get('/auth/token').json()['access_token']}"
+    return client
 
 
 @functools.cache

@@ -40,10 +40,10 @@ ROOMS = {
         "links",
     },
     "triggers": {"api", "hooks"},
-    "operators": {"_compat", "api", "links", "tasks", "templating"},
     "sensors": {"api", "hooks", "links", "tasks", "triggers"},
     "decorators": {"_compat", "api", "operators", "recipients", "tasks"},
     "notifications": {"_compat", "api", "hooks", "recipients", "tasks", "templating"},
+    "operators": {"_compat", "api", "hooks", "links", "tasks", "templating", "triggers"},
 }
 
 
@@ -94,9 +94,10 @@ def test_a_room_of_no_airflow_imports_none(room):
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
     {"answers", "clock", "limits", "profiles", "records", "rendering", "statistics"},
-    {"previews", "workspace", "wire"},
+    {"catalogs"},
+    {"jobs", "previews", "workspace", "wire"},
     {"endpoints", "faults", "workspace_file"},
-    {"reads", "schedules", "users"},
+    {"catalog_endpoints", "identities", "job_endpoints", "live_activities", "reads", "schedules", "users"},
     {"state"},
     {"app", "inbox", "page"},
     {"inbox_calls"},

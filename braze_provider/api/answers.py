@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from braze_provider.api.endpoints import ID_NAMES, Endpoint
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
+    BrazeConflictError,
     BrazeInertError,
     BrazeNoAnswerError,
     BrazeNotFoundError,
@@ -31,7 +32,13 @@ from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_answer
 from braze_provider.api.redaction import Hide, hidden
 
 MAX_TEXT = 300
+MAX_VALUE = 60
+"""Characters of a value in a request that Braze's error repeats."""
 _ACCEPTED = ("success", "queued")
+
+
+# Words of a 429 that is about the rate limit.
+_OVER_THE_LIMIT = ("rate limit", "too many requests")
 _LINK = re.compile(r'<([^<>]{0,4000})>[^<>]*?;\s*rel="?(\w+)', re.IGNORECASE)
 
 
@@ -144,6 +151,13 @@ def read_answer(
             errors=_errors(body or {}),
             ids=_ids(body or {}),
         )
+    elif status == 429 and endpoint.one_at_a_time and (said := _conflict(body, rate_limit)):
+        error = BrazeConflictError(
+            f"Braze runs only one at a time, and one runs already ({said})",
+            outcome=Outcome.REJECTED,
+            status=status,
+            braze_message=said,
+        )
     elif outcome in (Outcome.UNCERTAIN, Outcome.REPEATABLE):
         error = _unknown(status, outcome, body, content, host=host)
     else:
@@ -173,6 +187,13 @@ def _said(status: int, body: Mapping[str, Any]) -> str:
     """
     said = body.get("message") or (body.get("error") if status == 400 else None)
     return _shorten(said) if isinstance(said, str) else ""
+
+
+def _conflict(body: Mapping[str, Any] | None, rate_limit: RateLimitState) -> str:
+    """Give Braze's words for a 429 that means "one runs already"; empty if it is about the rate limit."""
+    said = _said(429, body or {})
+    is_over_the_limit = any(words in said.lower() for words in _OVER_THE_LIMIT)
+    return "" if is_over_the_limit and not rate_limit.remaining else said
 
 
 def _unknown(
@@ -251,6 +272,11 @@ def _refused(
             "is not on its IP allow-list: neither can be changed for an existing key, so create a new one",
             **details,
         )
+    errors = "".join(f"; {error}" for error in details["errors"])
+    if status == 404 and errors:
+        return BrazeNotFoundError(
+            f"Braze does not know what the request names: 404{quoted}{errors}", **details
+        )
     if status == 404 or status < 400:
         return BrazeNotFoundError(
             f"There is no such Braze endpoint at {host}: it answered {status}{quoted}", **details
@@ -259,7 +285,6 @@ def _refused(
         return BrazeRateLimitError(f"Over Braze's rate limit{quoted}: nothing was sent", **details)
     if outcome is Outcome.NOT_SENT:
         return BrazeServerError(f"Braze failed with {status}{quoted}: nothing was sent", **details)
-    errors = "".join(f"; {error}" for error in details["errors"])
     return BrazeRejectedError(f"Braze refused the request with {status}{quoted}{errors}", **details)
 
 
@@ -300,7 +325,7 @@ def _described(content: bytes) -> str:
 
 
 def _errors(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Read Braze's errors: texts, or objects with a ``type`` and the place of the error."""
+    """Read Braze's errors: texts, or objects that say what is wrong and where."""
     errors = body.get("errors")
     if not errors:
         return ()
@@ -310,8 +335,18 @@ def _errors(body: Mapping[str, Any]) -> tuple[str, ...]:
 def _error_text(error: Any) -> str:
     if not isinstance(error, dict):
         return _shorten(error)
+    if isinstance(error.get("id"), str):  # an error of a catalog
+        return _catalog_error_text(error)
     place = "".join(f", {key} {_shorten(error[key])}" for key in ("input_array", "index") if key in error)
     return _shorten(error.get("type") or error.get("message") or "error") + place
+
+
+def _catalog_error_text(error: Mapping[str, Any]) -> str:
+    names, values = (error.get(key) for key in ("parameters", "parameter_values"))
+    pairs = zip(names, values, strict=False) if isinstance(names, list) and isinstance(values, list) else ()
+    where = "; ".join(f"{_shorten(name)} {_shorten(value, MAX_VALUE)}" for name, value in pairs)
+    text = ": ".join(filter(None, (_shorten(error["id"]), _shorten(error.get("message")))))
+    return _shorten(f"{text} ({where})" if where else text)
 
 
 def _ids(body: Mapping[str, Any]) -> dict[str, str]:
@@ -323,6 +358,6 @@ def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _shorten(value: Any) -> str:
+def _shorten(value: Any, most: int = MAX_TEXT) -> str:
     text = "" if value is None else " ".join(str(value).split())
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

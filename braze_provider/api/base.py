@@ -62,6 +62,10 @@ class BrazeObject(BaseModel):
     hints: ClassVar[Mapping[str, str]] = {}
     """Advice about fields and choices that this object does not have, but that users try."""
 
+    older_names: ClassVar[Mapping[str, str]] = {}
+    """Names that Braze has replaced, each with the name of today. Either is taken, and both at once are
+    refused. JSON has the name of today."""
+
     other_fields: ClassVar[Literal["unknown", "custom", "none"]] = "unknown"
     """
     How to treat a field that this object does not have. ``unknown``: it is a mistake, unless unknown fields
@@ -135,23 +139,47 @@ class BrazeObject(BaseModel):
         # see all mistakes at once and need no second run.
         if type(data) is not dict and isinstance(data, Mapping):
             data = dict(data)  # such as Airflow's params, which pydantic does not accept as an object
+        given: Mapping[Any, str] = {}
+        mistakes: list[InitErrorDetails] = []
+        if cls.older_names and isinstance(data, dict):
+            data, given, twice = cls._with_names_of_today(data)
+            mistakes += map(_as_error, twice)
         try:
             made = handler(data)
         except ValidationError as error:
-            mistakes = [cls._worded(mistake) for mistake in error.errors(include_url=False)]
+            mistakes += [cls._worded(mistake) for mistake in error.errors(include_url=False)]
             if isinstance(data, dict):
                 mistakes += cls._refused_names(data)
                 mistakes += map(_as_error, cls.rules(data))
+            for mistake in mistakes:  # The user knows the field by the name that they gave.
+                if (loc := mistake.get("loc")) and loc[0] in given:
+                    mistake["loc"] = (given[loc[0]], *loc[1:])
             raise ValidationError.from_exception_data(cls.__name__, mistakes, hide_input=True) from None
         fields = made.by_wire_name() if cls._wire_names else made.__dict__
-        mistakes = []
         if (others := made.__pydantic_extra__) and cls.other_fields != "custom":
-            mistakes = cls._refused_names(others) or cls._made_plain(others)
+            mistakes += cls._refused_names(others) or cls._made_plain(others)
             fields = {**fields, **others}
         if (breaches := list(cls.rules(fields))) or mistakes:
             mistakes += map(_as_error, breaches)
             raise ValidationError.from_exception_data(cls.__name__, mistakes, hide_input=True)
         return made
+
+    @classmethod
+    def _with_names_of_today(
+        cls, data: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[Any, str], list[Breach]]:
+        """Replace older names. Also tells which were replaced, by today's name, and which come twice."""
+        older = {name: today for name, today in cls.older_names.items() if name in data}
+        if not older:
+            return data, {}, []
+        given: dict[Any, str] = {today: name for name, today in older.items() if today not in data}
+        twice = [
+            Breach(f"is the older name of `{today}`: give only one of them", (name,), (name, today))
+            for name, today in older.items()
+            if today in data
+        ]
+        others = {name: value for name, value in data.items() if name not in older}
+        return {**others, **{today: data[name] for today, name in given.items()}}, given, twice
 
     @classmethod
     def _refused_names(cls, given: Mapping[Any, Any]) -> list[InitErrorDetails]:

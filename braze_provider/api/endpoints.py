@@ -47,6 +47,8 @@ class Endpoint:
     :param key: The field of a request by which Braze recognises a repeat, if a delivery makes its value.
     :param key_hours: Hours for which Braze remembers the value.
     :param recognised: How Braze's text begins if it recognises a repeat by its key: the first one counts.
+    :param one_at_a_time: Whether the request starts a job of which only one runs at a time. While one runs,
+        Braze answers 429 to another, and that is then no rate limit.
     :param request: Name of its request model in :mod:`braze_provider.api.requests`.
     """
 
@@ -67,6 +69,7 @@ class Endpoint:
     key: str | None = None
     key_hours: int = 0
     recognised: str | None = None
+    one_at_a_time: bool = False
     request: str | None = None
 
     def __post_init__(self) -> None:
@@ -187,9 +190,9 @@ _ROWS = (
     # Live Activities, transactional e-mail, copies
     Endpoint("messages_live_activity_start", "POST", "/messages/live_activity/start",
              "messaging/live_activity/start", repeat=Repeat.DUPLICATES,
-             arrays=("external_user_ids", "user_aliases"), rows=50),
+             arrays=("external_user_ids", "user_aliases"), rows=50, request="LiveActivityStart"),
     Endpoint("messages_live_activity_update", "POST", "/messages/live_activity/update",
-             "messaging/live_activity/update", repeat=Repeat.SAFE),
+             "messaging/live_activity/update", repeat=Repeat.SAFE, request="LiveActivityUpdate"),
     Endpoint("transactional_send", "POST", "/transactional/v1/campaigns/{campaign_id}/send",
              "messaging/send_messages/post_send_transactional_message", permission="transactional.send",
              repeat=Repeat.KEYED, arrays=("recipient",), rows=1, ids=("dispatch_id",),
@@ -197,10 +200,10 @@ _ROWS = (
              request="TransactionalSend"),
     Endpoint("campaigns_duplicate", "POST", "/campaigns/duplicate",
              "messaging/duplicate_messages/post_duplicate_campaigns", bucket="duplicate_campaign",
-             repeat=Repeat.DUPLICATES),
+             repeat=Repeat.DUPLICATES, request="CampaignDuplicate"),
     Endpoint("canvas_duplicate", "POST", "/canvas/duplicate",
              "messaging/duplicate_messages/post_duplicate_canvases", bucket="duplicate_canvas",
-             repeat=Repeat.DUPLICATES),
+             repeat=Repeat.DUPLICATES, request="CanvasDuplicate"),
     # Campaigns and Canvases, for reading
     Endpoint("sends_data_series", "GET", "/sends/data_series", "export/campaigns", length=100),
     Endpoint("campaigns_data_series", "GET", "/campaigns/data_series",
@@ -215,7 +218,8 @@ _ROWS = (
     Endpoint("cdi_integrations_list", "GET", "/cdi/integrations",
              "cdi/get_integration_list", permission="cdi.integration_list", bucket="cdi_list", page_size=10),
     Endpoint("cdi_integrations_sync", "POST", "/cdi/integrations/{integration_id}/sync",
-             "cdi/post_job_sync", permission="cdi.integration_sync", bucket="cdi_sync", repeat=Repeat.KEYED),
+             "cdi/post_job_sync", permission="cdi.integration_sync", bucket="cdi_sync", repeat=Repeat.KEYED,
+             one_at_a_time=True),
     Endpoint("cdi_integrations_job_sync_status", "GET", "/cdi/integrations/{integration_id}/job_sync_status",
              "cdi/get_job_sync_status", permission="cdi.integration_job_status", bucket="cdi_status",
              page_size=10),
@@ -231,20 +235,21 @@ _ROWS = (
              arrays=("attributes", "events", "purchases"), rows=1000, max_bytes=2 * MEGABYTE),
     Endpoint("users_alias_new", "POST", "/users/alias/new",
              "user_data/post_user_alias", bucket="identity", repeat=Repeat.KEYED, arrays=("user_aliases",),
-             rows=50),
+             rows=50, request="UsersAliasNew"),
     Endpoint("users_alias_update", "POST", "/users/alias/update",
              "user_data/post_users_alias_update", bucket="identity", repeat=Repeat.SAFE,
-             arrays=("alias_updates",), rows=50),
+             arrays=("alias_updates",), rows=50, request="UsersAliasUpdate"),
     Endpoint("users_identify", "POST", "/users/identify",
              "user_data/post_user_identify", bucket="identity", repeat=Repeat.SAFE,
-             arrays=("aliases_to_identify", "emails_to_identify", "phone_numbers_to_identify"), rows=50),
+             arrays=("aliases_to_identify", "emails_to_identify", "phone_numbers_to_identify"), rows=50,
+             request="UsersIdentify"),
     Endpoint("users_merge", "POST", "/users/merge",
              "user_data/post_users_merge", bucket="identity", repeat=Repeat.SAFE, arrays=("merge_updates",),
              rows=50),
     Endpoint("users_delete", "POST", "/users/delete",
              "user_data/post_user_delete", bucket="identity", repeat=Repeat.SAFE,
              arrays=("external_ids", "user_aliases", "braze_ids", "email_addresses", "phone_numbers"),
-             rows=50),
+             rows=50, request="UsersDelete"),
     Endpoint("users_external_ids_rename", "POST", "/users/external_ids/rename",
              "user_data/external_id_migration/post_external_ids_rename", bucket="external_ids_rename",
              repeat=Repeat.KEYED, arrays=("external_id_renames",), rows=50),
@@ -253,14 +258,16 @@ _ROWS = (
              repeat=Repeat.SAFE, arrays=("external_ids",), rows=50),
     Endpoint("users_export_ids", "POST", "/users/export/ids",
              "export/user_data/post_users_identifier", bucket="export_ids", repeat=Repeat.SAFE,
-             arrays=("external_ids", "user_aliases"), rows=50),
+             arrays=("external_ids", "user_aliases"), rows=50, request="UsersExportIds"),
     Endpoint("users_export_segment", "POST", "/users/export/segment",
-             "export/user_data/post_users_segment", repeat=Repeat.KEYED, ids=("object_prefix",)),
+             "export/user_data/post_users_segment", repeat=Repeat.KEYED, ids=("object_prefix",),
+             one_at_a_time=True, request="UsersExportSegment"),
     Endpoint("users_export_global_control_group", "POST", "/users/export/global_control_group",
              "export/user_data/post_users_global_control_group", repeat=Repeat.DUPLICATES,
-             ids=("object_prefix",)),
+             ids=("object_prefix",), request="UsersExportGlobalControlGroup"),
     Endpoint("export_segment_cancel", "POST", "/export/segment/cancel",
-             "export/segments/post_cancel_export", permission="segments.list", repeat=Repeat.SAFE),
+             "export/segments/post_cancel_export", permission="segments.list", repeat=Repeat.SAFE,
+             request="ExportSegmentCancel"),
     # Subscription groups
     Endpoint("subscription_status_get", "GET", "/subscription/status/get",
              "subscription_groups/get_list_user_subscription_group_status"),
@@ -269,7 +276,8 @@ _ROWS = (
              page_size=100),
     Endpoint("subscription_status_set", "POST", "/subscription/status/set",
              "subscription_groups/post_update_user_subscription_group_status", bucket="subscription_set",
-             repeat=Repeat.SAFE, arrays=("external_id", "email", "phone"), rows=50),
+             repeat=Repeat.SAFE, arrays=("external_id", "email", "phone"), rows=50,
+             request="SubscriptionStatusSet"),
     Endpoint("subscription_status_set_v2", "POST", "/v2/subscription/status/set",
              "subscription_groups/post_update_user_subscription_group_status_v2",
              permission="subscription.status.set", bucket="subscription_set", repeat=Repeat.SAFE),
@@ -286,13 +294,13 @@ _ROWS = (
              arrays=("items",), rows=50),
     Endpoint("catalogs_items_update", "PATCH", "/catalogs/{catalog_name}/items",
              "catalogs", permission="catalogs.update_items", bucket="catalog_items_async", repeat=Repeat.SAFE,
-             arrays=("items",), rows=50),
+             arrays=("items",), rows=50, request="CatalogItemsUpdate"),
     Endpoint("catalogs_items_replace", "PUT", "/catalogs/{catalog_name}/items",
              "catalogs", permission="catalogs.replace_items", bucket="catalog_items_async",
-             repeat=Repeat.SAFE, arrays=("items",), rows=50),
+             repeat=Repeat.SAFE, arrays=("items",), rows=50, request="CatalogItemsReplace"),
     Endpoint("catalogs_items_delete", "DELETE", "/catalogs/{catalog_name}/items",
              "catalogs", permission="catalogs.delete_items", bucket="catalog_items_async", repeat=Repeat.SAFE,
-             arrays=("items",), rows=50),
+             arrays=("items",), rows=50, request="CatalogItemsDelete"),
     Endpoint("catalogs_item_get", "GET", "/catalogs/{catalog_name}/items/{item_id}",
              "catalogs", permission="catalogs.get_item", bucket="catalog_items_sync"),
     Endpoint("catalogs_item_create", "POST", "/catalogs/{catalog_name}/items/{item_id}",
@@ -395,10 +403,22 @@ CANVAS_TRIGGER_SCHEDULE_UPDATE = ENDPOINTS["canvas_trigger_schedule_update"]
 MESSAGES_SCHEDULE_DELETE = ENDPOINTS["messages_schedule_delete"]
 CAMPAIGNS_TRIGGER_SCHEDULE_DELETE = ENDPOINTS["campaigns_trigger_schedule_delete"]
 CANVAS_TRIGGER_SCHEDULE_DELETE = ENDPOINTS["canvas_trigger_schedule_delete"]
+MESSAGES_LIVE_ACTIVITY_START = ENDPOINTS["messages_live_activity_start"]
+MESSAGES_LIVE_ACTIVITY_UPDATE = ENDPOINTS["messages_live_activity_update"]
 SENDS_ID_CREATE = ENDPOINTS["sends_id_create"]
+CAMPAIGNS_DUPLICATE = ENDPOINTS["campaigns_duplicate"]
+CANVAS_DUPLICATE = ENDPOINTS["canvas_duplicate"]
+CDI_INTEGRATIONS_LIST = ENDPOINTS["cdi_integrations_list"]
+CDI_INTEGRATIONS_SYNC = ENDPOINTS["cdi_integrations_sync"]
+CDI_INTEGRATIONS_JOB_SYNC_STATUS = ENDPOINTS["cdi_integrations_job_sync_status"]
+USERS_EXPORT_IDS = ENDPOINTS["users_export_ids"]
+USERS_EXPORT_SEGMENT = ENDPOINTS["users_export_segment"]
+USERS_EXPORT_GLOBAL_CONTROL_GROUP = ENDPOINTS["users_export_global_control_group"]
+EXPORT_SEGMENT_CANCEL = ENDPOINTS["export_segment_cancel"]
 CAMPAIGNS_LIST = ENDPOINTS["campaigns_list"]
 CAMPAIGNS_DETAILS = ENDPOINTS["campaigns_details"]
 CAMPAIGNS_DATA_SERIES = ENDPOINTS["campaigns_data_series"]
 CANVAS_DATA_SERIES = ENDPOINTS["canvas_data_series"]
 SENDS_DATA_SERIES = ENDPOINTS["sends_data_series"]
 MESSAGES_SCHEDULED_BROADCASTS = ENDPOINTS["messages_scheduled_broadcasts"]
+CANVAS_DETAILS = ENDPOINTS["canvas_details"]

@@ -148,6 +148,10 @@ class BrazeRateLimitError(BrazeRequestError):
     """429: the request was over a rate limit. Nothing was sent."""
 
 
+class BrazeConflictError(BrazeRequestError):
+    """429 that is no rate limit: one runs already, and only one runs at a time. Nothing was started."""
+
+
 class BrazeServerError(BrazeRequestError):
     """500, 502 or 503 from Braze: Braze failed, and documents that nothing was sent."""
 

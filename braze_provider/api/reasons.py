@@ -49,6 +49,11 @@ def listed(names: Iterable[str], conjunction: str = "or") -> str:
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
+def with_article(noun: str) -> str:
+    """Put the article before a noun: `a recipient`, `an item`."""
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Give `` (did you mean `x`?)`` when one of the known names is close, else nothing."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.7)

@@ -168,7 +168,7 @@ class RowWriter:
             if kind is None:
                 value = next(others)
             else:
-                value = kind.stand_in(f"column {number} of a row")
+                value = kind.stand_in(f"column_{number}_of_a_row")
                 stand_ins[number] = to_json(value)
             _put(given, place, value)
         try:
@@ -200,6 +200,7 @@ def _pick(values: Sequence[T], indexes: Sequence[int]) -> Sequence[T]:
 def _kind(model: type[BrazeObject], place: Place) -> _Kind | None:
     """Read from a model's schema what a place may hold; None if a rule may read the values."""
     name, *rest = place
+    name = model.older_names.get(name, name)
     model.model_rebuild()  # It may not have been used yet.
     whole = _inner(model.__pydantic_core_schema__)[0]
     fields = whole["schema"]
@@ -213,7 +214,8 @@ def _kind(model: type[BrazeObject], place: Place) -> _Kind | None:
         return _kind(inner["cls"], tuple(rest))
     if is_open and (rest or inner["type"] == "any"):
         return _Kind(plain_column, str)
-    if rest or not (is_open or inner["type"] == "str"):
+    is_any = inner["type"] == "any" and bool(functions)
+    if rest or not (is_open or is_any or inner["type"] == "str"):
         return None
     validator = SchemaValidator(list_schema(schema), whole["config"])
     return _Kind(

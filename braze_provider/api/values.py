@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, TypeVar
@@ -11,10 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic_core import CoreSchema
 
 from braze_provider.api.endpoints import reason_against_path
-from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_SEND_ID_LENGTH
+from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_PRODUCT_ID_LENGTH, MAX_SEND_ID_LENGTH
 from braze_provider.api.reasons import refusal
 
 T = TypeVar("T")
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 
 
 class _NotNull:
@@ -101,6 +103,23 @@ WholeNumber = Annotated[int, BeforeValidator(_as_number)]
 
 IdText = Annotated[NonEmptyText, BeforeValidator(_as_text)]
 """An id. A whole number or a UUID, as databases have them, becomes text."""
+
+
+def _phone_number(text: str) -> str:
+    if not _E164.fullmatch(text):
+        raise refusal("must be a telephone number in E.164, such as +4930123456")
+    return text
+
+
+PhoneNumber = Annotated[str, AfterValidator(_phone_number)]
+"""A telephone number in E.164: a plus sign, and up to 15 digits that begin with the code of the country."""
+
+ProductId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_PRODUCT_ID_LENGTH),
+    BeforeValidator(_as_text),
+]
+"""Id of a product. A whole number or a UUID becomes text."""
 
 PathText = Annotated[NonEmptyText, AfterValidator(_part_of_a_path)]
 """The value of a parameter in an endpoint's path."""

@@ -75,6 +75,8 @@ class Envelope:
     def __init__(self, request: SendRequest, origin: str = "") -> None:
         self._origin = origin
         self._model = type(request)
+        self.noun = request.row_noun
+        """What texts call a row."""
         self.endpoint = request.endpoint
         """Where the requests go."""
         self.path, body = request.split(self.endpoint.path_parameters)

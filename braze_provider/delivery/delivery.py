@@ -24,7 +24,7 @@ from braze_provider.delivery.opening import LedgerGoneError, Trace, Try, decide
 from braze_provider.delivery.pacing import Pacer
 from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
 from braze_provider.delivery.rehearsal import rehearse
-from braze_provider.delivery.report import DeliveryReport
+from braze_provider.delivery.report import DeliveryReport, is_sent, plural
 from braze_provider.delivery.resume import (
     Past,
     Planned,
@@ -116,6 +116,8 @@ class Delivery:
     :param mark: The mark that says in which ledger the delivery was opened. Default: none.
     :param copy: A file with a copy of the receipts. Default: none.
     :param unsent: A file with the recipients that were not sent to. Default: none.
+    :param undo: Is called after an error and may undo what was sent. Says whether it did. Default: nothing.
+    :param look_at: Looks at all prepared recipients, as JSON, before the first request. Default: nothing.
     """
 
     def __init__(
@@ -130,6 +132,8 @@ class Delivery:
         mark: OpenedMark | None = None,
         copy: ReceiptsFile | None = None,
         unsent: UnsentFile | None = None,
+        undo: Callable[[BaseException], bool] | None = None,
+        look_at: Callable[[Iterator[bytes]], None] | None = None,
     ) -> None:
         self._hook = hook
         self._endpoint = endpoint
@@ -139,6 +143,9 @@ class Delivery:
         self._name = name
         self._mark = mark
         self._copy = copy
+        self._undo = undo
+        self._look_at = look_at
+        self._list_unsent: Callable[[], Any] | None = None
         self._model: type[SendRequest] = getattr(models, endpoint.request or "")
         # The rows may show later that a repeat does harm.
         self._repeat = self._model.repeat_of(())
@@ -151,7 +158,7 @@ class Delivery:
         self._sender: Sender | None = None
         self.ledger: Ledger = MemoryLedger() if ledger is None else ledger
         self._unsent = Unsent(self.ledger, None if options.dry_run else unsent)
-        self.report = DeliveryReport()
+        self.report = DeliveryReport().about(self._model.row_noun)
         """The figures so far, also of a delivery that failed."""
 
     @property
@@ -217,6 +224,7 @@ class Delivery:
                 ledger=ledger.identity,
                 durable=ledger.durable,
                 trace=trace,
+                noun=self._model.row_noun,
             )
 
         try:
@@ -231,7 +239,7 @@ class Delivery:
         elif self._repeat is not Repeat.SAFE:
             self._log.warning("Ledger: %s. ledger_conn_id makes retries possible", ledger)
         if self._head is None and self._options.resend:
-            self._log.warning("resend=%r: starting over with all recipients", self._options.resend)
+            self._log.warning("resend=%r: starting over with all %s", self._options.resend, self._rows)
 
     def _open(self, opening: Decide, trace: Trace) -> None:
         self._head = self.ledger.open(opening)
@@ -268,6 +276,13 @@ class Delivery:
         :raises LedgerLostError: If another copy of the task instance has taken over.
         :raises DeliveryError: If some recipients were not sent to, or may not have been; the others were.
         """
+        try:
+            return self._run(fields, source)
+        except SourceChangedError as error:
+            error.noun = self._model.row_noun
+            raise
+
+    def _run(self, fields: Mapping[str, Any], source: RecipientSource | None) -> DeliveryReport:
         self.begin()
         self._log_where(fields, source)
         unknown = self._options.allow_unknown_fields
@@ -275,12 +290,13 @@ class Delivery:
             request = validate(self._model, fields, self._endpoint.path, allow_unknown_fields=unknown)
             envelope = Envelope(request, self._origin)
             self._log_unknown(unknown_fields(request))
-            return self._deliver(envelope, None, Prepared())
+            return self._deliver_or_undo(envelope, None, Prepared())
         request = self._model.validate_envelope(fields, self._endpoint.path, allow_unknown_fields=unknown)
         envelope = Envelope(request, self._origin)
         if envelope.size > self._endpoint.max_bytes:
             most = self._endpoint.max_bytes
-            size = f"{envelope.size:,} bytes without any recipient, and Braze takes at most {most:,}"
+            noun = self._model.row_noun
+            size = f"{envelope.size:,} bytes without any {noun}, and Braze takes at most {most:,}"
             raise BrazeValidationError(self._endpoint.path, [Problem("", size)])
         with Spool() as spool:
             try:
@@ -288,6 +304,7 @@ class Delivery:
                     source,
                     spool,
                     self._model.recipient_model,
+                    noun=self._model.row_noun,
                     on_invalid=self._options.on_invalid,
                     max_recipients=self._options.max_recipients,
                     allow_duplicates=self._options.allow_duplicates,
@@ -302,7 +319,9 @@ class Delivery:
             self._log_prepared(source, prepared)
             if not prepared.recipients and not self._options.dry_run:
                 self._check_empty(source)
-            return self._deliver(envelope, spool, prepared)
+            if self._look_at is not None:
+                self._look_at(row for _, _, row in spool)
+            return self._deliver_or_undo(envelope, spool, prepared)
 
     def ids(self, limit: int) -> dict[str, tuple[list[str], int]]:
         """
@@ -313,17 +332,51 @@ class Delivery:
             there, ``schedule_id`` and ``send_id`` only if there are such ids.
         :raises BrazeError: If the ledger can't be used any more.
         """
-        if not self._is_ledger_usable:
-            raise BrazeError("Braze's ids are not known, because the ledger can't be used")
         first: dict[str, list[str]] = {"dispatch_id": []}
         total: Counter[str] = Counter()
-        for receipt in self.ledger.receipts() if self._opened else ():
+        for receipt in self.receipts():
             for name, value in receipt.ids.items():
                 total[name] += 1
                 listed = first.setdefault(name, [])
                 if len(listed) < limit:
                     listed.append(value)
         return {name: (listed, total[name]) for name, listed in first.items()}
+
+    @property
+    def is_on_record(self) -> bool:
+        """Whether this try has found that the record is of this very delivery, and has gone on from it."""
+        return self._engine is not None
+
+    def receipts(self) -> Iterator[Receipt]:
+        """
+        Read the receipts of the delivery; none if the ledger was not opened.
+
+        :raises BrazeError: If the ledger can't be used any more.
+        """
+        if not self._is_ledger_usable:
+            raise BrazeError("Braze's ids are not known, because the ledger can't be used")
+        return self.ledger.receipts() if self._opened else iter(())
+
+    def take_back(self, receipts: Sequence[Receipt]) -> None:
+        """
+        Note that what was sent was undone, or may have been.
+
+        :param receipts: The new receipts of its batches.
+        """
+        if receipts:
+            self.ledger.take_back(receipts)
+        if receipts and self._copy is not None:
+            self._copy.add(receipts)
+            self._copy.complete(self.ledger.receipts)
+
+    def _deliver_or_undo(self, envelope: Envelope, spool: Spool | None, prepared: Prepared) -> DeliveryReport:
+        try:
+            return self._deliver(envelope, spool, prepared)
+        except BaseException as error:
+            # The recipients are still in the spool: those of what was undone belong into the file too.
+            if self._undo is not None and self._undo(error) and self._list_unsent is not None:
+                self._list_unsent()
+            raise
 
     def _deliver(self, envelope: Envelope, spool: Spool | None, prepared: Prepared) -> DeliveryReport:
         total = envelope.count(prepared.recipients, prepared.largest)
@@ -336,7 +389,7 @@ class Delivery:
 
         recipients = None if spool is None else prepared.recipients
         if self._options.dry_run:
-            self.report = DeliveryReport(recipients=recipients)
+            self.report = DeliveryReport(recipients=recipients).about(self._model.row_noun)
             self._complete(prepared)
             bucket, share = self._budget(is_broadcast=recipients is None)
             rate = bucket.limit * share / bucket.window
@@ -357,6 +410,7 @@ class Delivery:
                 return self._end_as_finished()
         if any(past):
             self._log.info("Earlier tries: %s sent, %s in doubt", f"{past.sent:,}", f"{past.in_doubt:,}")
+        self._list_unsent = lambda: self._unsent.write(self.report, spool, batches, first=first)
         engine = self._engine = self._make_engine(recipients, envelope, past)
         self.report = engine.report
         self._complete(prepared)
@@ -368,7 +422,7 @@ class Delivery:
             raise
         except BaseException:  # An interruption. Every outcome is in the ledger.
             if self._unsent.is_wanted:
-                self._unsent.write(self.report, spool, batches, first=first)
+                self._list_unsent()
             raise
         finally:
             self._hook.close()
@@ -379,7 +433,7 @@ class Delivery:
                 engine.minor_errors,
             )
         if self.resume_in is None or engine.fatal is not None:
-            where = self._unsent.write(self.report, spool, batches, first=first)
+            where = self._list_unsent()
             self._raise_for(engine, self.report, where)
             self.ledger.finish(self.report.to_dict())
         return self.report
@@ -425,6 +479,11 @@ class Delivery:
         return f"{self._name}, {self.ledger.identity}, {self.ledger.generation}"
 
     @property
+    def _rows(self) -> str:
+        """What texts call the rows: recipients, items."""
+        return plural(self._model.row_noun)
+
+    @property
     def _is_finished(self) -> bool:
         return self._head is not None and self._head.finished
 
@@ -432,13 +491,13 @@ class Delivery:
         """Raise an error if the user does not expect a source without recipients."""
         if self._repeat is not Repeat.SAFE and next(self.ledger.receipts(), None) is not None:
             if self._options.on_source_change == "fail" or not self._is_finished:
-                raise SourceChangedError(f"{source} names no recipients now, but did at an earlier try")
+                raise SourceChangedError(f"{source} names no {self._rows} now, but did at an earlier try")
         elif self._options.on_empty != "succeed":
             raise NoRecipientsError(
-                f"{source} names no recipients, and on_empty is {self._options.on_empty!r}"
+                f"{source} names no {self._rows}, and on_empty is {self._options.on_empty!r}"
             )
         else:
-            self._log.warning("%s names no recipients: nothing is sent, and the task succeeds", source)
+            self._log.warning("%s names no %s: nothing is sent, and the task succeeds", source, self._rows)
 
     def _past(self, batches: Callable[[], Iterator[Batch]], recipients: int | None) -> Past:
         """Check that this is the delivery on record. If it is not, the error says the figures."""
@@ -457,16 +516,18 @@ class Delivery:
         before = len(spool)
         past, planned, first = plan_rest(self.ledger, envelope, spool, self._options.on_uncertain)
         self._log.warning(
-            "The source has changed: %s of its recipients are on record as sent or in doubt, %s others are "
-            "sent to now",
+            "The source has changed: %s of its %s are on record as sent or in doubt, %s others are %s now",
             f"{before - len(spool):,}",
+            self._rows,
             f"{len(spool):,}",
+            is_sent(self._model.row_noun),
         )
         return past, planned, first
 
     def _end_as_finished(self) -> DeliveryReport:
         self._log.info("Nothing is sent: an earlier try has sent everything. resend=True would start over")
-        self.report = DeliveryReport.of_finished(self._head.report or {} if self._head else {})
+        earlier = self._head.report or {} if self._head else {}
+        self.report = DeliveryReport.of_finished(earlier, self._model.row_noun)
         return self.report
 
     def _complete(self, prepared: Prepared) -> None:
@@ -508,6 +569,7 @@ class Delivery:
             past=past,
             concurrency=1 if recipients is None else options.concurrency,
             accept_uncertain=options.on_uncertain == "accept",
+            noun=self._model.row_noun,
         )
 
     def _paces_of_broadcasts(self, fields: Mapping[str, Any], recipients: int | None) -> dict[int, float]:
@@ -548,8 +610,9 @@ class Delivery:
 
     def _log_prepared(self, source: RecipientSource, prepared: Prepared) -> None:
         self._log.info(
-            "%s recipients from %s: %s invalid rows skipped, %s duplicates dropped",
+            "%s %s from %s: %s invalid rows skipped, %s duplicates dropped",
             f"{prepared.recipients:,}",
+            self._rows,
             source,
             f"{prepared.invalid:,}",
             f"{prepared.duplicates:,}",

@@ -24,7 +24,7 @@ from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery.batches import Batch
 from braze_provider.delivery.lease import LEASE_SECONDS, LedgerTooSlowError
 from braze_provider.delivery.refusals import Refusals
-from braze_provider.delivery.report import DeliveryReport
+from braze_provider.delivery.report import RECIPIENT, DeliveryReport, plural
 from braze_provider.delivery.resume import Past, Planned
 from braze_provider.delivery.sender import Sender, Settled
 from braze_provider.delivery.stop import StopSignal
@@ -61,6 +61,7 @@ class Engine:
     :param concurrency: Requests under way at the same time. Default 8.
     :param accept_uncertain: Whether a batch that Braze may have accepted counts as sent. Default False.
     :param max_rejected: Number of rejected recipients after which nothing more is sent. Default: no limit.
+    :param noun: What texts call a recipient. Default ``recipient``.
     :param copy: File that receives the receipts once the ledger has them, for humans to read. Default: none.
     """
 
@@ -77,6 +78,7 @@ class Engine:
         accept_uncertain: bool = False,
         copy: ReceiptsFile | None = None,
         max_rejected: float | None = None,
+        noun: str = RECIPIENT,
     ) -> None:
         self._sender = sender
         self._ledger = ledger
@@ -107,7 +109,7 @@ class Engine:
         """Why the delivery was stopped although more batches could have been sent."""
         self.minor_errors = 0
         """Number of errors that Braze reported in requests which it accepted."""
-        self.report = DeliveryReport(recipients=recipients)
+        self.report = DeliveryReport(recipients=recipients).about(noun)
         """The figures. They are also right after an interruption."""
 
     @property
@@ -383,9 +385,10 @@ class Engine:
         open_at_start = self._total - self._past.sent - self._past.in_doubt
         left = (open_at_start - done) * elapsed / done if done else None
         self._log.info(
-            "%s of %s recipients, %s requests, %.1f requests/s, budget %.1f requests/s, %s to go",
+            "%s of %s %s, %s requests, %.1f requests/s, budget %.1f requests/s, %s to go",
             f"{self._past.sent + done:,}",
             f"{self._total:,}",
+            plural(self.report.noun),
             f"{self._sender.requests:,}",
             rate,
             self._sender.pace,

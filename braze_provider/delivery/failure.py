@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.engine import Engine
-from braze_provider.delivery.report import DeliveryReport, counted
+from braze_provider.delivery.report import RECIPIENT, DeliveryReport, counted, is_sent, plural
 
 WIDTH = 118
 """Airflow's view of a log does not wrap lines."""
@@ -46,6 +46,8 @@ def describe(engine: Engine, *, durable: bool, stopped: bool, where: str | None 
 
 def _texts(engine: Engine, *, durable: bool, stopped: bool, where: str | None) -> Iterator[str]:
     report, fatal = engine.report, engine.fatal
+    noun = report.noun
+    send, sends = ("send to", "sends to") if noun == RECIPIENT else ("send", "sends")
     yield _headline(report)
     yield str(report)
     if engine.given_up is not None:
@@ -59,15 +61,16 @@ def _texts(engine: Engine, *, durable: bool, stopped: bool, where: str | None) -
     if report.uncertain:
         yield "In doubt means that Braze may have accepted the batch: it is held and not sent again."
     if report.uncertain and durable:
+        where_to_look = "Braze's Message Activity Log" if noun == RECIPIENT else "Braze"
         yield (
-            "To settle it, look up the recipients in Braze's Message Activity Log. Then clear the task with "
-            "on_uncertain='accept' to count them as sent, or with 'resend' to send to them again."
+            f"To settle it, look up the {plural(noun)} in {where_to_look}. Then clear the task with "
+            f"on_uncertain='accept' to count them as sent, or with 'resend' to {send} them again."
         )
     if report.failed and durable:
-        yield "A retry, or clearing the task, sends to the recipients that were not sent to."
+        yield f"A retry, or clearing the task, {sends} the {plural(noun)} that were not {is_sent(noun)}."
     if not durable:
         yield (
-            "Without a ledger there is no retry, and clearing the task sends to all recipients again: "
+            f"Without a ledger there is no retry, and clearing the task {sends} all {plural(noun)} again: "
             "ledger_conn_id makes retries possible."
         )
     if reasons := list(engine.refusals.told()):
@@ -76,7 +79,7 @@ def _texts(engine: Engine, *, durable: bool, stopped: bool, where: str | None) -
 
 
 def _headline(report: DeliveryReport) -> str:
-    what = "request" if report.recipients is None else "recipient"
+    what = "request" if report.recipients is None else report.noun
     parts = [
         f"{counted(number, what)} {verb}"
         for number, verb in (

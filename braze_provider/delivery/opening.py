@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from braze_provider.api.errors import BrazeError
+from braze_provider.delivery.report import RECIPIENT, plural
 from braze_provider.ledger.base import Counters, Head, Opening
 
 
@@ -84,7 +85,14 @@ class Trace:
 
 
 def decide(
-    head: Head | None, *, this_try: Try, resend: bool | str, ledger: str, durable: bool, trace: Trace
+    head: Head | None,
+    *,
+    this_try: Try,
+    resend: bool | str,
+    ledger: str,
+    durable: bool,
+    trace: Trace,
+    noun: str = RECIPIENT,
 ) -> Opening:
     """
     Decide how this try opens its delivery.
@@ -95,6 +103,7 @@ def decide(
     :param ledger: Identity of the ledger.
     :param durable: Whether the ledger outlasts the task's process.
     :param trace: What the task state store knows about earlier deliveries.
+    :param noun: What errors call a recipient. Default ``recipient``.
     :raises LedgerGoneError: If an earlier try may have sent something, and this ledger has no record of it.
     """
     used = () if head is None else head.resends
@@ -104,7 +113,7 @@ def decide(
     moved = trace.ledger not in (None, ledger)
     if head is None or moved:
         if not _may_begin(this_try, durable=durable, trace=trace) and not (resend and this_try.is_first):
-            raise LedgerGoneError(_why_not(moved=moved, durable=durable))
+            raise LedgerGoneError(_why_not(plural(noun), moved=moved, durable=durable))
         return this_try.opening(starts_over=True, resends=resends)
     is_wanted = not this_try.resumed and (
         is_new or (resend is True and this_try.is_restart_of(head.counters))
@@ -123,12 +132,12 @@ def _reached_no_recipient(head: Head) -> bool:
     return head.finished and head.report is not None and head.report.get("recipients") == 0
 
 
-def _why_not(*, moved: bool, durable: bool) -> str:
+def _why_not(rows: str, *, moved: bool, durable: bool) -> str:
     if not durable:
         return (
             "Nothing is sent: this is a retry, and without a ledger it is not known what the earlier try has "
             "sent. Set ledger_conn_id to make retries possible. To send now, clear the task: it then starts "
-            "over with all recipients"
+            f"over with all {rows}"
         )
     reason = (
         "an earlier try of this task kept its record in another ledger (was ledger_conn_id changed?)"
@@ -137,5 +146,5 @@ def _why_not(*, moved: bool, durable: bool) -> str:
     )
     return (
         f"Nothing is sent: {reason}. Bring the record back, or clear the task with resend=True to start over "
-        "with all recipients"
+        f"with all {rows}"
     )

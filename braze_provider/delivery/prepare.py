@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from braze_provider.api import validation
 from braze_provider.api.base import BrazeObject
 from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeError, BrazeValidationError, Problem
+from braze_provider.delivery.report import RECIPIENT, plural
 from braze_provider.delivery.stop import StoppedError
 from braze_provider.recipients.base import BadRow, RecipientSource
 from braze_provider.recipients.columns import Columns
@@ -61,6 +62,7 @@ def prepare(
     spool: Spool,
     row_model: type[Row],
     *,
+    noun: str = RECIPIENT,
     on_invalid: OnInvalid = "fail",
     max_recipients: int | None = None,
     allow_duplicates: bool = False,
@@ -74,6 +76,7 @@ def prepare(
     :param source: Where the recipients come from.
     :param spool: Where they are kept until the delivery sends to them.
     :param row_model: The model of one row.
+    :param noun: What errors call a row. Default ``recipient``.
     :param on_invalid: ``fail`` (default) after the whole source has been read, or ``skip`` bad rows.
     :param max_recipients: Fails if there are more recipients than this. Default: no limit.
     :param allow_duplicates: Keep all rows of a recipient instead of only the first. Default False.
@@ -94,14 +97,14 @@ def prepare(
             result.duplicates += dropped
         if result.recipients > brake:
             raise TooManyRecipientsError(
-                f"{source} has more than {brake:,} recipients (max_recipients); nothing was sent"
+                f"{source} has more than {brake:,} {plural(noun)} (max_recipients); nothing was sent"
             )
 
     judge = _Judge(
         row_model, max_size or sys.maxsize, result, spool, allow_unknown_fields=allow_unknown_fields
     )
     # The source is closed at once when reading stops early. The exception would keep its cursor open.
-    with closing(source.blocks(columns_of(row_model))) as blocks:
+    with closing(source.blocks(columns_of(row_model, noun))) as blocks:
         for block in blocks:
             if stop is not None and stop.requested:
                 raise StoppedError
@@ -194,17 +197,19 @@ class _Judge:
         return ()
 
 
-def columns_of(model: type[BrazeObject]) -> Columns:
+def columns_of(model: type[BrazeObject], noun: str = RECIPIENT) -> Columns:
     """
     Tell which columns a source may have for a model of a row.
 
     :param model: The model.
+    :param noun: What errors call a row. Default ``recipient``.
     """
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     return Columns(
-        tuple(fields),
+        (*fields, *model.older_names),
         any_other=model.other_fields == "custom",
-        inner={name: columns_of(inner) for name, kind in fields.items() if (inner := _object_in(kind))},
+        inner={name: columns_of(inner, noun) for name, kind in fields.items() if (inner := _object_in(kind))},
+        noun=noun,
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeError, BrazePermissionError
 from braze_provider.delivery.batches import Batch, Envelope
-from braze_provider.delivery.report import DeliveryReport, counted
+from braze_provider.delivery.report import DeliveryReport, counted, plural
+from braze_provider.delivery.target import CAMPAIGN, CANVAS, Target, state_of
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -40,17 +41,18 @@ def rehearse(
     """
     first = next(batches, None)
     if first is None:
-        log.info("Dry run: there are no recipients")
+        log.info("Dry run: there are no %s", plural(report.noun))
     else:
         log.info("Dry run: the first request would be %s %s", endpoint, _example(envelope, first))
     is_good, said = hook.test_connection()
     if not is_good:
         raise BrazeError(f"Dry run: {said}")
     log.info("Dry run: %s", said)
-    if campaign_id := envelope.given.get("campaign_id"):
-        _check_campaign(hook, campaign_id, log)
+    for target in (CAMPAIGN, CANVAS):
+        if target.field in envelope.given:
+            _check(hook, target, envelope.given[target.field], log)
     requests = sum(1 for _ in batches) + (first is not None)
-    whom = "a broadcast" if report.recipients is None else counted(report.recipients, "recipient")
+    whom = "a broadcast" if report.recipients is None else counted(report.recipients, report.noun)
     log.info(
         "Dry run: %s in %s, which take at least %.0f s by the rate limit",
         whom,
@@ -64,18 +66,12 @@ def _example(envelope: Envelope, batch: Batch) -> str:
     return json.dumps({**envelope.given, **envelope.counts(batch)}, indent=2)
 
 
-def _check_campaign(hook: BrazeHook, campaign_id: str, log: Logger) -> None:
+def _check(hook: BrazeHook, target: Target, id: str, log: Logger) -> None:  # noqa: A002 - what Braze calls it
     try:
-        details = hook.campaigns_details(campaign_id)
+        details = hook.call(target.details, params={target.field: id}).body
     except BrazePermissionError as error:
-        log.warning("Dry run: the campaign can't be checked: %s", error)
+        log.warning("Dry run: the %s can't be checked: %s", target.noun, error)
         return
-    states = {
-        "archived": details.get("archived"),
-        "a draft": details.get("draft"),
-        "stopped": details.get("enabled") is False,
-    }
-    for state, is_so in states.items():
-        if is_so:
-            raise BrazeError(f"Dry run: campaign {campaign_id} ({details.get('name')}) is {state}")
-    log.info("Dry run: campaign %s is %r", campaign_id, details.get("name"))
+    if state := state_of(details):
+        raise BrazeError(f"Dry run: {target.noun} {id} ({details.get('name')}) is {state}")
+    log.info("Dry run: %s %s is %r", target.noun, id, details.get("name"))

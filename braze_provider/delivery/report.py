@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+RECIPIENT = "recipient"
+
 
 @dataclass
 class DeliveryReport:
@@ -42,23 +44,50 @@ class DeliveryReport:
     started_at: str = ""
     finished_at: str = ""
 
+    noun = RECIPIENT
+    """What texts call a recipient, in the singular. It is no figure, so the dict does not have it."""
+
     @classmethod
-    def of_finished(cls, report: Mapping[str, Any]) -> DeliveryReport:
+    def of_finished(cls, report: Mapping[str, Any], noun: str = RECIPIENT) -> DeliveryReport:
         """
         Make the report of a delivery that an earlier try has finished: all its recipients are already sent.
 
         :param report: The report of that try, as a dict. Another release may have made it: figures that it
             lacks get their defaults, and figures that this release does not know are left out.
+        :param noun: What texts call a recipient.
         """
         was = cls(**{one.name: report[one.name] for one in fields(cls) if one.name in report})
-        return replace(was, requests=0, sent=0, already_sent=was.sent + was.already_sent)
+        return replace(was, requests=0, sent=0, already_sent=was.sent + was.already_sent).about(noun)
+
+    def about(self, noun: str) -> DeliveryReport:
+        """
+        Let texts call a recipient something else, and return this report.
+
+        :param noun: The noun in the singular.
+        """
+        self.noun = noun
+        return self
+
+    def move(self, number: int, before: str, after: str) -> None:
+        """
+        Count recipients under another figure, because something was undone.
+
+        :param number: Number of recipients.
+        :param before: The figure that counted them. What it lacks is taken from ``already_sent``.
+        :param after: The figure that counts them from now on.
+        """
+        for name in (before, "already_sent"):
+            moved = min(number, getattr(self, name))
+            setattr(self, name, getattr(self, name) - moved)
+            setattr(self, after, getattr(self, after) + moved)
+            number -= moved
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as a plain dict for XCom."""
         return asdict(self)
 
     def __str__(self) -> str:
-        whom = "a broadcast" if self.recipients is None else counted(self.recipients, "recipient")
+        whom = "a broadcast" if self.recipients is None else counted(self.recipients, self.noun)
         outcomes = ", ".join(
             f"{getattr(self, name):,} {name.replace('_', ' ')}"
             for name in ("sent", "already_sent", "rejected", "uncertain", "failed", "invalid")
@@ -74,4 +103,22 @@ def counted(number: int, noun: str) -> str:
     :param number: The number.
     :param noun: The noun in the singular.
     """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """
+    Give the plural of a noun.
+
+    :param noun: The noun in the singular.
+    """
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
+
+
+def is_sent(noun: str) -> str:
+    """
+    Say what a delivery does with its rows: recipients are ``sent to``, all others are ``sent``.
+
+    :param noun: What texts call a row.
+    """
+    return "sent to" if noun == RECIPIENT else "sent"

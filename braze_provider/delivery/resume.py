@@ -10,6 +10,7 @@ from typing import NamedTuple
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.batches import Batch, Envelope
 from braze_provider.delivery.opening import Try
+from braze_provider.delivery.report import RECIPIENT, counted, is_sent, plural
 from braze_provider.delivery.sender import OnUncertain
 from braze_provider.delivery.spool import Spool
 from braze_provider.ledger.base import AuditLedger, Ledger, Receipt, State
@@ -27,7 +28,10 @@ class SourceChangedError(BrazeError):
 
     def __init__(self, what: str) -> None:
         self._what = what[0].upper() + what[1:]
-        super().__init__(self._text())
+        self._figures: tuple[int, int, int] | None = None
+        self.noun = RECIPIENT
+        """What the text calls a recipient."""
+        super().__init__(what)
 
     def add_figures(self, now: int, sent: int, in_doubt: int) -> None:
         """
@@ -37,15 +41,18 @@ class SourceChangedError(BrazeError):
         :param sent: Recipients that were sent to, by the record.
         :param in_doubt: Recipients in doubt, by the record.
         """
-        doubt = f" and {in_doubt:,} in doubt" if in_doubt else ""
-        figures = f" The source names {now:,} recipients now; {sent:,} were sent to{doubt}."
-        self.args = (self._text(figures),)
+        self._figures = now, sent, in_doubt
 
-    def _text(self, figures: str = "") -> str:
+    def __str__(self) -> str:
+        rows, verb, figures = plural(self.noun), is_sent(self.noun), ""
+        if self._figures is not None:
+            now, sent, in_doubt = self._figures
+            doubt = f" and {in_doubt:,} in doubt" if in_doubt else ""
+            figures = f" The source names {counted(now, self.noun)} now; {sent:,} were {verb}{doubt}."
         return (
             f"{self._what}: the source, the campaign or the audience has changed since, or a mapped list has "
             f"expanded differently.{figures} Nothing was sent now. Restore it, or clear the task with "
-            "resend=True to start over with all recipients, also with those that were sent to"
+            f"resend=True to start over with all {rows}, also with those that were {verb}"
         )
 
 
@@ -177,7 +184,8 @@ def plan_rest(
     past, following = tally(ledger.receipts())
     if past.in_doubt and on_uncertain == "resend":
         raise SourceChangedError(
-            f"on_uncertain='resend' can't find the {past.in_doubt:,} recipients in doubt in another source"
+            f"on_uncertain='resend' can't find the {counted(past.in_doubt, envelope.noun)} in doubt in "
+            "another source"
         )
     purpose = ledger.keyed(envelope.purpose)
     if not spool.drop_settled(ledger.settled_recipients(), ledger.keyed, marker=purpose) and any(past):

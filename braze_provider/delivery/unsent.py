@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery.batches import Batch
-from braze_provider.delivery.report import DeliveryReport
+from braze_provider.delivery.report import RECIPIENT, DeliveryReport, is_sent, plural
 from braze_provider.delivery.resume import IN_DOUBT
 from braze_provider.ledger.base import DeliveryKey, Ledger, Receipt, State
 from braze_provider.recipients.files import UNSENT_KEY
@@ -110,8 +110,10 @@ class Unsent:
             before = takewhile(lambda one: one.index < first, self._ledger.receipts())
             return {one.index for one in before if one.state in IN_DOUBT}
 
-        if self._file is not None and self._file.rewrite(unsent(), spool.invalid(), kept=of_another_source):
-            return f"These recipients, with row, state and reason, are in {self._file}"
+        if self._file is not None and self._file.rewrite(
+            unsent(), spool.invalid(), kept=of_another_source, noun=report.noun
+        ):
+            return f"These {plural(report.noun)}, with row, state and reason, are in {self._file}"
         try:
             held = (one.batch for one in unsent() if one.state is State.UNCERTAIN)
             named = ", ".join(str(batch) for batch in islice(held, MAX_HELD_NAMED))
@@ -164,6 +166,7 @@ class UnsentFile:
         invalid: Iterable[tuple[int, str, bytes | None]],
         *,
         kept: Callable[[], Collection[int]] = frozenset,
+        noun: str = RECIPIENT,
     ) -> bool:
         """
         Replace the file of an earlier try. If there are no lines to write, remove it.
@@ -171,6 +174,7 @@ class UnsentFile:
         :param batches: Batches that were not sent. They are read while they are written.
         :param invalid: Invalid rows: number, reason, and the row's content.
         :param kept: Gives the indexes of batches whose lines from an earlier try stay. Default: none.
+        :param noun: What texts call a recipient. Default ``recipient``.
         :return: Whether the file exists and names all of these recipients.
         """
         try:
@@ -188,7 +192,9 @@ class UnsentFile:
                 self._path.unlink()
         except Exception as error:  # noqa: BLE001 - no error here may change how the delivery ends
             log.warning(
-                "The recipients that were not sent to can't be written to %s (%s: %s)",
+                "The %s that were not %s can't be written to %s (%s: %s)",
+                plural(noun),
+                is_sent(noun),
                 self,
                 type(error).__name__,
                 error,

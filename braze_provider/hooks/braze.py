@@ -26,11 +26,17 @@ from braze_provider.api.errors import (
 from braze_provider.api.outcomes import Outcome, Repeat, outcome_of_failure
 from braze_provider.api.redaction import Hide, hider
 from braze_provider.api.windows import refuse_long_window
+from braze_provider.hooks.catalogs import CatalogMethods
 from braze_provider.hooks.connection import BrazeConnection
+from braze_provider.hooks.duplicates import DuplicateMethods
+from braze_provider.hooks.exports import ExportMethods
+from braze_provider.hooks.ingestion import IngestionMethods
+from braze_provider.hooks.live_activities import LiveActivityMethods
 from braze_provider.hooks.reads import ReadMethods
 from braze_provider.hooks.schedules import ScheduleMethods
 from braze_provider.hooks.sends import SendMethods
 from braze_provider.hooks.statistics import StatisticsMethods
+from braze_provider.hooks.subscriptions import SubscriptionMethods
 from braze_provider.hooks.users import UserMethods
 
 if TYPE_CHECKING:
@@ -47,7 +53,19 @@ MAX_SHORT_ANSWER_BYTES = 1024 * 1024
 """The longest answer to a request whose repeat does harm. It holds a few ids, and errors of the rows."""
 
 
-class BrazeHook(SendMethods, ScheduleMethods, UserMethods, ReadMethods, StatisticsMethods):
+class BrazeHook(
+    SendMethods,
+    ScheduleMethods,
+    LiveActivityMethods,
+    DuplicateMethods,
+    UserMethods,
+    ExportMethods,
+    IngestionMethods,
+    SubscriptionMethods,
+    CatalogMethods,
+    ReadMethods,
+    StatisticsMethods,
+):
     """
     Talk to Braze's REST API through an Airflow connection of type ``braze``.
 

@@ -84,7 +84,8 @@ class ReadingMethods(HookMethods):
     def _page(self, name: str, key: str, **params: Any) -> Page:
         """Read one page of a list. The parameter ``page`` or ``cursor`` says which one."""
         endpoint = ENDPOINTS[name]
-        answer = self.call(endpoint, params=query(params))
+        path = {name: params.pop(name) for name in endpoint.path_parameters}
+        answer = self.call(endpoint, path=path, params=query(params))
         items = answer.body.get(key)
         if not isinstance(items, list):
             self._refuse_shape(answer, f"a list of {key.replace('_', ' ')}")

@@ -215,6 +215,14 @@ class Ledger(Protocol):
         :raises LedgerLostError: If another copy is the owner.
         """
 
+    def take_back(self, receipts: Sequence[Receipt]) -> None:
+        """
+        Replace receipts, because what was sent was undone or may have been. The delivery is open again.
+
+        :param receipts: The new receipts of batches that have one.
+        :raises LedgerLostError: If another copy is the owner. Nothing may be undone then.
+        """
+
     def finish(self, report: Mapping[str, Any]) -> None:
         """
         Note that all recipients were sent to, so that a later try sends nothing.

@@ -40,6 +40,10 @@ class MemoryLedger:
         self._receipts.update((receipt.index, receipt) for receipt in settled)
         return {claim.index for claim in claims}
 
+    def take_back(self, receipts: Sequence[Receipt]) -> None:
+        """Replace receipts."""
+        self._receipts.update((receipt.index, receipt) for receipt in receipts)
+
     def confirm(self) -> None:
         """Do nothing: no other copy can be the owner."""
 

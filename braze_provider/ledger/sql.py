@@ -213,6 +213,23 @@ class SqlLedger:
         """
         self._transactions.run(self._lock_as_owner)
 
+    def take_back(self, receipts: Sequence[Receipt]) -> None:
+        """
+        Replace receipts, because what was sent was undone or may have been. The delivery is open again.
+
+        :param receipts: The new receipts of batches that have one.
+        :raises LedgerLostError: If another copy is the owner. Nothing may be undone then.
+        """
+        rows = [statements.replacing(row_of_outcome(one, self._place)) for one in receipts]
+
+        def replace(connection: Connection) -> None:
+            self._lock_as_owner(connection)
+            open_again = {"finished": False, "report": None, "updated_at": now_iso()}
+            connection.execute(statements.change.values(**open_again), {"delivery": self._id})
+            connection.execute(statements.replace_receipts, rows)
+
+        self._transactions.run(replace)
+
     def finish(self, report: Mapping[str, Any]) -> None:
         """
         Note that all recipients were sent to, so that a later try sends nothing.

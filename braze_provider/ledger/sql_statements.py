@@ -7,7 +7,7 @@ a delivery was last written to also locks its row, and one statement writes all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, func, insert, literal_column, or_, select, update
@@ -74,6 +74,33 @@ _OF_AN_OUTCOME = ("dispatch_id", "other_ids", "reason", "noted_at", "state")
 # Literals, because MySQL's drivers send many rows at once only if nothing but the rows has parameters.
 _CLAIMED: Any = literal_column(f"'{State.CLAIMED.value}'")
 _SENT: Any = literal_column(f"'{State.SENT.value}'")
+
+
+_OF_A_NEW_OUTCOME = (*_OF_AN_OUTCOME, "owner", "token")
+replace_receipts = (
+    update(receipt)
+    .where(
+        receipt.c.delivery_id == bindparam("delivery"),
+        receipt.c.generation == bindparam("of_generation"),
+        receipt.c.batch_index == bindparam("at"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in _OF_A_NEW_OUTCOME})
+)
+"""Whatever the batch's state is. The recipients of the claim stay noted."""
+
+
+def replacing(row: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Give the parameters of :data:`replace_receipts`.
+
+    :param row: The row of the new outcome.
+    """
+    place = {
+        "delivery": row["delivery_id"],
+        "of_generation": row["generation"],
+        "at": row["batch_index"],
+    }
+    return {**place, **{f"new_{name}": row[name] for name in _OF_A_NEW_OUTCOME}}
 
 
 def write_receipts(dialect: str) -> Any:

@@ -397,6 +397,22 @@ class TaskStateLedger:
             self._pages.popitem(last=False)
         return [claim.index for claim, _ in granted]
 
+    def take_back(self, receipts: Sequence[Receipt]) -> None:
+        """
+        Replace receipts, because what was sent was undone or may have been. The delivery is open again.
+
+        :param receipts: The new receipts of batches that have one.
+        :raises LedgerLostError: If another copy is the owner. Nothing may be undone then.
+        """
+        self._check_owner()
+        if self._finished:
+            self._finished, self._report = False, None
+            self._write_record()
+        for receipt in receipts:
+            self._page(page_of(receipt.index)).settle(receipt)
+        self._flush()
+        self._check_owner()  # A copy that has opened it meanwhile may have read the old receipts.
+
     def _withdraw(self, granted: Sequence[tuple[Claim, Receipt | None]]) -> None:
         for claim, previous in reversed(granted):
             page = self._pages[page_of(claim.index)]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.tasks.fields import FIXED, JSON, RECIPIENTS, TEXT, Field
-from braze_provider.tasks.send import BrazeSendOperator
+from braze_provider.tasks.trigger import BrazeTriggerOperator
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.tasks.arguments import Recipients, SendArguments, Templated
+    from braze_provider.tasks.arguments import Recipients, Templated, TriggerArguments
 
 
-class CampaignTriggerOperator(BrazeSendOperator):
+class CampaignTriggerOperator(BrazeTriggerOperator):
     """
     Trigger an API-triggered campaign for named recipients, an audience, or the campaign's whole audience.
 
@@ -25,6 +25,7 @@ class CampaignTriggerOperator(BrazeSendOperator):
     :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
         the
     parameters that all sending operators share.
+    :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator` explains ``check``.
 
     .. seealso::
         - :ref:`howto/operator:CampaignTriggerOperator`
@@ -66,7 +67,7 @@ class CampaignTriggerOperator(BrazeSendOperator):
         broadcast: bool | None = None,
         attachments: Sequence[Mapping[str, Any]] | Templated | None = None,
         send_id: Templated | None = None,
-        **kwargs: Unpack[SendArguments],
+        **kwargs: Unpack[TriggerArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.campaign_id = campaign_id

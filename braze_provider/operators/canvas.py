@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from braze_provider.api.endpoints import CANVAS_TRIGGER_SEND
 from braze_provider.tasks.fields import FIXED, JSON, RECIPIENTS, TEXT, Field
-from braze_provider.tasks.send import BrazeSendOperator
+from braze_provider.tasks.trigger import BrazeTriggerOperator
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from braze_provider.tasks.arguments import Recipients, SendArguments, Templated
+    from braze_provider.tasks.arguments import Recipients, Templated, TriggerArguments
 
 
-class CanvasTriggerOperator(BrazeSendOperator):
+class CanvasTriggerOperator(BrazeTriggerOperator):
     """
     Let named recipients, an audience, or the Canvas's whole audience enter an API-triggered Canvas.
 
@@ -24,6 +24,7 @@ class CanvasTriggerOperator(BrazeSendOperator):
 
     :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
     the parameters that all sending operators share.
+    :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator` explains ``check``.
 
     .. seealso::
         - :ref:`howto/operator:CanvasTriggerOperator`
@@ -35,16 +36,21 @@ class CanvasTriggerOperator(BrazeSendOperator):
         gives each recipient its own value. (templated)
     :param context: Values for the Canvas's Liquid, for all recipients, at most 50 KB. A recipient's own
         values override those of the same name. (templated)
+    :param canvas_entry_properties: The older name of ``context``. Give only one of them. (templated)
     :param audience: Connected audience that narrows the Canvas's own. (templated)
     :param broadcast: True lets the Canvas's whole audience enter. Default: not given.
     :raises BrazeValidationError: For bad arguments or recipients, before anything is sent.
     """
 
+    composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "context": ("context", "canvas_entry_properties"),
+    }
     endpoint = CANVAS_TRIGGER_SEND
     request_fields: ClassVar[Mapping[str, Field]] = {
         "canvas_id": TEXT,
         "recipients": RECIPIENTS,
         "context": JSON,
+        "canvas_entry_properties": JSON,
         "audience": JSON,
         "broadcast": FIXED,
     }
@@ -55,14 +61,16 @@ class CanvasTriggerOperator(BrazeSendOperator):
         canvas_id: Templated,
         recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         context: Mapping[str, Any] | Templated | None = None,
+        canvas_entry_properties: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
-        **kwargs: Unpack[SendArguments],
+        **kwargs: Unpack[TriggerArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.canvas_id = canvas_id
         self.recipients = recipients
         self.context = context
+        self.canvas_entry_properties = canvas_entry_properties
         self.audience = audience
         self.broadcast = broadcast
         self.check_constants()

@@ -22,6 +22,7 @@ from braze_provider.tasks.fields import CONTENT, FIXED, JSON, RECIPIENTS, TEXT, 
 from braze_provider.tasks.request import BrazeRequestOperator
 from braze_provider.tasks.schedule import BrazeScheduleOperator
 from braze_provider.tasks.times import refuse_past, with_schedule
+from braze_provider.tasks.trigger import BrazeTriggerOperator
 from braze_provider.templating import ContentFile
 
 if TYPE_CHECKING:
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
     from braze_provider._compat import Context
     from braze_provider.api.answers import Answer
     from braze_provider.api.endpoints import Endpoint
-    from braze_provider.tasks.arguments import Recipients, RequestArguments, SendArguments, Templated
+    from braze_provider.tasks.arguments import (
+        Recipients,
+        RequestArguments,
+        ScheduleArguments,
+        Templated,
+        TriggerScheduleArguments,
+    )
 
 
 class MessagesScheduleOperator(BrazeScheduleOperator):
@@ -66,6 +73,7 @@ class MessagesScheduleOperator(BrazeScheduleOperator):
     """
 
     endpoint = MESSAGES_SCHEDULE_CREATE
+    deletion = MESSAGES_SCHEDULE_DELETE
     request_fields: ClassVar[Mapping[str, Field]] = {
         "messages": CONTENT,
         "time": TEXT,
@@ -100,7 +108,7 @@ class MessagesScheduleOperator(BrazeScheduleOperator):
         send_id: Templated | None = None,
         override_messaging_limits: bool | None = None,
         recipient_subscription_state: Literal["opted_in", "subscribed", "all"] | Templated | None = None,
-        **kwargs: Unpack[SendArguments],
+        **kwargs: Unpack[ScheduleArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.messages = messages
@@ -120,12 +128,12 @@ class MessagesScheduleOperator(BrazeScheduleOperator):
         self.check_constants()
 
 
-class CampaignScheduleOperator(BrazeScheduleOperator):
+class CampaignScheduleOperator(BrazeTriggerOperator, BrazeScheduleOperator):
     """
     Trigger an API-triggered campaign at a time, for named recipients, an audience, or its whole audience.
 
     See :class:`~braze_provider.tasks.schedule.BrazeScheduleOperator` for what all operators that schedule
-    share.
+    share, and :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator` for ``check``.
 
     .. seealso::
         - :ref:`howto/operator:CampaignScheduleOperator`
@@ -146,6 +154,7 @@ class CampaignScheduleOperator(BrazeScheduleOperator):
     """
 
     endpoint = CAMPAIGNS_TRIGGER_SCHEDULE_CREATE
+    deletion = CAMPAIGNS_TRIGGER_SCHEDULE_DELETE
     request_fields: ClassVar[Mapping[str, Field]] = {
         "campaign_id": TEXT,
         "time": TEXT,
@@ -170,7 +179,7 @@ class CampaignScheduleOperator(BrazeScheduleOperator):
         audience: Mapping[str, Any] | Templated | None = None,
         send_id: Templated | None = None,
         broadcast: bool | None = None,
-        **kwargs: Unpack[SendArguments],
+        **kwargs: Unpack[TriggerScheduleArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.campaign_id = campaign_id
@@ -185,12 +194,12 @@ class CampaignScheduleOperator(BrazeScheduleOperator):
         self.check_constants()
 
 
-class CanvasScheduleOperator(BrazeScheduleOperator):
+class CanvasScheduleOperator(BrazeTriggerOperator, BrazeScheduleOperator):
     """
     Let named recipients, an audience, or its whole audience enter an API-triggered Canvas at a time.
 
     See :class:`~braze_provider.tasks.schedule.BrazeScheduleOperator` for what all operators that schedule
-    share.
+    share, and :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator` for ``check``.
 
     .. seealso::
         - :ref:`howto/operator:CanvasScheduleOperator`
@@ -204,12 +213,18 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
     :param recipients: The recipients, as for :class:`~braze_provider.operators.canvas.CanvasTriggerOperator`.
         (templated)
     :param context: Values for the Canvas's Liquid, for all recipients. (templated)
+    :param canvas_entry_properties: The older name of ``context``. Give only one of them. (templated)
     :param audience: Connected audience that narrows the Canvas's own. (templated)
     :param broadcast: True lets the Canvas's whole audience enter. Default: not given.
     :raises BrazeValidationError: For bad arguments or recipients, before anything is scheduled.
     """
 
+    composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **BrazeScheduleOperator.composed_fields,
+        "context": ("context", "canvas_entry_properties"),
+    }
     endpoint = CANVAS_TRIGGER_SCHEDULE_CREATE
+    deletion = CANVAS_TRIGGER_SCHEDULE_DELETE
     request_fields: ClassVar[Mapping[str, Field]] = {
         "canvas_id": TEXT,
         "time": TEXT,
@@ -217,6 +232,7 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         "at_optimal_time": FIXED,
         "recipients": RECIPIENTS,
         "context": JSON,
+        "canvas_entry_properties": JSON,
         "audience": JSON,
         "broadcast": FIXED,
     }
@@ -230,9 +246,10 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         at_optimal_time: bool | None = None,
         recipients: Sequence[Mapping[str, Any]] | Recipients | None = None,
         context: Mapping[str, Any] | Templated | None = None,
+        canvas_entry_properties: Mapping[str, Any] | Templated | None = None,
         audience: Mapping[str, Any] | Templated | None = None,
         broadcast: bool | None = None,
-        **kwargs: Unpack[SendArguments],
+        **kwargs: Unpack[TriggerScheduleArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.canvas_id = canvas_id
@@ -241,6 +258,7 @@ class CanvasScheduleOperator(BrazeScheduleOperator):
         self.at_optimal_time = at_optimal_time
         self.recipients = recipients
         self.context = context
+        self.canvas_entry_properties = canvas_entry_properties
         self.audience = audience
         self.broadcast = broadcast
         self.check_constants()

@@ -10,12 +10,15 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from braze_provider.api.reasons import with_article
 from braze_provider.recipients.blocks import Alike, Table
 
 MAX_PLANS = 1_000
 """Number of column sets that are remembered. Each line of JSON may have its own set, so there is a limit."""
 
-_OBJECT_FIELDS = ("trigger_properties", "attributes", "context", "properties", "user_alias")
+_OBJECT_FIELDS = (
+    "trigger_properties", "attributes", "context", "canvas_entry_properties", "properties", "user_alias",
+)  # fmt: skip
 _ALIAS_COLUMNS = ("alias_name", "alias_label")
 _ID_FIELDS = ("external_user_id", "email", "braze_id")
 _Null = type(None)
@@ -42,11 +45,13 @@ class Columns(NamedTuple):
     :param names: The fields of a row.
     :param any_other: Whether a column of another name is a field too, such as a custom attribute.
     :param inner: By field: the columns of the object that it holds.
+    :param noun: What errors call that which a row becomes.
     """
 
     names: tuple[str, ...]
     any_other: bool = False
     inner: Mapping[str, Columns] = {}
+    noun: str = "recipient"
 
 
 class _Column(NamedTuple):
@@ -73,7 +78,8 @@ class ColumnShaper:
     ``braze_id``
     ``alias_name`` and ``alias_label``      its ``user_alias``
     ``trigger_properties.<x>``,             one value of that object; deeper with further dots
-    ``attributes.<x>``
+    ``attributes.<x>``, ``context.<x>``,
+    ``canvas_entry_properties.<x>``
     ``trigger_properties``, ``attributes``  the whole object, from a JSON column or JSON text
     ``send_to_existing_only``               a Boolean; the texts ``true``/``false`` and 1/0 are taken as well
     ``prioritization``                      a list, from an array, JSON text or text with commas
@@ -91,6 +97,7 @@ class ColumnShaper:
     def __init__(self, columns: Columns) -> None:
         self._fields = columns.names
         self._any_other = columns.any_other
+        self._noun = columns.noun
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,7 +232,7 @@ class ColumnShaper:
         # If no name is known, none is shown: a file without a header begins with a recipient's data.
         which = "none of its columns fits a" if len(unknown) == count else f"column {unknown[0]!r} fits no"
         meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
-        return f"{which} field of a recipient; {meant} A row_mapper takes any columns"
+        return f"{which} field of {with_article(self._noun)}; {meant} A row_mapper takes any columns"
 
 
 def with_ids_as_text(recipient: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -280,7 +287,7 @@ def _put(recipient: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def _conversion(field: str) -> Callable[[Any], Any] | None:
-    if field in _ID_FIELDS:
+    if field in _ID_FIELDS or field in _ALIAS_COLUMNS:
         return _as_text
     if field in _OBJECT_FIELDS:
         return lambda value: _as_json(field, value)

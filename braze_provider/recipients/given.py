@@ -50,7 +50,8 @@ def reason_against(value: Any, *, argument: str, keys: Mapping[str, str | None])
     items = _listed(value)
     if keys[argument] is None and isinstance(items, (list, tuple)) and items and all(map(_is_id, items)):
         ids = next((name for name, key in keys.items() if key == "external_user_id"), None)
-        instead = f"give a list of ids to {ids}" if ids else 'write {"external_user_id": …} for each id'
+        example = '{"external_user_id": …}' if argument == "recipients" else "an object"
+        instead = f"give a list of ids to {ids}" if ids else f"write {example} for each id"
         return f"must be a list of objects, not of ids: {instead}"
     return None
 

@@ -18,8 +18,8 @@ class InlineRecipients(RecipientSource):
 
     :param items: The recipients: a list, or anything else that can be read several times, such as the XComs
         of a mapped task.
-    :param key: For bare values such as ids: the recipient's field that each item gives. Default: the items
-        are objects.
+    :param key: For bare values such as ids: the recipient's field that each item gives. An object that has
+        this field is a whole recipient all the same. Default: the items are objects.
     """
 
     def __init__(self, items: Iterable[Any], *, key: str | None = None) -> None:
@@ -35,10 +35,9 @@ class InlineRecipients(RecipientSource):
     def rows(self) -> Iterator[Mapping[str, Any] | BadRow]:
         """Read the list."""
         for item in self.items:
-            if self.key is not None:
-                yield with_ids_as_text({self.key: item})
-            elif isinstance(item, Mapping):
-                yield with_ids_as_text(item)
+            recipient = recipient_of(item, self.key)
+            if isinstance(recipient, Mapping):
+                yield with_ids_as_text(recipient)
             else:
                 yield BadRow(f"must be an object, such as a dict, not {type(item).__name__}")
 
@@ -47,18 +46,32 @@ class InlineRecipients(RecipientSource):
         yield from map(Block.of_recipients, in_chunks(self.rows()))
 
 
+def recipient_of(item: Any, key: str | None) -> Any:
+    """
+    Give the recipient that an item of a list is.
+
+    :param item: The item.
+    :param key: The recipient's field that a bare item gives; None if it gives none.
+    """
+    is_whole = key is None or (isinstance(item, Mapping) and key in item)
+    return item if is_whole else {key: item}
+
+
 class PlacedRecipients(RecipientSource):
     """
     A source whose rows are put into one field of a row, such as ``events``.
 
     :param source: The source.
     :param field: Name of the field.
+    :param item: The only column of a row, if the field holds its bare value. Default: the field holds the
+        row.
     """
 
-    def __init__(self, source: RecipientSource, field: str) -> None:
+    def __init__(self, source: RecipientSource, field: str, item: str | None = None) -> None:
         super().__init__()
         self.source = source
         self.field = field
+        self.item = item
 
     def __repr__(self) -> str:
         return str(self.source)
@@ -69,19 +82,29 @@ class PlacedRecipients(RecipientSource):
 
     def blocks(self, columns: Columns) -> Generator[Block, None, None]:
         """Read the source with the columns of what the field holds, and put each row into the field."""
-        with closing(self.source.blocks(columns.inner[self.field])) as blocks:
+        inner = columns.inner[self.field] if self.item is None else Columns((self.item,), noun=columns.noun)
+        with closing(self.source.blocks(inner)) as blocks:
             for block in blocks:
-                yield Block(
-                    block.size,
-                    [
-                        one._replace(places=tuple((self.field, *place) for place in one.places))
-                        for one in block.alike
-                    ],
-                    {
-                        index: row if isinstance(row, BadRow) else {self.field: row}
-                        for index, row in block.others.items()
-                    },
-                )
+                others = {index: self._placed(row) for index, row in block.others.items()}
+                alike = []
+                for one in block.alike:
+                    if self.item is not None and one.places != ((self.item,),):
+                        numbered = enumerate(one.indexes)
+                        others.update((index, self._placed(one.recipient(n))) for n, index in numbered)
+                        continue
+                    inside = 0 if self.item is None else 1
+                    places = tuple((self.field, *place[inside:]) for place in one.places)
+                    alike.append(one._replace(places=places))
+                yield Block(block.size, alike, others)
+
+    def _placed(self, row: Mapping[str, Any] | BadRow) -> Mapping[str, Any] | BadRow:
+        if isinstance(row, BadRow):
+            return row
+        if self.item is None:
+            return {self.field: row}
+        if row.keys() != {self.item}:
+            return BadRow(f"must have {self.item}, and nothing else")
+        return {self.field: row[self.item]}
 
 
 class JoinedRecipients(RecipientSource):

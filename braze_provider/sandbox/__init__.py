@@ -26,9 +26,21 @@ FastAPI and uvicorn (the ``sandbox`` extra) load when a sandbox starts.
 
 from __future__ import annotations
 
+from braze_provider.sandbox.catalogs import Catalog
+from braze_provider.sandbox.jobs import Integration
 from braze_provider.sandbox.limits import Limit
 from braze_provider.sandbox.server import Sandbox
 from braze_provider.sandbox.state import SandboxConfig
 from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
 
-__all__ = ["Broadcast", "Campaign", "Canvas", "Limit", "Sandbox", "SandboxConfig", "Segment"]
+__all__ = [
+    "Broadcast",
+    "Campaign",
+    "Canvas",
+    "Catalog",
+    "Integration",
+    "Limit",
+    "Sandbox",
+    "SandboxConfig",
+    "Segment",
+]

@@ -115,12 +115,31 @@ def _parser() -> argparse.ArgumentParser:
         help="remember only which recipients each request reaches, for sends to very many recipients",
     )
     option(
+        "--job-seconds",
+        type=float,
+        default=SandboxConfig.job_seconds,
+        metavar="SECONDS",
+        help="how long a sync, an export or a copy takes",
+    )
+    option(
+        "--own-storage",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="let exports go to storage that is connected to Braze",
+    )
+    option(
         "--workspace",
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help='what exists, as JSON: {"campaigns": ["id", …], "canvases": […], "segments": […]}',
+        help='what exists, as JSON: {"campaigns": ["id", …], "canvases": […], "segments": […], '
+        '"integrations": […], "catalogs": […]}',
     )
-    for kind, name in (("campaign", "campaigns"), ("canvas", "canvases"), ("segment", "segments")):
+    for kind, name in (
+        ("campaign", "campaigns"),
+        ("canvas", "canvases"),
+        ("segment", "segments"),
+        ("integration", "integrations"),
+    ):
         option(
             f"--{kind}",
             dest=name,

@@ -35,6 +35,7 @@ TOO_MANY_OBJECTS = "Max Input Length Exceeded"
 NO_MESSAGE = "No message to send"
 APPLE_PUSH_TOO_LONG = "Apple Push Length Exceeded"
 ANDROID_PUSH_TOO_LONG = "Android Push Length Exceeded"
+ADDRESS_AND_NUMBER = "Either an email address or a phone number should be provided, but not both."
 # These two are not on that page. Their words follow its "Invalid Campaign ID".
 INVALID_CANVAS_ID = "Invalid Canvas ID"
 INVALID_SEGMENT_ID = "Invalid Segment ID"
@@ -65,6 +66,23 @@ _TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"messages\.(apple|android)_push\.extra", "must be an object", INVALID_EXTRA_PUSH_PAYLOAD),
         (r"messages\.apple_push", "bytes of JSON", APPLE_PUSH_TOO_LONG),
         (r"messages\.android_push", "bytes in", ANDROID_PUSH_TOO_LONG),
+        ("phone", "is not allowed with `email`", ADDRESS_AND_NUMBER),
+    )
+)
+
+# The ids of catalogs' errors, likewise.
+_CATALOG_ERRORS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(path), reason, error_id)
+    for path, reason, error_id in (
+        ("items", "one request takes", "request-includes-too-many-items"),
+        (r"items\[\d+\]\.id", "is required", "items-missing-ids"),
+        (r"items\[\d+\]\.id", "is there twice", "ids-not-unique"),
+        (r"items\[\d+\]\.id", "characters long", "ids-too-large"),
+        (r"items\[\d+\]\.id", "", "invalid-ids"),
+        (r"items\[\d+\]\..+", "characters long", "items-too-large"),
+        (r"items\[\d+\]\..+", "levels deep", "too-deep-nesting-in-value-object"),
+        (r"items\[\d+\]\..+", "a name with", "invalid-keys-in-value-object"),
+        (r"items\[\d+\]", "", "invalid-fields"),
     )
 )
 
@@ -138,6 +156,27 @@ class RefusedError(Exception):
         super().__init__(f"{status} {text}")
 
 
+def refuse_catalog(status: int, error_id: str, message: str, **values: Any) -> NoReturn:
+    """
+    Refuse a request for catalogs, whose errors have ids.
+
+    :param status: HTTP status.
+    :param error_id: Braze's id of the error.
+    :param message: What is wrong.
+    :param values: The parameters that are wrong, with their values.
+    :raises RefusedError: Always.
+    """
+    refusal = RefusedError(status, "Invalid Request")
+    error = {
+        "id": error_id,
+        "message": message,
+        "parameters": list(values),
+        "parameter_values": list(values.values()),
+    }
+    refusal.answer = refusal.answer.with_body(errors=[error])
+    raise refusal
+
+
 def refuse(message: str) -> NoReturn:
     """
     Refuse a request as wrong in itself.
@@ -184,6 +223,8 @@ def judge(endpoint: Endpoint, body: dict[str, Any], size: int) -> tuple[dict[str
         return body, unknown_fields(validate(model, body, allow_unknown_fields=True))
     except BrazeValidationError as error:
         if problems := [one for one in error.problems if not any(_fits(one, *taken) for taken in _TAKEN)]:
+            if endpoint.path.startswith("/catalogs"):
+                refuse_catalog(400, _catalog_error_id(problems), str(problems[0]))
             refuse(_text(problems))
     return body, []
 
@@ -231,6 +272,9 @@ def as_braze_reads(body: dict[str, Any]) -> dict[str, Any]:
     for name in ("external_user_ids", "user_aliases"):
         if read.get(name) == []:
             del read[name]
+    for name in ("email", "phone"):  # Of these, Braze takes a single one without an array too.
+        if isinstance(read.get(name), str):
+            read[name] = [read[name]]
     if isinstance(ids := read.get("external_user_ids"), list):
         read["external_user_ids"] = [_id(value) for value in ids]
     if isinstance(recipients := read.get("recipients"), list):
@@ -259,3 +303,12 @@ def _text(problems: list[Problem]) -> str:
         if any(_fits(problem, path, reason) for problem in problems):
             return text
     return str(problems[0])
+
+
+def _catalog_error_id(problems: list[Problem]) -> str:
+    found = (
+        error_id
+        for path, reason, error_id in _CATALOG_ERRORS
+        if any(_fits(problem, path, reason) for problem in problems)
+    )
+    return next(found, "item-array-invalid")

@@ -20,6 +20,7 @@ from braze_provider.api.endpoints import Endpoint
 from braze_provider.sandbox.answers import UNPARSEABLE, WRONG_FORMAT, Answer, RefusedError, judge
 from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, Routes, named_by
 from braze_provider.sandbox.faults import Fault, FaultOfRead
+from braze_provider.sandbox.jobs import ARCHIVES
 from braze_provider.sandbox.limits import Standing, charges
 from braze_provider.sandbox.records import Receipt
 from braze_provider.sandbox.records import Send as BrazeSend
@@ -53,6 +54,10 @@ class App:
 
     async def _respond_to(self, request: Request) -> Response:
         scope = request.scope
+        if scope["path"].startswith(ARCHIVES):
+            has_key = "authorization" in request.headers
+            archive = self._state.jobs.archive(scope["path"], has_key=has_key)
+            return WholeResponse(archive, {"Date": self._state.clock.http_date()})
         found = self._routes.find(scope["method"], scope["raw_path"].decode("latin-1"))
         if found is None:
             return self._unknown_url(request)
@@ -73,7 +78,16 @@ class App:
             state.recorder.keep_body(receipt, raw or b"")
             body = _parsed(request, raw) if endpoint.request else {}
             query = request.query_params if scope["query_string"] else {}
-            call = Call(state.workspace, body, query, in_path, state.schedules, state.clock.now())
+            call = Call(
+                state.workspace,
+                body,
+                query,
+                in_path,
+                state.schedules,
+                state.clock.now(),
+                state.jobs,
+                f"{scope['scheme']}://{request.headers.get('host', '')}",
+            )
             fault = state.faults.after_reading(endpoint.path, lambda key: key in named_by(body))
             if fault is None or fault.takes_request:
                 answer, standing = self._process(endpoint, call, len(raw or b""), receipt, fault)
@@ -127,7 +141,8 @@ class App:
         if accepted.change is not None:
             accepted.change()
         if accepted.send is not None:
-            told = {**self._send(accepted, accepted.send, receipt, fault), **told}
+            sent = self._send(accepted, accepted.send, receipt, fault)
+            told = {**(sent if endpoint.ids else {}), **told}
         return Answer(accepted.status, told, link=accepted.link), standing
 
     def _send(

@@ -82,10 +82,25 @@ def _routes(state: SandboxState, inbox: Inbox) -> APIRouter:
         found = state.workspace.profiles.find(id)
         return Json({"profile": None if found is None else found.shown()})
 
+    @router.get("/catalogs")
+    async def catalogs() -> Json:
+        """The items of all catalogs, by name of the catalog and id."""
+        return Json({"catalogs": state.workspace.catalogs.shown()})
+
     @router.get("/schedules")
     async def schedules() -> Json:
         """What is scheduled, in the order of its creation, and what became of it."""
         return Json({"schedules": state.schedules.shown()})
+
+    @router.get("/activities")
+    async def activities() -> Json:
+        """The Live Activities, each with its state and users."""
+        return Json({"activities": [one.shown() for one in state.workspace.activities.values()]})
+
+    @router.get("/jobs")
+    async def jobs() -> Json:
+        """The syncs and exports in the order of their beginning, and how many copies are to come."""
+        return Json(state.jobs.shown())
 
     @router.post("/clock")
     async def advance(seconds: Annotated[float, Query(gt=0)]) -> Json:

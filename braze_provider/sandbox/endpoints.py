@@ -48,6 +48,8 @@ class Call:
     :param path: The parameters in its path.
     :param schedules: What is scheduled.
     :param now: The time by the sandbox's clock.
+    :param jobs: What goes on after requests were answered.
+    :param base_url: Scheme, host and port of the request.
     """
 
     workspace: Workspace
@@ -56,6 +58,8 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict)
     schedules: Any = None
     now: float = 0.0
+    jobs: Any = None
+    base_url: str = ""
 
 
 @dataclass(frozen=True)

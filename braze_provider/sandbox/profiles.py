@@ -82,6 +82,28 @@ class Profiles:
             profile.keys.append(key)
         self._by_key[key] = profile
 
+    def rename(self, profile: Profile, old: str, new: str) -> None:
+        """
+        Let another key name a profile instead of one of its keys.
+
+        :param profile: The profile.
+        :param old: The key so far.
+        :param new: The key from now on.
+        """
+        profile.keys.remove(old)
+        del self._by_key[old]
+        self.name(profile, new)
+
+    def with_value(self, name: str, value: Any) -> list[Profile]:
+        """
+        Give the profiles with an address or a number, which several users may have.
+
+        :param name: ``email`` or ``phone``.
+        :param value: The address or the number.
+        """
+        named = self.find(f"{name}:{value}")
+        return [one for one in self if one is named or one.attributes.get(name) == value]
+
     def remove(self, profile: Profile) -> None:
         """
         Delete a profile.

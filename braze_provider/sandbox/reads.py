@@ -1,8 +1,9 @@
 """
 The sandbox's lists and statistics, for all endpoints that read.
 
-Days are those of UTC by the sandbox's clock. What is sent is counted. Nothing else happens in a sandbox: no
-recipient opens a message, no app is used, and nothing is bought, so all other counters are zero.
+Days are those of UTC by the sandbox's clock. What is sent is counted, and so are the events and purchases
+that ``/users/track`` writes. Nothing else happens in a sandbox: no recipient opens a message, and no app is
+used. So all other counters are zero.
 """
 
 from __future__ import annotations
@@ -138,26 +139,64 @@ for _key in ("new_users", "dau", "mau", "uninstalls"):
     _kpi(f"kpi_{_key}_data_series", _key)
 
 
-def _nothing_happens(name: str, key: str, *required: str) -> None:
+@serves("sessions_data_series")
+def sessions(call: Call) -> Accepted:
+    """Count sessions: no app is used in a sandbox."""
+    return _data([{"time": time, "sessions": 0} for time in _times(call)])
+
+
+def _acts(name: str, kind: str, key: str, by: str, worth: Callable[[Mapping[str, Any]], float]) -> None:
+    """Serve a series of the events or purchases that requests have written."""
+
     @serves(name)
     def series(call: Call) -> Accepted:
-        for parameter in required:
-            _required(call.query, parameter)
-        times = _hours(call) if choice(call.query, "unit", "day", "hour") == "hour" else _days(call)
-        return _data([{"time": time, key: 0} for time in times])
+        wanted = _required(call.query, by) if kind == "events" else call.query.get("product")
+        times = _times(call)
+        figures = dict.fromkeys(times, 0.0)
+        for act in (act for profile in call.workspace.profiles for act in getattr(profile, kind)):
+            at = _time_of(str(act["time"]), is_hour="T" in times[0])
+            if at in figures and wanted in (None, act["name" if kind == "events" else "product_id"]):
+                figures[at] += worth(act)
+        return _data([{"time": time, key: figures[time]} for time in times])
 
 
-_nothing_happens("sessions_data_series", "sessions")
-_nothing_happens("events_data_series", "count", "event")
-_nothing_happens("purchases_quantity_series", "purchase_quantity")
-_nothing_happens("purchases_revenue_series", "revenue")
+_acts("events_data_series", "events", "count", "event", lambda event: 1)
+_acts(
+    "purchases_quantity_series",
+    "purchases",
+    "purchase_quantity",
+    "product",
+    lambda purchase: purchase.get("quantity", 1),
+)
+_acts(
+    "purchases_revenue_series",
+    "purchases",
+    "revenue",
+    "product",
+    lambda purchase: purchase["price"] * purchase.get("quantity", 1),
+)
+
+
+def _times(call: Call) -> list[str]:
+    """Give the days or hours that the request is for."""
+    return _hours(call) if choice(call.query, "unit", "day", "hour") == "hour" else _days(call)
+
+
+def _time_of(time: str, *, is_hour: bool) -> str:
+    moment = pendulum.instance(datetime.fromisoformat(time.replace("Z", "+00:00"))).in_timezone("UTC")
+    return _hour(moment) if is_hour else moment.to_date_string()
+
+
+def _hour(moment: datetime) -> str:
+    return moment.replace(minute=0, second=0, microsecond=0).isoformat()
 
 
 @serves("events_list")
 def events_list(call: Call) -> Accepted:
     """List the names of the custom events by the alphabet."""
     size = ENDPOINTS["events_list"].page_size or 0
-    names = sorted(call.workspace.names.get("events", ()))
+    written = {event["name"] for profile in call.workspace.profiles for event in profile.events}
+    names = sorted({*call.workspace.names.get("events", ()), *written})
     return Accepted(status=200, answer={"events": page_of(call.query, names, size)})
 
 

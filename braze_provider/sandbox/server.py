@@ -172,6 +172,14 @@ class Sandbox:
 
         return self._in_loop(look)
 
+    def catalog(self, name: str) -> dict[str, dict[str, Any]]:
+        """
+        The items of a catalog, by id.
+
+        :param name: Name of the catalog.
+        """
+        return self._in_loop(lambda: self._state.workspace.catalogs.shown().get(name, {}))
+
     def recipient_keys(self) -> Collection[str]:
         """The keys of all recipients who received anything. This is fast even for a million."""
         return self._in_loop(lambda: list(self._state.recorder.deliveries))
@@ -198,9 +206,23 @@ class Sandbox:
 
         return self._in_loop(fired)
 
+    def activities(self) -> list[dict[str, Any]]:
+        """The Live Activities in the order of their start, each with its state and users."""
+        return self._in_loop(lambda: [one.shown() for one in self._state.workspace.activities.values()])
+
+    def jobs(self) -> dict[str, Any]:
+        """The syncs and exports in the order of their beginning, and how many copies are to come."""
+
+        def finished() -> dict[str, Any]:
+            self._state.fire_due()
+            return self._state.jobs.shown()
+
+        return self._in_loop(finished)
+
     def advance(self, **time: float) -> None:
         """
-        Move the sandbox's clock forward, and send all schedules that are due by then.
+        Move the sandbox's clock forward, send all schedules that are due by then, and finish all jobs that
+        are.
 
         :param time: By how much, as of a ``timedelta``: ``hours=2``.
         """

@@ -11,11 +11,20 @@ from typing import Literal
 from braze_provider.api.limits import MAX_BODY_BYTES
 
 # Their functions serve endpoints once they are loaded.
-from braze_provider.sandbox import reads, users  # noqa: F401
+from braze_provider.sandbox import (  # noqa: F401
+    catalog_endpoints,
+    identities,
+    job_endpoints,
+    live_activities,
+    reads,
+    users,
+)
 from braze_provider.sandbox.answers import RefusedError
+from braze_provider.sandbox.catalogs import Catalog
 from braze_provider.sandbox.clock import Clock
 from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
+from braze_provider.sandbox.jobs import Integration, Jobs
 from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit, RateLimiter
 from braze_provider.sandbox.records import Receipt, Recorder, Send
 from braze_provider.sandbox.schedules import Scheduled, Schedules
@@ -58,6 +67,13 @@ class SandboxConfig:
     :param events: Names of its custom events.
     :param custom_attributes: Names of its custom attributes.
     :param products: Ids of the products that its users have bought.
+    :param integrations: Its integrations of Cloud Data Ingestion, as their ids or as :class:`Integration`. If
+        there is at least one, any other id is refused.
+    :param job_seconds: Seconds that a sync, an export or a copy takes by the sandbox's clock.
+    :param own_storage: Whether exports go to storage that is connected to Braze. Default False: the answer
+        has the address of an archive.
+    :param catalogs: Its catalogs, as their names or as :class:`Catalog`. If there is at least one, any other
+        name is refused.
     :raises ValueError: If the host is not loopback and there is no token, if the token can't be a key or
         there are other keys too, or if a limit has an unknown name.
     """
@@ -83,6 +99,10 @@ class SandboxConfig:
     events: Collection[str] = ()
     custom_attributes: Collection[str] = ()
     products: Collection[str] = ()
+    integrations: Sequence[Integration | str] = ()
+    job_seconds: float = 5.0
+    own_storage: bool = False
+    catalogs: Sequence[Catalog | str] = ()
 
     def __post_init__(self) -> None:
         if self.token is None and not self.is_private:
@@ -133,6 +153,7 @@ class SandboxState:
                 "custom_attributes": config.custom_attributes,
                 "products": config.products,
             },
+            config.catalogs,
         )
         limits = {**DEFAULT_LIMITS, **config.limits}
         if config.hourly_limit is not None and DEFAULT_BUCKET not in config.limits:
@@ -141,6 +162,13 @@ class SandboxState:
         self.faults = FaultList(served_paths())
         self.recorder = Recorder(self.clock.now, send_of, keep_bodies=config.record_bodies)
         self.schedules = Schedules()
+        self.jobs = Jobs(
+            self.clock.now,
+            config.job_seconds,
+            config.integrations,
+            lambda: self.recorder.deliveries,
+            has_own_storage=config.own_storage,
+        )
         self._keys = config.keys
         self._schedule_broadcasts()
 
@@ -167,6 +195,7 @@ class SandboxState:
         self.faults.clear()
         self.recorder.reset()
         self.schedules.clear()
+        self.jobs.clear()
         self.clock.reset()
         self._schedule_broadcasts()
 
@@ -180,8 +209,9 @@ class SandboxState:
                 self.schedules.add(Scheduled("dashboard", one.at, receipt, send))
 
     def fire_due(self) -> None:
-        """Send all schedules that are due."""
+        """Send all schedules that are due, and finish all jobs that are."""
         self.schedules.fire(self.clock.now(), self.deliver)
+        self.jobs.finish_due()
 
     def advance(self, seconds: float) -> None:
         """

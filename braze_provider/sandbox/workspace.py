@@ -15,6 +15,7 @@ from braze_provider.sandbox.answers import (
     INVALID_SEGMENT_ID,
     refuse,
 )
+from braze_provider.sandbox.catalogs import Catalog, Catalogs
 from braze_provider.sandbox.profiles import Profiles
 from braze_provider.sandbox.records import Send
 from braze_provider.sandbox.statistics import Statistics, day_of
@@ -29,6 +30,9 @@ _INVALID: Mapping[str, str] = {
 PAUSED_NOTICE = "The Canvas is paused. Resume the Canvas to ensure trigger requests will take effect."
 
 
+API_TRIGGERED = "api_triggered"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
     """
@@ -40,6 +44,10 @@ class Campaign:
     :param tags: Its tags. Default: none.
     :param last_edited: When it was last changed, in ISO 8601.
     :param archived: Whether it is archived. Default False.
+    :param draft: Whether it is a draft. Default False.
+    :param stopped: Whether it is stopped. Default False.
+    :param schedule_type: How it starts. Default: through the API.
+    :param channels: Its channels. Default: those of its variations.
     :param variations: Its message variations as ``{message_variation_id: channel}``. Default: the ids of
         messages are not checked.
     :param audience: How many users a broadcast of it reaches. Default: none.
@@ -53,6 +61,10 @@ class Campaign:
     tags: Sequence[str] = ()
     last_edited: str = "2026-09-01T09:00:00+00:00"
     archived: bool = False
+    draft: bool = False
+    stopped: bool = False
+    schedule_type: str = API_TRIGGERED
+    channels: Sequence[str] = ()
     variations: Mapping[str, str] | None = None
     audience: int = 0
     messages: Mapping[str, Any] = field(default_factory=dict)
@@ -73,11 +85,19 @@ class Campaign:
             "name": self.name,
             "created_at": self.last_edited,
             "updated_at": self.last_edited,
-            "archived": self.archived,
-            "draft": False,
-            "enabled": not self.archived,
+            **_state(self, enabled=not self.stopped),
+            "channels": list(self.channels or dict.fromkeys((self.variations or {}).values())),
             "tags": list(self.tags),
         }
+
+
+def _state(one: Campaign | Canvas, *, enabled: bool) -> dict[str, Any]:
+    return {
+        "archived": one.archived,
+        "draft": one.draft,
+        "enabled": enabled and not one.archived and not one.draft,
+        "schedule_type": one.schedule_type,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,22 +106,26 @@ class Canvas:
     A Canvas of the workspace.
 
     :param id: The Canvas's API identifier.
-    :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
-    :param archived: Whether it is archived, with the same effect. Default False.
     :param name: Its name. Default: its id.
     :param tags: Its tags. Default: none.
     :param last_edited: When it was last changed, in ISO 8601.
+    :param paused: Whether it is paused. Triggers are then accepted and reach no recipient. Default False.
+    :param archived: Whether it is archived, with the same effect. Default False.
     :param channels: The channels of its one step. Default: e-mail.
     :param audience: How many users a broadcast of it reaches. Default: none.
     :param messages: Its messages by channel, as for a campaign.
+    :param draft: Whether it is a draft. Default False.
+    :param schedule_type: How users enter it. Default: through the API.
     """
 
     id: str
-    paused: bool = False
-    archived: bool = False
     name: str = ""
     tags: Sequence[str] = ()
     last_edited: str = "2026-09-01T09:00:00+00:00"
+    paused: bool = False
+    archived: bool = False
+    draft: bool = False
+    schedule_type: str = API_TRIGGERED
     channels: Sequence[str] = ("email",)
     audience: int = 0
     messages: Mapping[str, Any] = field(default_factory=dict)
@@ -146,9 +170,7 @@ class Canvas:
             "name": self.name or self.id,
             "created_at": self.last_edited,
             "updated_at": self.last_edited,
-            "archived": self.archived,
-            "draft": False,
-            "enabled": not (self.archived or self.paused),
+            **_state(self, enabled=not self.paused),
             "tags": list(self.tags),
             "channels": list(self.channels),
             "variants": [variant],
@@ -226,6 +248,31 @@ class Broadcast:
         }
 
 
+@dataclass
+class LiveActivity:
+    """
+    A Live Activity.
+
+    :param app_id: The app that shows it.
+    :param activity_id: Its id.
+    :param content_state: Its values now.
+    :param users: The recipient keys of the users whose devices have started it.
+    :param updates: How often it was changed.
+    :param ended: Whether it has ended. It does not change any more then.
+    """
+
+    app_id: str
+    activity_id: str
+    content_state: Mapping[str, Any] = field(default_factory=dict)
+    users: dict[str, None] = field(default_factory=dict)
+    updates: int = 0
+    ended: bool = False
+
+    def shown(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {**vars(self), "users": list(self.users)}
+
+
 CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
     Campaign(id="417220e4-5a2a-b634-7f7d-9ec891532368", name="Win back", tags=("retention",)),
     Campaign(id="8d2c1f6a-03b7-4e55-1c90-6a7be2f4d913", name="Welcome", is_api_campaign=True),
@@ -253,6 +300,7 @@ class Workspace:
     :param unknown_ids: Recipient keys of users who do not exist. All other users exist.
     :param broadcasts: What the dashboard has scheduled.
     :param names: Names of custom ``events`` and ``custom_attributes``, and ids of ``products``.
+    :param catalogs: The catalogs, as their names or with their fields.
     """
 
     def __init__(
@@ -263,29 +311,37 @@ class Workspace:
         unknown_ids: Collection[str] = (),
         broadcasts: Sequence[Broadcast] = (),
         names: Mapping[str, Collection[str]] | None = None,
+        catalogs: Sequence[Catalog | str] = (),
     ) -> None:
-        self.campaigns = campaigns or CANNED_CAMPAIGNS
-        self._campaigns = {campaign.id: campaign for campaign in campaigns}
-        named = (Canvas(id=canvas) if isinstance(canvas, str) else canvas for canvas in canvases)
-        self._canvases = {canvas.id: canvas for canvas in named}
+        self._first_campaigns = campaigns
+        self._first_canvases = [Canvas(id=one) if isinstance(one, str) else one for one in canvases]
         described = (Segment(id=segment) if isinstance(segment, str) else segment for segment in segments)
         self.segments = {segment.id: segment for segment in described}
         self.broadcasts = broadcasts
         self.names = names or {}
+        self._unknown_ids = unknown_ids
+        self.profiles = Profiles()
+        """What requests have written about users."""
+        self.catalogs = Catalogs(catalogs)
+        """The catalogs with the items that requests have written."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what requests have made: users, copies and Live Activities, and the sends of campaigns."""
+        self.activities: dict[tuple[str, str], LiveActivity] = {}
+        """Live Activities, by app and id."""
+        self.campaigns = list(self._first_campaigns or CANNED_CAMPAIGNS)
+        self.canvases = list(self._first_canvases)
+        self._campaigns = {campaign.id: campaign for campaign in self._first_campaigns}
+        self._canvases = {canvas.id: canvas for canvas in self._first_canvases}
         self.ids: Mapping[str, Collection[str]] = {
             "campaign": self._campaigns,
             "canvas": self._canvases,
             "segment": self.segments,
         }
-        self._unknown_ids = unknown_ids
-        self.profiles = Profiles()
-        """What requests have written about users."""
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the users that requests have created, and the sends of campaigns."""
         self._missing = set(self._unknown_ids)
         self.profiles.clear()
+        self.catalogs.clear()
         self.references: dict[str, float] = {}
         """By reference of a transactional e-mail: until when it is known, in Unix time."""
         self.sent: dict[str, tuple[float, float]] = {}
@@ -308,11 +364,6 @@ class Workspace:
         """
         first, _ = self.sent.get(campaign_id, (at, at))
         self.sent[campaign_id] = (first, at)
-
-    @property
-    def canvases(self) -> list[Canvas]:
-        """The Canvases, in the order of their creation."""
-        return list(self._canvases.values())
 
     def note(self, send: Send, send_id: str | None, reached: Collection[str], at: float) -> None:
         """
@@ -349,7 +400,29 @@ class Workspace:
         :param canvas_id: Its id.
         :raises RefusedError: If Canvases are given and this is none of them.
         """
-        return self.canvas(canvas_id) or Canvas(id=canvas_id)
+        self.canvas(canvas_id)
+        known = {canvas.id: canvas for canvas in self.canvases}
+        return known.get(canvas_id) or Canvas(id=canvas_id)
+
+    def add_campaign(self, campaign: Campaign) -> None:
+        """
+        Add a campaign.
+
+        :param campaign: The campaign.
+        """
+        self.campaigns.append(campaign)
+        if self._campaigns:  # Otherwise, any id is one.
+            self._campaigns[campaign.id] = campaign
+
+    def add_canvas(self, canvas: Canvas) -> None:
+        """
+        Add a Canvas.
+
+        :param canvas: The Canvas.
+        """
+        self.canvases.append(canvas)
+        if self._canvases:
+            self._canvases[canvas.id] = canvas
 
     def campaign(self, campaign_id: str) -> Campaign | None:
         """
@@ -389,6 +462,22 @@ class Workspace:
         :param key: The user's recipient key.
         """
         self._missing.discard(key)
+
+    def note_gone(self, key: str) -> None:
+        """
+        Note that a user was deleted.
+
+        :param key: The user's recipient key.
+        """
+        self._missing.add(key)
+
+    def exists(self, key: str) -> bool:
+        """
+        Tell whether a user exists.
+
+        :param key: The user's recipient key.
+        """
+        return key not in self._missing
 
     def reachable(self, recipients: Mapping[str, Mapping[str, Any]]) -> Collection[str]:
         """

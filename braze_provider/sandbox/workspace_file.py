@@ -1,10 +1,10 @@
-"""A workspace in a JSON file: the campaigns, Canvases and segments that exist."""
+"""A workspace in a JSON file: the campaigns, Canvases, segments, integrations and catalogs that exist."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,6 +15,8 @@ from braze_provider.api.open_json import JsonObject
 from braze_provider.api.reasons import kind, listed, refusal
 from braze_provider.api.validation import problems, validate
 from braze_provider.api.values import Array, NonEmptyText, Omittable, Text
+from braze_provider.sandbox.catalogs import Catalog
+from braze_provider.sandbox.jobs import Integration
 from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment
 
 Count = Annotated[int, Field(ge=0)]
@@ -32,6 +34,12 @@ def _of_its_id(value: object) -> object:
     return {"id": value} if isinstance(value, str) else value
 
 
+def _of_its_name(value: object) -> object:
+    if not isinstance(value, (str, dict)):
+        raise refusal(f"must be a name or an object, not {kind(value)}")
+    return {"name": value} if isinstance(value, str) else value
+
+
 _MessagesByChannel = dict[Annotated[Text, AfterValidator(_channel)], JsonObject]
 
 
@@ -42,6 +50,10 @@ class _Campaign(BrazeObject):
     tags: Omittable[Array[Text]] = None
     last_edited: Omittable[Instant] = None
     archived: Omittable[bool] = None
+    draft: Omittable[bool] = None
+    stopped: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
+    channels: Omittable[Array[Text]] = None
     variations: Omittable[dict[str, Annotated[Text, AfterValidator(_channel)]]] = None
     audience: Omittable[Count] = None
     messages: Omittable[_MessagesByChannel] = None
@@ -51,6 +63,8 @@ class _Canvas(BrazeObject):
     id: NonEmptyText
     paused: Omittable[bool] = None
     archived: Omittable[bool] = None
+    draft: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
     name: Omittable[Text] = None
     tags: Omittable[Array[Text]] = None
     last_edited: Omittable[Instant] = None
@@ -72,6 +86,22 @@ class _Broadcast(BrazeObject):
     next_send_time: Instant
     name: Omittable[Text] = None
     tags: Omittable[Array[Text]] = None
+    draft: Omittable[bool] = None
+    schedule_type: Omittable[Text] = None
+    channels: Omittable[Array[Text]] = None
+
+
+class _Integration(BrazeObject):
+    id: NonEmptyText
+    name: Omittable[Text] = None
+    ends: Omittable[Literal["success", "partial", "error", "config_error"]] = None
+    rows_synced: Omittable[int] = None
+    rows_failed: Omittable[int] = None
+
+
+class _Catalog(BrazeObject):
+    name: NonEmptyText
+    names_of_fields: Omittable[Array[NonEmptyText]] = Field(default=None, alias="fields")
 
 
 class _Workspace(BrazeObject):
@@ -82,6 +112,8 @@ class _Workspace(BrazeObject):
     events: Omittable[Array[NonEmptyText]] = None
     custom_attributes: Omittable[Array[NonEmptyText]] = None
     products: Omittable[Array[NonEmptyText]] = None
+    integrations: Omittable[Array[Annotated[_Integration, BeforeValidator(_of_its_id)]]] = None
+    catalogs: Omittable[Array[Annotated[_Catalog, BeforeValidator(_of_its_name)]]] = None
 
 
 def read_workspace(path: str) -> dict[str, list[Any]]:
@@ -89,9 +121,10 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     Read a workspace from a file.
 
     The file holds ``{"campaigns": […], "canvases": […], "segments": […], "scheduled_broadcasts": […],
-    "events": […], "custom_attributes": […], "products": […]}``. Each part may be left out. The items are ids
-    or names as texts. Campaigns, Canvases and segments may also be objects with the fields of
-    :class:`Campaign`, :class:`Canvas` and :class:`Segment`. Scheduled broadcasts are objects with those of
+    "events": […], "custom_attributes": […], "products": […], "integrations": […], "catalogs": […]}``. Each
+    part may be left out. The items are ids or names as texts. Campaigns, Canvases, segments, integrations and
+    catalogs may also be objects with the fields of :class:`Campaign`, :class:`Canvas`, :class:`Segment`,
+    :class:`Integration` and :class:`Catalog`. Scheduled broadcasts are objects with those of
     :class:`Broadcast`.
 
     :param path: The file.
@@ -114,6 +147,10 @@ def read_workspace(path: str) -> dict[str, list[Any]]:
     if "scheduled_broadcasts" in workspace:
         broadcasts = workspace["scheduled_broadcasts"]
         workspace["scheduled_broadcasts"] = [Broadcast(**fields) for fields in broadcasts]
+    if "catalogs" in workspace:
+        workspace["catalogs"] = [Catalog(**fields) for fields in workspace["catalogs"]]
+    if "integrations" in workspace:
+        workspace["integrations"] = [Integration(**fields) for fields in workspace["integrations"]]
     return workspace
 
 

@@ -123,6 +123,16 @@ class StatisticsArguments(OperatorArguments, total=False):
     timezone: Templated
 
 
+class StartArguments(OperatorArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.start.BrazeStartOperator`, which explains them."""
+
+    braze_conn_id: Templated
+    deferrable: bool
+    poll_interval: timedelta | float
+    timeout: timedelta | float
+    wait_for_completion: bool
+
+
 class SensorArguments(OperatorArguments, total=False):
     """The arguments of :class:`~braze_provider.tasks.wait.BrazeSensor` and of Airflow's own sensors."""
 
@@ -164,3 +174,19 @@ class SendArguments(OperatorArguments, total=False):
     receipts_path: Templated | None
     resend: bool | Templated
     unsent_path: Templated | None
+
+
+class TriggerArguments(SendArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator`, which explains them."""
+
+    check: bool
+
+
+class ScheduleArguments(SendArguments, total=False):
+    """The arguments of :class:`~braze_provider.tasks.schedule.BrazeScheduleOperator`, which explains them."""
+
+    delete_on_failure: bool
+
+
+class TriggerScheduleArguments(TriggerArguments, ScheduleArguments, total=False):
+    """The arguments of the operators that trigger later."""

@@ -29,8 +29,8 @@ class Field:
     :param kind: How the field is rendered.
     :param item: For a list of recipients: the recipient's field that each bare item gives. Default: the items
         are recipient objects.
-    :param placed: Whether each row is put into a field of the argument's name: the request has an array of
-        that name, and others.
+    :param placed: Whether each row is put into the argument's field of the request: the request has an array
+        of that name, and others. With ``item``, the array holds bare values.
     """
 
     kind: Kind

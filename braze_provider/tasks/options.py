@@ -37,17 +37,18 @@ _CHOICES = {
     "on_source_change": ("fail", "send_rest"),
 }
 
+_A_BOOLEAN: tuple[Callable[[Any], bool], str] = (lambda value: isinstance(value, bool), "a Boolean")
 _OPTIONS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("concurrency", _is_count, "a number above 0"),
     ("max_recipients", _is_count, "a number above 0"),
     ("max_rejected", _is_number_or_share, "a number of recipients, or a share below 1"),
     ("max_lateness", lambda value: isinstance(value, timedelta), "a timedelta or a pendulum duration"),
     ("resend", _is_resend, f"true, false or a text of at most {MAX_RESEND_LENGTH} characters"),
-    ("allow_duplicates", lambda value: isinstance(value, bool), "a Boolean"),
-    ("deferrable", lambda value: isinstance(value, bool), "a Boolean"),
+    ("allow_duplicates", *_A_BOOLEAN),
+    ("deferrable", *_A_BOOLEAN),
     ("max_slot_wait", lambda value: isinstance(value, (int, float)) and value > 0, "a number of seconds"),
-    ("dry_run", lambda value: isinstance(value, bool), "a Boolean"),
-    ("allow_unknown_fields", lambda value: isinstance(value, bool), "a Boolean"),
+    ("dry_run", *_A_BOOLEAN),
+    ("allow_unknown_fields", *_A_BOOLEAN),
 )
 _OPTIONAL = ("max_recipients", "max_rejected", "max_lateness")
 
@@ -64,7 +65,9 @@ def option_problems(operator: Any) -> list[Problem]:
             near = get_close_matches(str(value), choices, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             problems.append(Problem(name, f"must be one of {', '.join(choices)}, not {_shown(value)}{meant}"))
-    for name, is_fit, what in _OPTIONS:
+    own = (name for base in type(operator).__mro__ for name in vars(base).get("flags", ()))
+    flags = ((name, *_A_BOOLEAN) for name in own)
+    for name, is_fit, what in (*_OPTIONS, *flags):
         value = getattr(operator, name)
         if not is_fit(value) and not (value is None and name in _OPTIONAL):
             problems.append(Problem(name, f"must be {what}, not {_shown(value)}"))

@@ -10,6 +10,7 @@ from braze_provider.api.errors import Problem
 from braze_provider.api.validation import problems
 from braze_provider.recipients.columns import with_ids_as_text
 from braze_provider.recipients.given import reason_against
+from braze_provider.recipients.inline import recipient_of
 from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _problems_of_rows(
 ) -> list[Problem]:
     found = []
     for index, row in enumerate(rows):
-        recipient = row if key is None else {key: row}
+        recipient = recipient_of(row, key)
         if isinstance(recipient, Mapping):
             recipient = with_ids_as_text(recipient)
         for problem in problems(model, recipient, allow_unknown_fields=allow_unknown_fields):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 
@@ -117,6 +117,26 @@ def try_of(context: Context, *, retries: int, resumed: bool) -> Try:
         resumed=resumed,
         mapped=key_of(context).map_index >= 0,
     )
+
+
+def a_retry_follows(context: Context, error: BaseException, policy: Any) -> bool:
+    """
+    Tell whether Airflow tries a failed task again.
+
+    :param context: Airflow's context of the task.
+    :param error: The error with which the task fails.
+    :param policy: The task's retry policy, if it has one.
+    """
+    ti = context["ti"]
+    if ti.try_number > ti.max_tries:
+        return False
+    if policy is None:
+        return True
+    given = {"try_number": ti.try_number, "max_tries": ti.max_tries, "context": context}
+    try:
+        return bool(policy.evaluate(exception=error, **given).action.value != "fail")
+    except Exception:  # noqa: BLE001 - Airflow then goes by the task's retries, too
+        return True
 
 
 def trigger_in(seconds: float) -> BaseTrigger:

@@ -107,8 +107,12 @@ class LiquidAwareRendering(Templater):
                 with explaining(field, value, context, jinja_env):
                     value = self.render_template(value, context, jinja_env, seen_oids)
         if field in self.recipient_fields:
-            return source_of(value, argument=field, keys=self.recipient_fields)
+            return source_of(value, argument=field, keys=self.recipient_keys())
         return value
+
+    def recipient_keys(self) -> Mapping[str, str | None]:
+        """Say by argument which field of a recipient a bare item of its list gives; None: it gives none."""
+        return self.recipient_fields
 
     def _refuse_none(self, field: str, given: Any) -> None:
         # A segment or an audience that is None would be left out silently, and more users would get the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import pendulum
 
@@ -18,11 +19,24 @@ from braze_provider.templating import may_be_templated
 
 if TYPE_CHECKING:
     from braze_provider._compat import Context
+    from braze_provider.api.endpoints import Endpoint
+    from braze_provider.api.errors import Problem
     from braze_provider.delivery.delivery import Delivery
     from braze_provider.recipients.base import RecipientSource
     from braze_provider.tasks.arguments import Templated
 
 MAX_IDS = 10_000
+
+
+class _Failure(NamedTuple):
+    """What follows a failed try."""
+
+    is_pointless: bool = False
+    """Whether a retry would do no good."""
+    is_last_try: bool = False
+    """Whether no retry follows, for whatever reason."""
+    undone: str = ""
+    """What was undone."""
 
 
 class BrazeSendOperator(BrazeTask):
@@ -105,6 +119,9 @@ class BrazeSendOperator(BrazeTask):
         "unsent_path",
     )
 
+    flags: ClassVar[tuple[str, ...]] = ()
+    """A subclass's own options that are true or false."""
+
     # Text or a choice once they are rendered.
     ledger_conn_id: Any
     on_uncertain: Any
@@ -156,6 +173,7 @@ class BrazeSendOperator(BrazeTask):
         self.dry_run = dry_run  # type: ignore[method-assign,assignment,unused-ignore]
         self.allow_unknown_fields = allow_unknown_fields
         self._delivery: Delivery | None = None
+        self._failure: _Failure | None = None
         # A mapped task gets None explicitly, so a default argument would have no effect.
         if RetryPolicy is not None and self.retry_policy is None:
             from braze_provider.tasks.retries import BrazeRetryPolicy
@@ -166,14 +184,57 @@ class BrazeSendOperator(BrazeTask):
         """Return the moment after which nothing may be sent any more; None if there is no such moment."""
         return None
 
+    def target(self) -> Endpoint:
+        """Return the endpoint that is called."""
+        return self.endpoint
+
+    def argument_problems(self) -> list[Problem]:
+        """List the mistakes in the arguments of this operator that its request's model does not know of."""
+        return []
+
     def recipient_source(self) -> RecipientSource | None:
         """Return the source of the recipients. None: the request names no recipients."""
+        keys = self.recipient_keys()
         sources: list[RecipientSource] = [
-            PlacedRecipients(source, argument) if self.request_fields[argument].placed else source
-            for argument, value in self._set(self.recipient_fields).items()
-            for source in (source_of(value, argument=argument, keys=self.recipient_fields),)
+            PlacedRecipients(source, self.field_of(argument), keys[argument])
+            if self.request_fields[argument].placed
+            else source
+            for argument, value in self._set(keys).items()
+            for source in (source_of(value, argument=argument, keys=keys),)
         ]
         return JoinedRecipients(sources) if len(sources) > 1 else next(iter(sources), None)
+
+    def before_delivery(self) -> None:
+        """
+        Look at Braze before the recipients are read. Does nothing by default.
+
+        :raises BrazeError: If nothing may be sent.
+        """
+
+    def look_at(self, recipients: Iterable[bytes]) -> None:
+        """
+        Look at all recipients before the first request. Does nothing by default.
+
+        :param recipients: The recipients as JSON, in order.
+        """
+
+    def after_delivery(self) -> None:
+        """
+        Look at the task after everything was sent. Does nothing by default.
+
+        :raises BrazeError: If the task fails all the same.
+        """
+
+    def undo(self, delivery: Delivery, error: BaseException, *, is_last_try: bool) -> str:
+        """
+        Undo what was sent, after an error. Does nothing by default.
+
+        :param delivery: The delivery.
+        :param error: The error.
+        :param is_last_try: Whether no retry follows.
+        :return: What was undone and what was not, for the task's error; empty if there was nothing to undo.
+        """
+        return ""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send, and return the report."""
@@ -186,9 +247,6 @@ class BrazeSendOperator(BrazeTask):
 
     def _deliver(self, context: Context, *, resumed: bool) -> dict[str, Any]:
         from braze_provider.delivery.delivery import NoRecipientsError
-        from braze_provider.delivery.opening import LedgerGoneError
-        from braze_provider.delivery.resume import SourceChangedError
-        from braze_provider.delivery.sender import TimePassedError
         from braze_provider.ledger.base import LedgerLostError
         from braze_provider.tasks import metrics
         from braze_provider.tasks.outlets import ids_of, tell_outlets
@@ -198,7 +256,9 @@ class BrazeSendOperator(BrazeTask):
         try:
             delivery.begin()
             self.refuse(option_problems(self))
+            self.before_delivery()
             report = delivery.run(self.request_values(), self.recipient_source()).to_dict()
+            self.after_delivery()
             self._push_ids(context, delivery)
         except LedgerLostError:
             raise  # Another copy has taken over. It reports, and this copy must not replace its figures.
@@ -209,17 +269,19 @@ class BrazeSendOperator(BrazeTask):
                 # Airflow does not log why a task was skipped.
                 self.log.info(str(error))
                 raise AirflowSkipException(str(error)) from None
+            failure = self._fail(context, error)
             self._push_figures_of_a_failure(context, delivery)
             if not delivery.ledger.durable and not delivery.may_be_retried:
                 self.log.warning("The task is not retried: ledger_conn_id makes retries possible")
-            needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError, TimePassedError))
-            if needs_a_person or not delivery.may_be_retried:
+            tells_more = failure.undone and failure.is_last_try and isinstance(error, Exception)
+            if failure.is_pointless or tells_more:
                 # An error of this package says everything in its text. A chained error would print it twice.
                 cause = error.__cause__ if isinstance(error, BrazeError) else error
-                raise AirflowFailException(str(error) or type(error).__name__) from cause
+                told = str(error) or type(error).__name__
+                raise AirflowFailException("\n".join(filter(None, (told, failure.undone)))) from cause
             raise
         finally:
-            metrics.count(delivery, self.endpoint)
+            metrics.count(delivery, self.target())
             delivery.close()
         if delivery.resume_in is not None:
             self.log.info(
@@ -239,6 +301,26 @@ class BrazeSendOperator(BrazeTask):
 
         return lineage_of(self, 0 if self._delivery is None else self._delivery.report.sent)
 
+    def _fail(self, context: Context, error: BaseException) -> _Failure:
+        """Decide once what follows an error, before the figures change, and undo what was sent."""
+        from braze_provider.delivery.opening import LedgerGoneError
+        from braze_provider.delivery.resume import SourceChangedError
+        from braze_provider.delivery.sender import TimePassedError
+        from braze_provider.tasks.records import a_retry_follows
+
+        if self._failure is None and self._delivery is not None:
+            needs_a_person = isinstance(error, (LedgerGoneError, SourceChangedError, TimePassedError))
+            is_pointless = needs_a_person or not self._delivery.may_be_retried
+            policy = getattr(self, "retry_policy", None)
+            is_last_try = is_pointless or not a_retry_follows(context, error, policy)
+            try:
+                undone = self.undo(self._delivery, error, is_last_try=is_last_try)
+            except Exception as failure:  # noqa: BLE001 - whatever it is, it must not hide the first error
+                undone = f"Not undone ({type(failure).__name__}: {failure})"
+                self.log.warning("%s", undone)
+            self._failure = _Failure(is_pointless, is_last_try, undone)
+        return self._failure or _Failure()
+
     def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
         from braze_provider.delivery.delivery import Delivery, DeliveryOptions
         from braze_provider.tasks.records import key_of, records_of, try_of
@@ -255,7 +337,7 @@ class BrazeSendOperator(BrazeTask):
             self.log.info("Without a durable ledger the task can't be deferred: it waits in its slot")
         return Delivery(
             hook=self.hook,
-            endpoint=self.endpoint,
+            endpoint=self.target(),
             options=DeliveryOptions(
                 concurrency=self.concurrency,
                 on_uncertain=self.on_uncertain,
@@ -280,6 +362,8 @@ class BrazeSendOperator(BrazeTask):
             mark=records.mark,
             copy=records.copy,
             unsent=records.unsent,
+            undo=lambda error: bool(self._fail(context, error).undone),
+            look_at=self.look_at,
         )
 
     def on_kill(self) -> None:
@@ -302,13 +386,14 @@ class BrazeSendOperator(BrazeTask):
             [
                 *(p for p in option_problems(self) if not may_be_templated(getattr(self, p.path))),
                 *self.content_problems(),
+                *self.argument_problems(),
                 *problems_of_constants(
-                    model_of(self.endpoint),
+                    model_of(self.target()),
                     self.request_values(),
                     recipients,
                     {
-                        name: name if field.placed else field.item
-                        for name, field in self.request_fields.items()
+                        name: self.field_of(name) if self.request_fields[name].placed else key
+                        for name, key in self.recipient_keys().items()
                     },
                     allow_unknown_fields=self.allow_unknown_fields is True,
                 ),

@@ -13,6 +13,8 @@ from braze_provider.tasks.fields import Field, Kind
 from braze_provider.tasks.rendering import LiquidAwareRendering
 
 if TYPE_CHECKING:
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
     from braze_provider.api.endpoints import Endpoint
     from braze_provider.hooks.braze import BrazeHook
 
@@ -43,7 +45,9 @@ class BrazeTask(LiquidAwareRendering, BaseOperator):
     request_fields: ClassVar[Mapping[str, Field]] = {}
     """The arguments that make the request, in the order in which Airflow shows them."""
     composed_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """By field of the request: the arguments that make it, if it takes more than one."""
+    """By field of the request: the arguments that make it, if they do not have its name."""
+    deciding_fields: ClassVar[tuple[str, ...]] = ()
+    """The arguments that decide where the request goes. They are no fields of it."""
     templated_options: ClassVar[tuple[str, ...]] = ("braze_conn_id",)
     """The other arguments that are rendered, all of them as text."""
     operator_extra_links = DASHBOARD_LINKS
@@ -51,6 +55,12 @@ class BrazeTask(LiquidAwareRendering, BaseOperator):
 
     # Text after it is rendered.
     braze_conn_id: Any
+
+    if TYPE_CHECKING:
+
+        @property
+        def output(self) -> PlainXComArg:
+            """What the task returns. For type checkers, Airflow's own type knows no ``output["send_id"]``."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -86,7 +96,17 @@ class BrazeTask(LiquidAwareRendering, BaseOperator):
 
     def request_values(self) -> dict[str, Any]:
         """Give the fields of the request that are set, without the recipients."""
-        return self._set(name for name in self.request_fields if name not in self.recipient_fields)
+        others = (*self.recipient_fields, *self.deciding_fields)
+        return self._set(name for name in self.request_fields if name not in others)
+
+    def field_of(self, argument: str) -> str:
+        """
+        Give the field of the request that an argument makes.
+
+        :param argument: Name of the argument.
+        """
+        fields = (field for field, names in self.composed_fields.items() if argument in names)
+        return next(fields, argument)
 
     def refuse(self, problems: list[Problem]) -> None:
         """

@@ -11,6 +11,8 @@ from braze_provider.api.errors import BrazeValidationError, Problem
 from braze_provider.api.instants import iso_8601
 from braze_provider.templating import may_be_templated
 
+FIRST_ZONE = pendulum.duration(hours=14)
+"""How much earlier than in UTC a day begins in the first of all time zones."""
 LAST_ZONE = pendulum.duration(hours=12)
 """How much later than in UTC a day ends in the last of all time zones."""
 
@@ -55,6 +57,19 @@ def with_schedule(values: dict[str, Any]) -> dict[str, Any]:
     if is_moment and "time" in schedule and not may_be_templated(schedule["time"]):
         schedule["time"] = moment(schedule["time"], field="time").in_timezone("UTC").isoformat()
     return {**others, "schedule": schedule}
+
+
+def first_moment_of(schedule: dict[str, Any]) -> pendulum.DateTime:
+    """
+    Tell when a schedule's time begins in the first of all time zones.
+
+    :param schedule: The schedule, rendered and valid.
+    """
+    time = pendulum.parse(str(schedule["time"]))
+    assert isinstance(time, pendulum.DateTime)  # noqa: S101 - parsed without `exact`
+    if schedule.get("at_optimal_time"):
+        return time.start_of("day") - FIRST_ZONE
+    return time - FIRST_ZONE if schedule.get("in_local_time") else time
 
 
 def last_moment_of(schedule: dict[str, Any]) -> pendulum.DateTime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,16 @@ Look = Callable[..., Seen]
 A function that looks at Braze once. It takes a hook, and JSON values by name that say what to look for. It
 raises :class:`NeverComesError` if the state can't come any more.
 """
+
+
+def moment_has_come(hook: BrazeHook, moment: float) -> Seen:
+    """
+    Look at the clock instead of Braze.
+
+    :param hook: Is not used.
+    :param moment: The moment, in seconds since the epoch.
+    """
+    return Seen("the task pauses", has_come=time.time() >= moment)
 
 
 def glance(look: Look, hook: BrazeHook, arguments: Mapping[str, Any]) -> Seen:

@@ -1,4 +1,4 @@
-"""The trigger of all sensors: it looks at Braze from time to time."""
+"""The trigger of all tasks that wait: it looks at Braze from time to time."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class WaitTrigger(BaseTrigger):
     :param braze_conn_id: Id of the Airflow connection.
     :param poke_interval: Seconds between two looks.
     :param give_up_at: When to give up, in seconds since the epoch.
+    :param carried: What the task has to know again when it goes on, as JSON. The event holds it. Default:
+        nothing.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class WaitTrigger(BaseTrigger):
         braze_conn_id: str,
         poke_interval: float,
         give_up_at: float,
+        carried: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.look = look
@@ -44,6 +47,7 @@ class WaitTrigger(BaseTrigger):
         self.braze_conn_id = braze_conn_id
         self.poke_interval = poke_interval
         self.give_up_at = give_up_at
+        self.carried = carried
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give the data that Airflow stores of the trigger."""
@@ -55,6 +59,7 @@ class WaitTrigger(BaseTrigger):
                 "braze_conn_id": self.braze_conn_id,
                 "poke_interval": self.poke_interval,
                 "give_up_at": self.give_up_at,
+                "carried": self.carried,
             },
         )
 
@@ -64,7 +69,7 @@ class WaitTrigger(BaseTrigger):
         try:
             # Airflow gives a trigger its connections only if it reads them through sync_to_async.
             await sync_to_async(lambda: hook.connection)()
-            yield TriggerEvent(await self._wait(hook))
+            yield TriggerEvent({**await self._wait(hook), "carried": self.carried})
         finally:
             hook.close()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from braze_provider.api.answers import MAX_TEXT, Answer, read_answer
+from braze_provider.api.answers import MAX_TEXT, MAX_VALUE, Answer, read_answer
 from braze_provider.api.endpoints import CAMPAIGNS_LIST, ENDPOINTS, MESSAGES_SEND
 from braze_provider.api.errors import (
     BrazeAuthenticationError,
@@ -208,6 +209,51 @@ def test_a_body_nested_too_deeply_counts_as_unreadable():
     assert refusal(400, b'{"message":' + b"[" * 100_000).braze_message == ""
 
 
+def catalog_error(**error: Any) -> dict[str, Any]:
+    return {"message": "Invalid Request", "errors": [error]}
+
+
+NO_CATALOG = {
+    "id": "catalog-not-found",
+    "message": "Could not find catalog",
+    "parameters": ["catalog_name"],
+    "parameter_values": ["drinks"],
+}
+
+
+def test_a_catalog_that_does_not_exist_is_not_an_endpoint_that_does_not_exist():
+    error = refusal(404, catalog_error(**NO_CATALOG), endpoint=ENDPOINTS["catalogs_items_list"])
+
+    assert isinstance(error, BrazeNotFoundError)
+    assert str(error) == (
+        "Braze does not know what the request names: 404 (Invalid Request); "
+        "catalog-not-found: Could not find catalog (catalog_name drinks)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ({"id": "ids-too-large"}, "ids-too-large"),
+        ({"id": "ids-too-large", "message": "Too large"}, "ids-too-large: Too large"),
+        ({"id": "x", "parameters": "p", "parameter_values": ["v"]}, "x"),
+        (
+            {"id": "x", "parameters": ["a", "b"], "parameter_values": ["1", {"n": 2}]},
+            "x (a 1; b {'n': 2})",
+        ),
+        (
+            {"id": "x", "parameters": ["a"], "parameter_values": ["v" * 100]},
+            "x (a " + "v" * (MAX_VALUE - 1) + "…)",
+        ),
+    ],
+)
+def test_an_error_of_a_catalog_names_its_id_and_what_it_is_about(error, text):
+    found = refusal(400, catalog_error(**error), endpoint=ENDPOINTS["catalogs_items_replace"])
+
+    assert found.errors == (text,)
+    assert str(found).endswith(f"; {text}")
+
+
 # Not Braze's ------------------------------------------------------------------------------------------------
 
 NOT_BRAZES = [
@@ -243,7 +289,7 @@ def test_an_error_without_a_message_is_braze_s_only_with_a_400():
 def test_a_refusal_by_a_catalog_is_braze_s():
     errors = [{"id": "items-too-large", "message": "Too large", "parameters": ["items"]}]
     error = refusal(400, {"errors": errors, "message": "Invalid Request"})
-    assert (type(error), error.errors) == (BrazeRejectedError, ("Too large",))
+    assert (type(error), error.errors) == (BrazeRejectedError, ("items-too-large: Too large",))
 
 
 def test_an_accepted_transactional_email_is_braze_s():

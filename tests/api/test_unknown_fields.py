@@ -18,6 +18,13 @@ from braze_provider.api.channels.messages import Messages
 from braze_provider.api.channels.whats_app import WhatsAppMessage
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.api.objects.audience import Audience
+from braze_provider.api.objects.identities import (
+    OneOf,
+    Prioritized,
+    SubscriptionUser,
+    UserToDelete,
+    UserToIdentify,
+)
 from braze_provider.api.objects.recipients import (
     Addressee,
     CampaignRecipient,
@@ -32,7 +39,11 @@ from braze_provider.api.objects.user_updates import Act, UserUpdate
 from braze_provider.api.requests import CampaignTriggerSend, CanvasTriggerSend, MessagesSend, SendRequest
 from braze_provider.api.requests.campaigns import CampaignTriggerRequest
 from braze_provider.api.requests.canvas import CanvasTriggerRequest
+from braze_provider.api.requests.catalogs import CatalogItemsRequest
+from braze_provider.api.requests.duplicates import Duplicate
+from braze_provider.api.requests.exports import UsersExport
 from braze_provider.api.requests.messages import MessageRequest
+from braze_provider.api.requests.named_users import NamedUsersRequest
 from braze_provider.api.requests.triggers import TriggerRequest
 from braze_provider.api.validation import problems, unknown_fields, validate
 
@@ -65,7 +76,15 @@ TRACK = {
     "events": [{"name": "visit", **ACT}],
     "purchases": [{"product_id": "p", "currency": "EUR", "price": 1, **ACT}],
 }
+BY_EMAIL = {"email": "a@example.com", "prioritization": ["identified"]}
+BY_PHONE = {"phone": "+4930123456", "prioritization": ["identified"]}
 SCHEDULE = {"time": "2026-10-01T12:00:00Z"}
+ACTIVITY = {
+    "app_id": "a",
+    "activity_id": "match-7",
+    "content_state": {"score": [0, 1]},
+    "notification": {"alert": {"title": "Goal", "body": "0:1"}},
+}
 SMS = {"sms": SMALLEST["sms"]}
 WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (CampaignTriggerSend, TRIGGER),
@@ -73,6 +92,29 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (Schedule, SCHEDULE),
     (requests.SendIdCreate, {"campaign_id": "c"}),
     (requests.UsersTrack, TRACK),
+    (requests.UsersAliasNew, {"user_aliases": [ALIAS]}),
+    (
+        requests.UsersAliasUpdate,
+        {"alias_updates": [{"alias_label": "crm", "old_alias_name": "a", "new_alias_name": "b"}]},
+    ),
+    (
+        requests.UsersIdentify,
+        {
+            "aliases_to_identify": [{"external_id": "u", "user_alias": ALIAS}],
+            "emails_to_identify": [{"external_id": "u", **BY_EMAIL}],
+            "phone_numbers_to_identify": [{"external_id": "u", **BY_PHONE}],
+        },
+    ),
+    (requests.UsersDelete, {"user_aliases": [ALIAS]}),
+    (requests.UsersDelete, {"email_addresses": [BY_EMAIL]}),
+    (requests.UsersDelete, {"phone_numbers": [BY_PHONE]}),
+    (
+        requests.SubscriptionStatusSet,
+        {"subscription_group_id": "g", "subscription_state": "subscribed", "email": ["a@example.com"]},
+    ),
+    (requests.CatalogItemsReplace, {"catalog_name": "c", "items": [{"id": "i", "price": 1}]}),
+    (requests.CatalogItemsUpdate, {"catalog_name": "c", "items": [{"id": "i", "price": 1}]}),
+    (requests.CatalogItemsDelete, {"catalog_name": "c", "items": [{"id": "i"}]}),
     (requests.TransactionalSend, {"campaign_id": "c", "recipient": {"user_alias": ALIAS}}),
     (requests.MessagesScheduleCreate, {"user_aliases": [ALIAS], "messages": SMS, "schedule": SCHEDULE}),
     (requests.MessagesScheduleUpdate, {"schedule_id": "s", "messages": SMS, "schedule": SCHEDULE}),
@@ -83,6 +125,17 @@ WHOLE: list[tuple[type[BrazeObject], dict[str, Any]]] = [
     (requests.CanvasScheduleCreate, {"canvas_id": "c", "broadcast": True, "schedule": SCHEDULE}),
     (requests.CanvasScheduleUpdate, {"canvas_id": "c", "schedule_id": "s", "schedule": SCHEDULE}),
     (requests.CanvasScheduleDelete, {"canvas_id": "c", "schedule_id": "s"}),
+    (
+        requests.LiveActivityStart,
+        {**ACTIVITY, "user_aliases": [ALIAS], "activity_attributes_type": "t", "activity_attributes": {}},
+    ),
+    (requests.LiveActivityUpdate, {**ACTIVITY, "end_activity": True}),
+    (requests.CampaignDuplicate, {"campaign_id": "c", "name": "n"}),
+    (requests.CanvasDuplicate, {"canvas_id": "c", "name": "n"}),
+    (requests.UsersExportIds, {"user_aliases": [ALIAS]}),
+    (requests.UsersExportSegment, {"segment_id": "s", "fields_to_export": ["email"]}),
+    (requests.UsersExportGlobalControlGroup, {"fields_to_export": ["email"]}),
+    (requests.ExportSegmentCancel, {"segment_id": "s"}),
     (CanvasTriggerSend, {"canvas_id": "c", "recipients": TRIGGER["recipients"], "audience": AUDIENCE}),
     *(
         (Messages, {"whats_app": {**SMALLEST["whats_app"], "message_type": kind, "message": message}})
@@ -140,8 +193,10 @@ def test_every_object_is_tried():
 
     tried = {type(found) for model, data in WHOLE for _, found in objects(validate(model, data))}
     bases = {MessagePart, Channel, WhatsAppMessage, SendRequest, Row, Addressee, Recipient, Act}
-    bases |= {MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
-    assert set(below(BrazeObject)) - tried - bases == {UserIdentity, UserUpdate, TransactionalRow}
+    bases |= {NamedUsersRequest, MessageRequest, TriggerRequest, CampaignTriggerRequest, CanvasTriggerRequest}
+    bases |= {Duplicate, UsersExport, OneOf, Prioritized, CatalogItemsRequest}
+    rows = {UserIdentity, UserUpdate, TransactionalRow, UserToIdentify, UserToDelete, SubscriptionUser}
+    assert set(below(BrazeObject)) - tried - bases == rows
 
 
 @pytest.mark.parametrize(("model", "data", "at"), PLACES)

@@ -15,13 +15,10 @@ ROOMS_OF_CLASSES = ("operators", "sensors")
 
 NO_CLASS = {
     "no operator yet: `BrazeHook.call`": """
- messages_live_activity_start messages_live_activity_update
-        campaigns_duplicate canvas_duplicate cdi_integrations_sync
-        users_track_sync users_track_bulk users_alias_new users_alias_update users_identify users_merge
-        users_delete users_external_ids_rename users_external_ids_remove users_export_ids
-        users_export_segment users_export_global_control_group export_segment_cancel
-        subscription_status_set subscription_status_set_v2 catalogs_create catalogs_delete
-        catalogs_items_create catalogs_items_update catalogs_items_replace catalogs_items_delete
+        users_track_sync users_track_bulk users_merge
+        users_external_ids_rename users_external_ids_remove
+        subscription_status_set_v2 catalogs_create catalogs_delete
+        catalogs_items_create
         catalogs_item_create catalogs_item_update catalogs_item_replace catalogs_item_delete
         catalogs_fields_create catalogs_field_delete catalogs_selection_create catalogs_selection_delete
         content_blocks_create content_blocks_update templates_email_create templates_email_update
@@ -35,8 +32,11 @@ NO_CLASS = {
         purchases_quantity_series purchases_revenue_series segments_list segments_details
         segments_data_series
     """,
+    "no operator: a method of `BrazeHook`": """
+        users_export_global_control_group export_segment_cancel cdi_integrations_list
+    """,
     "a read for code of one's own: `BrazeHook.call`": """
-        cdi_integrations_list cdi_integrations_job_sync_status subscription_status_get
+        subscription_status_get
         subscription_user_status catalogs_list catalogs_items_list catalogs_item_get content_blocks_list
         content_blocks_info templates_email_list templates_email_info email_hard_bounces
         email_unsubscribes sms_invalid_phone_numbers preference_center_list preference_center_details

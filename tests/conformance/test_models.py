@@ -17,6 +17,7 @@ from braze_provider.api import requests
 from braze_provider.api.base import BrazeObject
 from braze_provider.api.channels.whats_app import MESSAGE_TYPES, WhatsAppMessage
 from braze_provider.api.endpoints import ENDPOINTS
+from braze_provider.api.objects.identities import SubscriptionUser, UserToDelete, UserToIdentify
 from braze_provider.api.objects.recipients import TransactionalRow, UserIdentity
 from braze_provider.api.objects.schedule import Schedule
 from braze_provider.api.objects.user_updates import UserUpdate
@@ -29,7 +30,7 @@ DIFFERENCES = {
     ("POST /messages/schedule/create", "messages"): "documented as optional",  # as above
     ("android button", "action"): "other choices",  # only the default is documented, and Apple has these four
 }
-NOT_BRAZE_S = {UserIdentity, UserUpdate, TransactionalRow}
+NOT_BRAZE_S = {UserIdentity, UserUpdate, TransactionalRow, UserToIdentify, UserToDelete, SubscriptionUser}
 """Rows of a delivery that are no objects of Braze's: a field tells the array, or belongs beside the row."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from conformance.reach import REASONS, ROOMS_OF_CLASSES, classes, reach
+from matrix.cases import CASES
 
 from braze_provider.api.endpoints import ENDPOINTS, Endpoint
 from braze_provider.get_provider_info import get_provider_info
@@ -49,6 +50,10 @@ def test_it_is_reached_by_a_class_or_says_why_not(name):
 def test_no_reason_is_out_of_date():
     with_a_class = {endpoint.name for one in classes() for endpoint in one.endpoints}
     assert REASONS.keys() <= ENDPOINTS.keys() - with_a_class
+
+
+def test_every_class_is_in_the_matrix():
+    assert {one.__name__ for one in classes()} == {case.name.partition(".")[0] for case in CASES}
 
 
 @pytest.mark.parametrize("one", classes(), ids=lambda one: one.__name__)

@@ -190,6 +190,9 @@ COLUMNS: dict[str, Any] = {
     "attributes.facebook": others,
     "attributes.shoe.size": numbers,
     "attributes.shoe_size": anything,
+    "context.offer": anything,
+    "canvas_entry_properties": others,
+    "canvas_entry_properties.offer": anything,
     "attributes.\ud83d": texts,
     "zip": texts,
 }
@@ -290,6 +293,7 @@ FIELDS: dict[Any, Any] = {
     "attributes": st.dictionaries(texts | st.sampled_from(["dob", "first_name"]), anything, max_size=2)
     | anything,
     "context": anything,
+    "canvas_entry_properties": anything,
     5: anything,
 }
 

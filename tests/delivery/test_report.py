@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from braze_provider.delivery.report import DeliveryReport
+from braze_provider.delivery.report import DeliveryReport, counted
 
 
 def test_a_finished_delivery_is_reported_as_already_sent():
@@ -50,3 +50,25 @@ def test_a_report_is_a_plain_dict_with_the_documented_keys():
 )
 def test_the_text_of_a_report_names_only_figures_that_matter(report, text):
     assert str(report) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (1, "recipient", "1 recipient"),
+        (2_000, "recipient", "2,000 recipients"),
+        (1, "alias", "1 alias"),
+        (0, "alias", "0 aliases"),
+        (2, "item", "2 items"),
+    ],
+)
+def test_a_number_is_written_with_its_noun(number, noun, text):
+    assert counted(number, noun) == text
+
+
+def test_a_report_about_items_says_so_and_its_dict_does_not():
+    report = DeliveryReport(recipients=2, requests=1, sent=2).about("item")
+
+    assert str(report) == "2 items in 1 request: 2 sent"
+    assert report.to_dict() == DeliveryReport(recipients=2, requests=1, sent=2).to_dict()
+    assert str(DeliveryReport.of_finished(report.to_dict(), "item")).startswith("2 items in 0 requests")

@@ -14,18 +14,37 @@ from airflow.sdk import DAG, BaseOperator
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.recipients import SqlRecipients
-from braze_provider.tasks.arguments import OperatorArguments, SendArguments
+from braze_provider.tasks.arguments import (
+    OperatorArguments,
+    ScheduleArguments,
+    SendArguments,
+    StartArguments,
+    TriggerArguments,
+)
+from braze_provider.tasks.schedule import BrazeScheduleOperator
 from braze_provider.tasks.send import BrazeSendOperator
+from braze_provider.tasks.start import BrazeStartOperator
+from braze_provider.tasks.trigger import BrazeTriggerOperator
 
 
 def arguments_of(operator: type) -> set[str]:
     return set(inspect.signature(inspect.unwrap(operator.__init__)).parameters) - {"self", "kwargs"}
 
 
-def test_the_types_have_every_argument_that_sending_operators_share():
-    assert set(SendArguments.__annotations__) - set(OperatorArguments.__annotations__) == arguments_of(
-        BrazeSendOperator
-    )
+@pytest.mark.parametrize(
+    ("types", "base"), [(SendArguments, BrazeSendOperator), (StartArguments, BrazeStartOperator)]
+)
+def test_the_types_have_every_argument_that_operators_share(types, base):
+    own = set(types.__annotations__) - set(OperatorArguments.__annotations__)
+    assert own == arguments_of(base)
+
+
+@pytest.mark.parametrize(
+    ("types", "operator"),
+    [(TriggerArguments, BrazeTriggerOperator), (ScheduleArguments, BrazeScheduleOperator)],
+)
+def test_the_types_have_every_argument_of_a_base_of_some_of_them(types, operator):
+    assert set(types.__annotations__) - set(SendArguments.__annotations__) == arguments_of(operator)
 
 
 def test_the_types_have_every_argument_of_airflows_operators():

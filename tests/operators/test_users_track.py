@@ -59,6 +59,7 @@ def bodies(sandbox) -> list[dict[str, Any]]:
     return [request["body"] for request in sandbox.requests()]
 
 
+PURCHASE = {"external_id": "u", "product_id": "p", "currency": "EUR", "price": 9.5, "time": AT}
 ATTRIBUTES = [{"external_id": f"u{number}", "tier": "gold"} for number in range(100)]
 EVENTS = [{"external_id": f"u{number}", "name": "visit", "time": AT} for number in range(100)]
 
@@ -131,6 +132,10 @@ def test_the_columns_of_a_query_are_the_fields_of_an_event(run_dag, sandbox, war
             },
             r"purchases\[0\].price: must be a number",
         ),
+        (
+            {"purchases": [{**PURCHASE, "product_id": "p" * 256}]},
+            r"purchases\[0\].product_id: must be at most 255 characters long",
+        ),
     ],
 )
 def test_a_mistake_fails_the_import_of_the_dag(arguments, mistake):
@@ -165,7 +170,9 @@ def test_a_retry_writes_plain_attributes_again_without_a_ledger(run_dag, sandbox
     result = run_dag(track(attributes=ATTRIBUTES))
 
     assert result.state == "success", result.log
-    assert len(sandbox.requests()) == MAX_ATTEMPTS + 2
+    # From Airflow 3.3 on, the task state store tells the second try what the first one has written.
+    again = 1 if airflow_harness.AIRFLOW_VERSION >= (3, 3) else 2
+    assert len(sandbox.requests()) == MAX_ATTEMPTS + 1 + again
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from braze_provider.api.objects.recipients import CampaignRecipient
 from braze_provider.delivery.prepare import columns_of
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
-from braze_provider.recipients.inline import JoinedRecipients
+from braze_provider.recipients.inline import JoinedRecipients, PlacedRecipients
 
 COLUMNS = columns_of(CampaignRecipient)
 ADA, BOB = {"external_user_id": "ada"}, {"external_user_id": "bob"}
@@ -128,6 +128,15 @@ def test_bare_values_become_the_field_that_they_are():
     ]
 
 
+def test_an_object_with_the_field_of_bare_values_is_a_whole_recipient():
+    given = [{"external_user_id": "ada", "attributes": {}}, {"name": "ada"}]
+
+    assert read(InlineRecipients(given, key="external_user_id")) == [
+        given[0],
+        {"external_user_id": {"name": "ada"}},
+    ]
+
+
 NUMBER = UUID(int=5)
 
 
@@ -182,6 +191,37 @@ def test_logs_and_stored_fields_show_the_number_of_items_only(items, shown):
     source = InlineRecipients(items)
 
     assert (repr(source), str(source), f"{source}", source.serialize()) == (shown,) * 4
+
+
+# Placed --------------------------------------------------------------------------------------------------
+
+
+def test_the_only_column_of_a_row_is_put_into_a_field_bare():
+    table = Table(*({"External_ID": number} for number in range(20)), {"other": 1}, {"external_id": None})
+
+    placed = list(PlacedRecipients(table, "external_ids", "external_id").recipients(COLUMNS))
+
+    assert placed[:20] == [{"external_ids": number} for number in range(20)]
+    wrong = "none of its columns fits a field of a recipient; there are external_id. A row_mapper"
+    assert [type(row) for row in placed[20:]] == [BadRow, BadRow]
+    assert placed[20].reason.startswith(wrong)
+    assert placed[21].reason == "must have external_id, and nothing else"
+
+
+def test_bare_values_of_a_list_are_put_into_a_field():
+    listed = InlineRecipients(["ada", 5], key="external_id")
+
+    placed = list(PlacedRecipients(listed, "external_ids", "external_id").recipients(COLUMNS))
+
+    assert placed == [{"external_ids": "ada"}, {"external_ids": 5}]
+
+
+def test_a_row_mapper_can_t_put_anything_else_into_a_field_of_bare_values():
+    table = Table({"n": 1}, {"n": 2}, row_mapper=lambda row: {"external_id": "u", "email": row["n"]})
+
+    placed = list(PlacedRecipients(table, "external_ids", "external_id").recipients(COLUMNS))
+
+    assert placed == [BadRow("must have external_id, and nothing else")] * 2
 
 
 # Several -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pendulum
 import pytest
 
 ALIAS = {"alias_name": "a", "alias_label": "crm"}
@@ -80,6 +81,22 @@ def test_the_same_event_twice_is_two_events(client):
         client.post("/users/track", {"events": [event]})
 
     assert client.sandbox.profile("ada")["events"] == [event, event]
+
+
+def test_events_and_purchases_are_counted(client):
+    now = pendulum.now("UTC").to_iso8601_string()
+    event = {"external_id": "ada", "name": "visit", "time": now}
+    purchase = {"external_id": "ada", "product_id": "p", "currency": "EUR", "price": 2.5, "quantity": 2}
+    other = {**event, "name": "other"}
+    client.post("/users/track", {"events": [event, other], "purchases": [{**purchase, "time": now}]})
+
+    def today(path: str, **params: Any) -> Any:
+        return client.get(path, length=2, **params).json()["data"][-1]
+
+    assert today("/events/data_series", event="visit")["count"] == 1
+    assert today("/purchases/quantity_series")["purchase_quantity"] == 2
+    assert today("/purchases/revenue_series", product="p")["revenue"] == 5
+    assert client.get("/events/list").json()["events"] == ["other", "visit"]
 
 
 def test_a_send_reaches_a_user_that_attributes_have_created(start):

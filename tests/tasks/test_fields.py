@@ -51,15 +51,14 @@ def test_the_docstring_says_which_arguments_are_templated(operator):
 
 @each_that_sends
 def test_the_request_has_each_field_and_no_other(operator):
-    endpoint, fields = operator.endpoint, operator.request_fields
+    fields = operator.request_fields
     recipients = {name for name, field in fields.items() if field.kind is Kind.RECIPIENTS}
-    model = model_of(operator.endpoint)
     composed = {name for names in operator.composed_fields.values() for name in names}
-    expected = set(model.model_fields) - set(endpoint.arrays) - operator.composed_fields.keys() | composed
-    assert set(fields) - recipients == expected - recipients
-    arrays = {
-        argument for name in endpoint.arrays for argument in operator.composed_fields.get(name, (name,))
-    }
+    arrays = {name for endpoint in operator.endpoints for name in endpoint.arrays}
+    in_models = {name for endpoint in operator.endpoints for name in model_of(endpoint).model_fields}
+    expected = in_models - arrays - operator.composed_fields.keys() | composed
+    assert set(fields) - recipients == (expected - recipients) | set(operator.deciding_fields)
+    arrays = {argument for name in arrays for argument in operator.composed_fields.get(name, (name,))}
     assert arrays <= recipients <= {*arrays, "recipients"}
 
 
@@ -79,7 +78,7 @@ def test_a_single_request_has_each_field_and_no_other(operator):
 
 @each_that_sends
 def test_the_request_goes_where_its_model_says(operator):
-    assert model_of(operator.endpoint).endpoint is operator.endpoint
+    assert all(model_of(endpoint).endpoint is endpoint for endpoint in operator.endpoints)
 
 
 @each
@@ -108,6 +107,7 @@ def test_each_argument_is_kept_under_its_name(operator):
     given = {name: f"{{{{ {name} }}}}" for name in operator.request_fields}
     made = operator(
         task_id="t",
+        max_recipients=1,
         **{
             **given,
             **{name: None for name, field in operator.request_fields.items() if field.kind is Kind.FIXED},

@@ -12,6 +12,7 @@ from airflow.sdk import task
 
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
+from braze_provider.operators.schedules import CanvasScheduleOperator, MessagesScheduleOperator
 from braze_provider.operators.statistics import CampaignStatsOperator
 from braze_provider.recipients import FileRecipients, SqlRecipients
 from braze_provider.sensors.sends import SendSettledSensor
@@ -38,6 +39,9 @@ def choice() -> str:
 
 
 # Right ----------------------------------------------------------------------------------------------------
+
+CanvasScheduleOperator(task_id="t", canvas_id="c", time=choice(), check=True, delete_on_failure=True)
+MessagesScheduleOperator(task_id="t", messages=PUSH, time="", recipients=PEOPLE, delete_on_failure=True)
 
 MessagesSendOperator(task_id="t", messages=PUSH, external_user_ids=ids())
 MessagesSendOperator(task_id="t", messages=PUSH, external_user_ids=["u1", 2])
@@ -85,3 +89,4 @@ CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, max_lat
 CampaignTriggerOperator(task_id="t", campaign_id="c", recipients=PEOPLE, retires=3)  # type: ignore[call-arg]
 CampaignStatsOperator(task_id="t", campaign_id="c", lenght=7)  # type: ignore[call-arg]
 SendSettledSensor(task_id="t", campaign_id="c", send_id="s", mode="wait")  # type: ignore[arg-type]
+MessagesScheduleOperator(task_id="t", messages=PUSH, time="", recipients=PEOPLE, check=True)  # type: ignore[call-arg]

@@ -25,11 +25,28 @@ How Braze picks one of several profiles that have the same e-mail address.
 .. seealso:: https://www.braze.com/docs/api/endpoints/user_data/post_user_identify
 """
 
+
+def order_breaches(order: object) -> Iterator[Breach]:
+    """
+    Check a ``prioritization``.
+
+    :param order: Its value; it may be of any type.
+    """
+    if isinstance(order, (list, tuple)):
+        if not order:
+            yield Breach("must not be empty", ("prioritization",))
+        if "identified" in order and "unidentified" in order:
+            yield Breach("takes one of `identified` and `unidentified`, not both", ("prioritization",))
+
+
 _HINTS: Mapping[str, str] = {
     "external_id": "in a send it is called `external_user_id`",
     "alias_name": "put it into `user_alias`",
     "alias_label": "put it into `user_alias`",
 }
+
+OLDER_NAMES: Mapping[str, str] = {"canvas_entry_properties": "context"}
+"""Names of a Canvas's fields that Braze has replaced, each with the name of today."""
 
 
 class Addressee(Row):
@@ -85,10 +102,10 @@ class Addressee(Row):
 
 class UserIdentity(Addressee):
     """
-    One recipient of ``/messages/send``: an identifier and nothing else.
+    One recipient of ``/messages/send`` or of a Live Activity: an identifier and nothing else.
 
-    The request itself has ids and aliases in two arrays; :meth:`MessagesSend.join
-    <braze_provider.api.requests.messages.MessagesSend.join>` sorts the rows into them.
+    The request itself has ids and aliases in two arrays; :meth:`NamedUsersRequest.join
+    <braze_provider.api.requests.named_users.NamedUsersRequest.join>` sorts the rows into them.
 
     :param external_user_id: The user's id in your systems.
     :param user_alias: A user alias.
@@ -138,14 +155,9 @@ class Recipient(Addressee):
         if breach := _identifier_breach(cls.identifiers, given):
             yield breach
         order = given.get("prioritization")
-        if order is None:
-            if given.get("email") is not None:
-                yield Breach("is required with `email`", ("prioritization",))
-        elif isinstance(order, (list, tuple)):
-            if not order:
-                yield Breach("must not be empty", ("prioritization",))
-            if "identified" in order and "unidentified" in order:
-                yield Breach("takes one of `identified` and `unidentified`, not both", ("prioritization",))
+        if order is None and given.get("email") is not None:
+            yield Breach("is required with `email`", ("prioritization",))
+        yield from order_breaches(order)
         if given.get("send_to_existing_only") is False:
             if _is_empty(given.get("attributes")):
                 yield Breach("must hold something with `send_to_existing_only: false`", ("attributes",))
@@ -178,7 +190,8 @@ class CanvasRecipient(Recipient):
     """
     A recipient of an API-triggered Canvas.
 
-    :param context: At most 50 KB of JSON. It overrides the request's ``context``.
+    :param context: At most 50 KB of JSON. It overrides the request's ``context``. The older name
+        ``canvas_entry_properties`` is taken too.
 
     .. seealso:: https://www.braze.com/docs/api/objects_filters/recipient_object
     """
@@ -186,8 +199,9 @@ class CanvasRecipient(Recipient):
     hints: ClassVar[Mapping[str, str]] = {
         **_HINTS,
         "trigger_properties": "they belong to a campaign; a Canvas has `context`",
-        "canvas_entry_properties": "Braze has renamed it: use `context`",
     }
+
+    older_names = OLDER_NAMES
 
     context: Omittable[Properties] = None
 

@@ -9,13 +9,25 @@ from pydantic import Field
 
 from braze_provider.api.base import BrazeObject, Breach
 from braze_provider.api.instants import Instant
-from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_PRODUCT_ID_LENGTH, MAX_QUANTITY
+from braze_provider.api.limits import MAX_EXTERNAL_ID_BYTES, MAX_QUANTITY
 from braze_provider.api.objects.row import Row
 from braze_provider.api.objects.user_alias import UserAlias
 from braze_provider.api.objects.user_attributes import UserAttributes
-from braze_provider.api.open_json import EventProperties, PurchaseProperties
+from braze_provider.api.open_json import (
+    EventProperties,
+    JsonValue,  # noqa: F401 - older releases of pydantic look here for the type of an inherited extra
+    PurchaseProperties,
+)
 from braze_provider.api.reasons import listed
-from braze_provider.api.values import IdText, NonEmptyText, Number, Omittable, WholeNumber, max_bytes
+from braze_provider.api.values import (
+    IdText,
+    NonEmptyText,
+    Number,
+    Omittable,
+    ProductId,
+    WholeNumber,
+    max_bytes,
+)
 
 UserId = Annotated[IdText, max_bytes(MAX_EXTERNAL_ID_BYTES)]
 """A user's id in one's own systems. A whole number or a UUID becomes text."""
@@ -130,7 +142,7 @@ class Purchase(Act):
     .. seealso:: https://www.braze.com/docs/api/objects_filters/purchase_object
     """
 
-    product_id: Annotated[IdText, Field(max_length=MAX_PRODUCT_ID_LENGTH)]
+    product_id: ProductId
     currency: Annotated[str, Field(min_length=3, max_length=3)]
     price: Number
     quantity: Omittable[Annotated[WholeNumber, Field(ge=1, le=MAX_QUANTITY)]] = None

@@ -12,7 +12,7 @@ from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeValidationError, Problem
 from braze_provider.api.objects.row import Row
 from braze_provider.api.outcomes import Repeat
-from braze_provider.api.reasons import listed
+from braze_provider.api.reasons import listed, with_article
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -71,7 +71,7 @@ class SendRequest(BrazeObject):
                 count += len(recipients)
                 if not recipients:
                     # An empty list is not just left out: the request might then reach all users.
-                    reason = f"is empty: name {_a(cls.row_noun)}, or leave the field out on purpose"
+                    reason = f"is empty: name {with_article(cls.row_noun)}, or leave the field out on purpose"
                     yield Breach(reason, (name,), (name,))
             if given.get("broadcast") is True:
                 yield Breach("is not allowed with `broadcast: true`", (name,), ("broadcast", name))
@@ -193,7 +193,3 @@ class SendRequest(BrazeObject):
     def _with_stand_in(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
         others = {name: value for name, value in fields.items() if name not in cls.endpoint.arrays}
         return {**others, **cls._stand_in}
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from braze_provider.api.base import BrazeObject
 from braze_provider.api.endpoints import CANVAS_TRIGGER_SCHEDULE_CREATE, CANVAS_TRIGGER_SEND
-from braze_provider.api.objects.recipients import CanvasRecipient
+from braze_provider.api.objects.recipients import OLDER_NAMES, CanvasRecipient
 from braze_provider.api.objects.schedule import Schedule
 from braze_provider.api.open_json import Properties
 from braze_provider.api.requests.triggers import TriggerRequest
@@ -20,7 +20,8 @@ class CanvasTriggerRequest(TriggerRequest):
 
     :param canvas_id: A Canvas with API-triggered entry.
     :param recipients: Recipients, at most 50.
-    :param context: Values for all recipients, at most 50 KB; those of a recipient rule over them.
+    :param context: Values for all recipients, at most 50 KB; those of a recipient rule over them. The older
+        name ``canvas_entry_properties`` is taken too.
     """
 
     hints: ClassVar[Mapping[str, str]] = {
@@ -29,10 +30,10 @@ class CanvasTriggerRequest(TriggerRequest):
         "user_aliases": "name recipients in `recipients`",
         "messages": "the Canvas has the content",
         "trigger_properties": "they belong to a campaign; a Canvas has `context`",
-        "canvas_entry_properties": "Braze has renamed it: use `context`",
         "attachments": "they belong to a campaign; a Canvas takes none",
         "send_id": "Braze tracks no send of a Canvas",
     }
+    older_names = OLDER_NAMES
     recipient_model = CanvasRecipient
 
     canvas_id: NonEmptyText

@@ -9,13 +9,12 @@ from braze_provider.api.base import BrazeObject, Breach, part
 from braze_provider.api.channels.messages import Messages
 from braze_provider.api.endpoints import MESSAGES_SEND
 from braze_provider.api.objects.audience import Audience
-from braze_provider.api.objects.recipients import UserIdentity
 from braze_provider.api.objects.user_alias import UserAlias
-from braze_provider.api.requests.base import SendRequest
+from braze_provider.api.requests.named_users import NamedUsersRequest
 from braze_provider.api.values import Array, ExternalUserId, NonEmptyText, Omittable, SendId
 
 
-class MessageRequest(SendRequest):
+class MessageRequest(NamedUsersRequest):
     """
     The fields that sending messages now and scheduling them have in common.
 
@@ -38,12 +37,6 @@ class MessageRequest(SendRequest):
         "trigger_properties": "they belong to campaigns; here, Liquid reads the profile",
         "attributes": "this endpoint writes to no profile",
     }
-    recipient_model = UserIdentity
-    row_starts: ClassVar[Mapping[str, bytes]] = {
-        "external_user_ids": b'{"external_user_id":',
-        "user_aliases": b'{"user_alias":',
-    }
-    _stand_in: ClassVar[Mapping[str, Any]] = {"external_user_ids": ["stand-in"]}
 
     messages: Messages
     external_user_ids: Omittable[Array[ExternalUserId]] = None
