@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import email
 import subprocess
 import sys
@@ -84,3 +85,13 @@ def test_the_index_is_told_who_made_it_and_what_it_is_for(wheel):
 def test_the_wheel_is_typed_and_licensed(wheel):
     assert "braze_provider/py.typed" in wheel
     assert [name for name in wheel if name.endswith("/licenses/LICENSE")]
+
+
+def test_airflow_and_pytest_find_what_is_theirs(wheel):
+    (text,) = (text.decode() for name, text in wheel.items() if name.endswith(".dist-info/entry_points.txt"))
+    found = configparser.ConfigParser()
+    found.read_string(text)
+    assert {group: dict(found[group]) for group in found.sections()} == {
+        "apache_airflow_provider": {"provider_info": "braze_provider.get_provider_info:get_provider_info"},
+        "pytest11": {"braze_sandbox": "braze_provider.pytest_plugin"},
+    }
