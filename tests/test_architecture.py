@@ -161,6 +161,7 @@ print("\\n".join(set(sys.modules) - before))
     return ran.stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [
@@ -178,5 +179,6 @@ def test_importing_the_operators_loads_nothing_that_only_sending_needs(loaded_by
     assert module not in loaded_by_operators
 
 
+@pytest.mark.slow
 def test_importing_the_operators_loads_them(loaded_by_operators):
     assert "braze_provider.operators.campaigns" in loaded_by_operators

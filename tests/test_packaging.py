@@ -16,18 +16,21 @@ from braze_provider import __version__
 from braze_provider.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("benchmarks", "braze_provider", "demo", "docs", "example_dags", "tests")
+FOLDERS = ("benchmarks", "braze_provider", "demo", "docs", "example_dags", "release", "tests")
 FILES = (".airflow-registry.yaml", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
+
+
+def build(folder):
+    command = [sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", str(folder), str(ROOT)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return folder
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The folder of both, the wheel being built from the sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", str(folder), str(ROOT)]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return folder
+    return build(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,13 @@ def test_the_wheel_is_the_package_and_nothing_beside_it(wheel):
     assert installed == sources("braze_provider")
     assert {name.partition("/")[0] for name in wheel.keys() - installed} == {
         f"airflow_provider_braze_messaging-{__version__}.dist-info"
+    }
+
+
+def test_a_second_build_is_the_same_byte_for_byte(built, tmp_path):
+    build(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        path.name: path.read_bytes() for path in built.iterdir()
     }
 
 
