@@ -43,7 +43,7 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-fast test-process attack demo bench lint types test-dags test-matrix dist clean FORCE
+.PHONY: help test test-fast test-process attack demo bench lint types test-dags test-matrix dist sbom clean FORCE
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,13 @@ types: $(READY)  ## Check types
 
 dist: $(READY)  ## Build wheel and sdist, twice alike, and follow the quick start in an empty environment
 	@.venv/bin/python release/dist.py $(call airflow,$(MAIN))
+
+sbom: $(READY)  ## List what the wheel of make dist brings along, as dist/sbom.cdx.json
+	@$(UV) venv --quiet --clear dist/environment
+	@$(UV) pip install --quiet --python dist/environment/bin/python dist/*.whl
+	@$(UV) tool run --quiet --from 'cyclonedx-bom>=7' cyclonedx-py environment --output-reproducible \
+		--pyproject pyproject.toml --output-file dist/sbom.cdx.json dist/environment/bin/python
+	@rm -r dist/environment
 
 clean:  ## Remove the environments and what tools left behind
 	rm -rf .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

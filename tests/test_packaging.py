@@ -16,8 +16,28 @@ from braze_provider import __version__
 from braze_provider.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("benchmarks", "braze_provider", "demo", "docs", "example_dags", "release", "tests")
-FILES = (".airflow-registry.yaml", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
+FOLDERS = (
+    ".github",
+    "benchmarks",
+    "braze_provider",
+    "demo",
+    "docs",
+    "example_dags",
+    "release",
+    "tests",
+)
+FILES = (
+    ".airflow-registry.yaml",
+    ".pre-commit-config.yaml",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "pyproject.toml",
+)
 
 
 def build(folder):
