@@ -32,6 +32,9 @@ airflow = $(if $(filter pre,$1),apache-airflow $(PRE_OPTIONS),apache-airflow==$1
 # A module's tests stay together: they share its databases.
 PARALLEL := --numprocesses $(JOBS) --dist loadfile
 
+# What can be wrong without a Dag run, a server or a process of its own.
+FAST := $(addprefix tests/,api conformance delivery hooks recipients tasks templating test_architecture.py)
+
 UV := .venv/bin/uv
 # Named after the version, so that a new MAIN is installed too.
 READY := .venv/installed-$(MAIN)
@@ -40,7 +43,7 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-process attack matrix demo bench lint types test-dags test-matrix clean FORCE
+.PHONY: help test test-fast test-process attack matrix demo bench lint types test-dags test-matrix dist sbom clean FORCE
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +53,9 @@ demo: $(READY)  ## Run a campaign with real Airflow against a local Braze, and s
 
 test: $(READY)  ## Run all tests but those that start a whole Airflow
 	.venv/bin/python -m pytest -m 'not process' $(PARALLEL) $(ARGS)
+
+test-fast: $(READY)  ## Run what takes seconds, for the inner loop: no database, no Airflow process
+	.venv/bin/python -m pytest -m 'not (process or dag or attack or postgres or slow)' $(PARALLEL) $(FAST) $(ARGS)
 
 test-process: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Run the tests that start schedulers and workers, and kill them
 	$(if $(AIRFLOW),.venv-$(AIRFLOW),.venv)/bin/python -m pytest -m 'process and not long' $(ARGS)
@@ -82,6 +88,16 @@ lint: $(READY)  ## Check style and format
 
 types: $(READY)  ## Check types
 	.venv/bin/mypy --strict
+
+dist: $(READY)  ## Build wheel and sdist, twice alike, and follow the quick start in an empty environment
+	@.venv/bin/python release/dist.py $(call airflow,$(MAIN))
+
+sbom: $(READY)  ## List what the wheel of make dist brings along, as dist/sbom.cdx.json
+	@$(UV) venv --quiet --clear dist/environment
+	@$(UV) pip install --quiet --python dist/environment/bin/python dist/*.whl
+	@$(UV) tool run --quiet --from 'cyclonedx-bom>=7' cyclonedx-py environment --output-reproducible \
+		--pyproject pyproject.toml --output-file dist/sbom.cdx.json dist/environment/bin/python
+	@rm -r dist/environment
 
 clean:  ## Remove the environments and what tools left behind
 	rm -rf .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -26,6 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRA_OF_ROOM = {"sandbox": "sandbox", "recipients": "parquet", "tasks": "parquet"}
 
 NOT_OURS_TO_DECLARE = {
+    "pytest": "imported by a plugin that only pytest loads",
     "psycopg": "the driver of a connection that is open already",
     "MySQLdb": "the driver of a connection that is open already",
     "pymysql": "the driver of a connection that is open already",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import email
 import subprocess
 import sys
@@ -15,18 +16,41 @@ from braze_provider import __version__
 from braze_provider.get_provider_info import get_provider_info
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("benchmarks", "braze_provider", "demo", "docs", "example_dags", "tests")
-FILES = (".airflow-registry.yaml", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml")
+FOLDERS = (
+    ".github",
+    "benchmarks",
+    "braze_provider",
+    "demo",
+    "docs",
+    "example_dags",
+    "release",
+    "tests",
+)
+FILES = (
+    ".airflow-registry.yaml",
+    ".pre-commit-config.yaml",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "SECURITY.md",
+    "pyproject.toml",
+)
+
+
+def build(folder):
+    command = [sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", str(folder), str(ROOT)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return folder
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The folder of both, the wheel being built from the sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", str(folder), str(ROOT)]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return folder
+    return build(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +95,13 @@ def test_the_wheel_is_the_package_and_nothing_beside_it(wheel):
     }
 
 
+def test_a_second_build_is_the_same_byte_for_byte(built, tmp_path):
+    build(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        path.name: path.read_bytes() for path in built.iterdir()
+    }
+
+
 def test_the_index_is_told_who_made_it_and_what_it_is_for(wheel):
     (metadata,) = (text.decode() for name, text in wheel.items() if name.endswith(".dist-info/METADATA"))
     told = email.message_from_string(metadata)
@@ -84,3 +115,13 @@ def test_the_index_is_told_who_made_it_and_what_it_is_for(wheel):
 def test_the_wheel_is_typed_and_licensed(wheel):
     assert "braze_provider/py.typed" in wheel
     assert [name for name in wheel if name.endswith("/licenses/LICENSE")]
+
+
+def test_airflow_and_pytest_find_what_is_theirs(wheel):
+    (text,) = (text.decode() for name, text in wheel.items() if name.endswith(".dist-info/entry_points.txt"))
+    found = configparser.ConfigParser()
+    found.read_string(text)
+    assert {group: dict(found[group]) for group in found.sections()} == {
+        "apache_airflow_provider": {"provider_info": "braze_provider.get_provider_info:get_provider_info"},
+        "pytest11": {"braze_sandbox": "braze_provider.pytest_plugin"},
+    }

@@ -1,1 +1,1 @@
-"""Where receipts are kept, and the program that shows them: ``python -m braze_provider.ledger``."""
+"""Where receipts are kept, and the program that shows and settles: ``python -m braze_provider.ledger``."""

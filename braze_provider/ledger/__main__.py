@@ -1,10 +1,15 @@
-"""``python -m braze_provider.ledger``: list deliveries, the states of their batches, and Braze's ids."""
+"""
+``python -m braze_provider.ledger``: list deliveries, the states of their batches, and Braze's ids.
+
+With ``settle``, it notes what a person has decided about batches in doubt.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import dataclasses
+import getpass
 import json
 import os
 import sys
@@ -13,15 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from braze_provider.api.endpoints import ID_NAMES
 from braze_provider.api.errors import BrazeError
-from braze_provider.ledger.base import Receipt, State
+from braze_provider.ledger.base import DeliveryKey, Receipt, State
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
     from braze_provider.ledger.show_sql import Delivery, LedgerReader
     from braze_provider.ledger.show_task_state import TaskStateReader
 
     Reader = LedgerReader | TaskStateReader
 
 FOUND, NOTHING_FOUND, FAILED = 0, 1, 2
+
+SETTLE = "settle"
 
 _STATES = (State.SENT, State.REJECTED, State.UNCERTAIN, State.FAILED, State.CLAIMED)
 
@@ -31,8 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run the command.
 
     :param arguments: Command-line arguments. Default: those of the process.
-    :return: The exit status: 0 if something was found, 1 if nothing was, 2 if the ledger can't be read.
+    :return: The exit status: 0 if something was found or settled, 1 if nothing was found, 2 if the ledger
+        can't be used or nothing may be settled.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == [SETTLE]:
+        return _settle(arguments[1:])
     parser = _parser()
     given = parser.parse_args(arguments)
     needed = {"--airflow-url": given.airflow_url, "--dag-id": given.dag_id}
@@ -57,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextlib.contextmanager
 def _ask_airflow(given: argparse.Namespace) -> Iterator[TaskStateReader]:
     """Read the task's state from Airflow's API server."""
-    from braze_provider.ledger.base import DeliveryKey
     from braze_provider.ledger.show_task_state import RestStore, TaskStateReader
 
     map_index = -1 if given.map_index is None else given.map_index
@@ -71,25 +83,32 @@ def _ask_airflow(given: argparse.Namespace) -> Iterator[TaskStateReader]:
 @contextlib.contextmanager
 def _connect(conn_id: str) -> Iterator[LedgerReader]:
     """Connect to the ledger's database."""
+    from braze_provider.ledger.show_sql import LedgerReader
+
+    with _database(conn_id) as (engine, _), contextlib.ExitStack() as stack:
+        with contextlib.redirect_stdout(sys.stderr):
+            connection = stack.enter_context(engine.connect())
+        yield LedgerReader(connection)
+
+
+@contextlib.contextmanager
+def _database(conn_id: str) -> Iterator[tuple[Engine, str]]:
+    """Find the ledger's database, and the name of the Airflow deployment in its connection."""
     # Without this, Airflow asks the task's supervisor for the connection, and there is no supervisor here. It
     # looks in its database only in a process that it takes for one of its own, such as its command line.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from sqlalchemy.exc import SQLAlchemyError
 
-    from braze_provider.ledger.show_sql import LedgerReader
     from braze_provider.ledger.sql_connection import ledger_engine
     from braze_provider.ledger.sql_engine import first_line, set_up
     from braze_provider.ledger.sql_migrations import LedgerVersionError
 
     # Airflow's messages while it looks for the connection must not get into the table or the JSON.
     with contextlib.redirect_stdout(sys.stderr):
-        engine, _ = ledger_engine(conn_id)
+        engine, deployment = ledger_engine(conn_id)
         set_up(engine)
     try:
-        with contextlib.ExitStack() as stack:
-            with contextlib.redirect_stdout(sys.stderr):
-                connection = stack.enter_context(engine.connect())
-            yield LedgerReader(connection)
+        yield engine, deployment
     except (SQLAlchemyError, LedgerVersionError) as error:
         reason = str(error) if isinstance(error, LedgerVersionError) else first_line(error)
         raise BrazeError(f"The ledger of connection {conn_id!r} can't be read: {reason}") from error
@@ -207,7 +226,7 @@ def _print_table(
 
 
 def _print_batches(one: Delivery, receipts: Iterable[Receipt]) -> None:
-    print(f"\n{_name(one)}: batches\n   BATCH  RECIPIENTS  STATE      NOTED AT              IDS, REASON")
+    print(f"\n{_name(one.key)}: batches\n   BATCH  RECIPIENTS  STATE      NOTED AT              IDS, REASON")
     for receipt in receipts:
         ids = [f"{name} {value}" for name, value in receipt.ids.items()]
         rest = ", ".join(filter(None, (*ids, receipt.reason))) or "-"
@@ -217,15 +236,15 @@ def _print_batches(one: Delivery, receipts: Iterable[Receipt]) -> None:
 
 def _print_ids(one: Delivery, name: str, receipts: Iterable[Receipt]) -> None:
     title = name.replace("_", " ")
-    print(f"\n{_name(one)}: {title}s\n   BATCH  RECIPIENTS  {title.upper()}")
+    print(f"\n{_name(one.key)}: {title}s\n   BATCH  RECIPIENTS  {title.upper()}")
     for receipt in receipts:
         print(f"{receipt.index + 1:>8,}  {receipt.recipients:>10}  {receipt.ids[name]}")
 
 
-def _name(one: Delivery) -> str:
-    mapped = "" if one.key.map_index < 0 else f"[{one.key.map_index}]"
-    deployment = f"{one.key.deployment} " if one.key.deployment else ""
-    return f"{deployment}{one.key.dag_id} {one.key.run_id} {one.key.task_id}{mapped}"
+def _name(key: DeliveryKey) -> str:
+    mapped = "" if key.map_index < 0 else f"[{key.map_index}]"
+    deployment = f"{key.deployment} " if key.deployment else ""
+    return f"{deployment}{key.dag_id} {key.run_id} {key.task_id}{mapped}"
 
 
 def _map_index(one: Delivery) -> str:
@@ -238,14 +257,68 @@ def _recipients_and_batches(one: Delivery, state: State) -> str:
     return f"{one.recipients[state]:,} in {one.batches[state]:,}"
 
 
-# The command's arguments ------------------------------------------------------------------------------------
+# Settle -----------------------------------------------------------------------------------------------------
+
+
+def _settle(arguments: Sequence[str]) -> int:
+    """Note what a person has decided about batches in doubt."""
+    parser = _parser_of_settle()
+    given = parser.parse_args(arguments)
+    from braze_provider.ledger.settle_sql import MAX_NAME_LENGTH, Decision, NotSettledError, settle
+
+    who = _user() if given.by is None else given.by.strip()
+    if not 0 < len(who) <= MAX_NAME_LENGTH or not who.isprintable():
+        parser.error(f"--by must name who decides, on one line of at most {MAX_NAME_LENGTH} characters")
+    try:
+        with _database(given.conn_id) as (engine, deployment):
+            if given.deployment is not None:
+                deployment = given.deployment
+            key = DeliveryKey(given.dag_id, given.run_id, given.task_id, given.map_index, deployment)
+            settled = settle(
+                engine,
+                key,
+                Decision(given.decision),
+                who,
+                only=[number - 1 for number in given.batches],
+                force=given.force,
+                name=f"connection {given.conn_id!r}",
+            )
+    except NotSettledError as error:
+        print(f"{_name(key)}: nothing was settled. {error}", file=sys.stderr)
+        return FAILED
+    except BrazeError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    if settled is None:
+        print(f"{_name(key)}: nothing found.", file=sys.stderr)
+        return NOTHING_FOUND
+    print(f"{_name(key)}: {_WHAT_FOLLOWS[given.decision]}")
+    print(f"Batches: {settled.batches:,}, recipients: {settled.recipients:,}. Now clear the task.")
+    return FOUND
+
+
+_WHAT_FOLLOWS = {
+    "sent": "settled as sent. The next try counts them as sent by an earlier one.",
+    "resend": "settled as not sent. The next try sends to them again.",
+}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # A container's user may have no name.
+        return ""
+
+
+# The commands' arguments -----------------------------------------------------------------------------------
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m braze_provider.ledger",
         description="List deliveries and the states of their batches, from a SQL ledger or from the "
-        "task state store of Airflow 3.3 or newer. Changes nothing.",
+        "task state store of Airflow 3.3 or newer. Changes nothing. To decide about batches in doubt, see "
+        f"python -m braze_provider.ledger {SETTLE} --help.",
         epilog="A delivery is finished, running (written to in the last two minutes), or open. The exit "
         "status is 0 if something was found, 1 if nothing was, 2 if the ledger can't be read.",
     )
@@ -286,6 +359,50 @@ def _parser() -> argparse.ArgumentParser:
             help=f"list the {name.replace('_', ' ')}s of the batches that Braze accepted",
         )
     option("--format", choices=("table", "json"), default="table", help="default: table")
+    return parser
+
+
+def _parser_of_settle() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m braze_provider.ledger {SETTLE}",
+        description="Settle the batches in doubt of one task instance in a SQL ledger, as you have decided "
+        "after a look at Braze's Message Activity Log. Then clear the task.",
+        epilog="The ledger notes who has decided, and when, as the reason of each batch. If a batch that is "
+        "sent again ends in doubt, it is held, and needs another decision. If a copy of the task runs after "
+        "all, it starts no more requests. The exit status is 0 if something was settled, 1 if there is no "
+        "such delivery, 2 if nothing may be settled or the ledger can't be used.",
+    )
+    option = parser.add_argument
+    option("--conn-id", required=True, help="the Airflow connection that tasks name as ledger_conn_id")
+    option("--dag-id", required=True, help="the Dag")
+    option("--run-id", required=True, help="the Dag run")
+    option("--task-id", required=True, help="the task, named with its task groups")
+    option("--map-index", type=int, default=-1, help="the instance of a mapped task")
+    option("--deployment", help="the Airflow deployment. Default: the one that the connection names")
+    option(
+        "--as",
+        dest="decision",
+        required=True,
+        choices=sorted(_WHAT_FOLLOWS, reverse=True),
+        help="sent: take the batches for sent. resend: send to their recipients again",
+    )
+    option(
+        "--batch",
+        dest="batches",
+        type=int,
+        action="append",
+        default=[],
+        metavar="NUMBER",
+        help="settle only this batch, as --state uncertain numbers it; may be given several times. "
+        "Default: all in doubt",
+    )
+    option("--by", metavar="NAME", help="who decides. Default: the user of this command")
+    option(
+        "--force",
+        action="store_true",
+        help="settle also if the delivery was written to in the last two minutes, because you know that the "
+        "task has ended",
+    )
     return parser
 
 

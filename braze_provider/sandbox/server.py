@@ -137,6 +137,17 @@ class Sandbox:
         """
         return self._in_loop(lambda: self._state.faults.add({"kind": kind, **parameters}))[0]
 
+    def fail_next(self, kind: str, **parameters: Any) -> dict[str, Any]:
+        """
+        Make the next request fail, once.
+
+        :param kind: The way to fail, as in :meth:`fault`.
+        :param parameters: The fields of its class, without ``times``.
+        :returns: The fault as it was understood.
+        :raises ValueError: For an unknown kind or parameter.
+        """
+        return self.fault(kind, times=1, **parameters)
+
     def faults(self) -> list[dict[str, Any]]:
         """The faults in force, with how often each has fired."""
         return self._in_loop(self._state.faults.shown)
@@ -158,6 +169,14 @@ class Sandbox:
         :param limit: How many to show. Default: all.
         """
         return self._in_loop(lambda: self._state.recorder.recipients(only=only, offset=offset, limit=limit))
+
+    def received(self, key: str) -> list[dict[str, Any]]:
+        """
+        What one recipient received, in order; empty if it was nothing.
+
+        :param key: A key as in :meth:`recipients`.
+        """
+        return self.recipients(key)[key]
 
     def profile(self, key: str) -> dict[str, Any] | None:
         """

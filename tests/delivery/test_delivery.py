@@ -22,6 +22,8 @@ from braze_provider.ledger.memory import MemoryLedger
 from braze_provider.recipients import BadRow, InlineRecipients, RecipientSource
 from braze_provider.sandbox import Limit, Sandbox
 
+pytestmark = pytest.mark.slow
+
 LOG = logging.getLogger("test.delivery")
 CAMPAIGN = {"campaign_id": "c1"}
 CITY = {"custom_attribute": {"custom_attribute_name": "city", "comparison": "exists"}}

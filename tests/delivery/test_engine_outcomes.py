@@ -13,6 +13,8 @@ from delivery.engine_helpers import Job, figures, names_of, reached
 from braze_provider.api.errors import BrazeAuthenticationError, BrazeNotFoundError, BrazePermissionError
 from braze_provider.delivery.report import DeliveryReport
 
+pytestmark = pytest.mark.slow
+
 
 def fault_id(fault: dict[str, Any]) -> str:
     return (

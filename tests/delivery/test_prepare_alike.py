@@ -28,6 +28,8 @@ from braze_provider.recipients.columns import ColumnError, ColumnShaper
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import strategies as st  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 MODELS = sorted(
     {
         model.recipient_model

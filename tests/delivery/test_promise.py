@@ -38,6 +38,8 @@ hypothesis = pytest.importorskip("hypothesis")
 sqlalchemy = pytest.importorskip("sqlalchemy")
 from hypothesis import strategies as st  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RECIPIENTS = 320  # seven batches
 KEY = DeliveryKey("d", "r", "t")
 LOG = logging.getLogger("test.promise")

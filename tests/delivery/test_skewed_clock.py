@@ -12,6 +12,8 @@ from braze_provider.hooks.braze import BrazeHook
 from braze_provider.recipients import InlineRecipients
 from braze_provider.sandbox import Limit, Sandbox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("minutes", [-5, 0, 5])
 def test_a_clock_that_is_minutes_off_does_no_harm(monkeypatch, minutes):

@@ -34,6 +34,8 @@ from braze_provider.ledger.base import Claim, DeliveryKey, LedgerLostError
 from braze_provider.ledger.sql import SqlLedger
 from braze_provider.recipients import InlineRecipients
 
+pytestmark = pytest.mark.slow
+
 sqlalchemy = pytest.importorskip("sqlalchemy")
 
 KEY = DeliveryKey("d", "r", "t")

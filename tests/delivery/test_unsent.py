@@ -32,6 +32,8 @@ from braze_provider.recipients import FileRecipients, InlineRecipients, Recipien
 from braze_provider.recipients.base import BadRow
 from braze_provider.recipients.columns import Columns
 
+pytestmark = pytest.mark.slow
+
 sqlalchemy = pytest.importorskip("sqlalchemy")
 
 KEY = DeliveryKey("d", "r", "t")

@@ -29,6 +29,8 @@ from braze_provider.api.limits import MAX_BODY_BYTES
 from braze_provider.api.outcomes import Outcome
 from braze_provider.hooks.braze import MAX_ANSWER_BYTES, MAX_SHORT_ANSWER_BYTES
 
+pytestmark = pytest.mark.slow
+
 ACCEPTED = b'{"message": "success", "dispatch_id": "acf471119f7449d579e8089032003ded"}'
 REQUEST = {
     "campaign_id": "417220e4-5a2a-b634-7f7d-9ec891532368",
