@@ -23,6 +23,16 @@ LOG = f"{HOME}/app_settings/developer_console/activitylog/"
 NOBODY = SimpleNamespace()
 
 
+@pytest.fixture(autouse=True)
+def read_with_links(monkeypatch) -> None:
+    """Let Airflow read links, as its API server does. A test with code of a scheduler has switched it off."""
+    from airflow.serialization import serialized_objects
+
+    for one in list(vars(serialized_objects).values()):
+        if hasattr(one, "_load_operator_extra_links"):
+            monkeypatch.setattr(one, "_load_operator_extra_links", True)
+
+
 @pytest.fixture
 def known(monkeypatch) -> None:
     """The sandbox's host has a dashboard, as a host of Braze's has one."""
