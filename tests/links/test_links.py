@@ -82,7 +82,7 @@ def test_a_task_that_sends_links_to_the_dashboard_and_to_the_message_activity_lo
     "make",
     [
         lambda: SendIdCreateOperator(task_id="t", campaign_id="c"),
-        lambda: CampaignSentSensor(task_id="t", campaign_id="c", timeout=0.01),
+        lambda: CampaignSentSensor(task_id="t", campaign_id="c", timeout=0.01, poke_interval=0.01),
     ],
     ids=["a request", "a sensor that times out"],
 )
