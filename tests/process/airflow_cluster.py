@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -273,6 +274,13 @@ class AirflowCluster:
         run_id = run_id or f"run-{secrets.token_hex(4)}"
         self.api.trigger(dag_id, run_id, conf or {})
         return run_id
+
+    def kill_triggerer(self) -> None:
+        """Kill the triggerer as if its machine were lost, and start another one."""
+        lost = self._processes["triggerer"]
+        os.killpg(lost.pid, signal.SIGKILL)
+        lost.wait()
+        self._launch("triggerer", "--skip-serve-logs")
 
     def set_pool(self, name: str, slots: int) -> None:
         """Make a pool."""
