@@ -143,9 +143,9 @@ def copies(kind: str) -> Effects:
 
 def sync(sandbox: Sandbox) -> dict[str, Any]:
     """Let a sync run."""
-    since = datetime.now(timezone.utc).isoformat()
-    post(sandbox, "/cdi/integrations/an-integration/sync", {})
-    return {"since": since}
+    integration_id, since = f"sync-{secrets.token_hex(4)}", datetime.now(timezone.utc).isoformat()
+    post(sandbox, f"/cdi/integrations/{integration_id}/sync", {})
+    return {"integration_id": integration_id, "since": since}
 
 
 def schedule(sandbox: Sandbox) -> dict[str, Any]:

@@ -143,7 +143,11 @@ TASKS: dict[str, Callable[..., Any]] = {
         campaign_id=CAMPAIGN, send_id="spring", polls=2, poke_interval=1, timeout=120, **k
     ),
     "CdiSyncSensor": lambda **k: CdiSyncSensor(
-        integration_id="an-integration", since=CONF.format("since"), poke_interval=1, timeout=120, **k
+        integration_id=CONF.format("integration_id"),
+        since=CONF.format("since"),
+        poke_interval=1,
+        timeout=120,
+        **k,
     ),
     "ScheduledBroadcastSensor": lambda **k: ScheduledBroadcastSensor(
         campaign_id=CAMPAIGN, within=timedelta(days=2), poke_interval=1, timeout=120, **k
