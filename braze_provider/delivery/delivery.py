@@ -104,7 +104,7 @@ class NoRecipientsError(BrazeError):
 
 class Delivery:
     """
-    Sends one content to a stream of recipients, or makes one broadcast.
+    Sends one content to a stream of recipients, writes a stream of other rows, or makes one broadcast.
 
     :param hook: The hook to send with.
     :param endpoint: Where to send. Its request model says what is valid.

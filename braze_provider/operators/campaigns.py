@@ -23,8 +23,7 @@ class CampaignTriggerOperator(BrazeTriggerOperator):
     ``trigger_properties``. More than fifty recipients become several requests, each with a dispatch id.
 
     :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
-        the
-    parameters that all sending operators share.
+    the parameters that all sending operators share.
     :class:`~braze_provider.tasks.trigger.BrazeTriggerOperator` explains ``check``.
 
     .. seealso::
@@ -34,8 +33,7 @@ class CampaignTriggerOperator(BrazeTriggerOperator):
     :param campaign_id: Id of an API-triggered campaign. (templated)
     :param recipients: The recipients: a list of Braze's recipient objects, a source such as
         :class:`~braze_provider.recipients.SqlRecipients`, a table of pandas, polars or Arrow with columns
-            that
-        are named like a recipient's fields, or an XComArg. (templated)
+        that are named like a recipient's fields, or an XComArg. (templated)
     :param trigger_properties: Values for the campaign's Liquid, for all recipients, at most 50 KB. A
         recipient's own values override those of the same name. (templated)
     :param audience: Connected audience that narrows the campaign's own. (templated)

@@ -25,8 +25,7 @@ class MessagesSendOperator(BrazeSendOperator):
     dispatch id. The recipients must exist in Braze already: this endpoint creates no profiles.
 
     :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a retry and a kill do, the XComs, and
-        the
-    parameters that all sending operators share.
+    the parameters that all sending operators share.
 
     .. seealso::
         - :ref:`howto/operator:MessagesSendOperator`
