@@ -58,7 +58,6 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.sensors.broadcasts",
                     "braze_provider.sensors.campaigns",
                     "braze_provider.sensors.sends",
-                    "braze_provider.sensors.campaigns",
                     "braze_provider.sensors.ingestion",
                 ],
             }
