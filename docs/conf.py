@@ -30,6 +30,7 @@ autodoc_typehints = "none"  # the text of each parameter says what it takes
 autodoc_class_signature = "mixed"
 python_maximum_signature_line_length = 100
 
+smartquotes = False  # "--state" is an option, and no dash
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_static_path = ["_static"]
