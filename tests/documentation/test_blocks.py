@@ -22,7 +22,8 @@ from braze_provider.hooks.connection import EXTRAS, BrazeConnection
 from braze_provider.sandbox.workspace_file import read_workspace
 
 BLOCKS = list(all_blocks())
-LANGUAGES = ("json", "python", "shell", "yaml")
+# The drawing of the architecture, in Mermaid, is read by tests/test_architecture.py.
+LANGUAGES = ("json", "mermaid", "python", "shell", "yaml")
 
 
 def of(language: str) -> Any:
