@@ -28,10 +28,14 @@ UV = [sys.executable, "-m", "uv"]
 FIRST_MOMENT = 315_532_800
 
 INSTALLED = """
-import importlib.metadata, pathlib, sys
+import importlib.metadata, pathlib, sys, zipfile
 import braze_provider
-file = pathlib.Path(braze_provider.__file__).resolve()
-assert pathlib.Path(sys.prefix).resolve() in file.parents, f"{file} is not the installed one"
+folder = pathlib.Path(braze_provider.__file__).resolve().parents[1]
+assert pathlib.Path(sys.prefix).resolve() in folder.parents, f"{folder} is not in the environment"
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    names = [name for name in wheel.namelist() if name.startswith("braze_provider/")]
+    others = [name for name in names if wheel.read(name) != (folder / name).read_bytes()]
+assert names and not others, f"not installed from the wheel: {others}"
 provider = importlib.metadata.entry_points(group="apache_airflow_provider", name="provider_info")
 assert any(one.load()()["package-name"] == "airflow-provider-braze-messaging" for one in provider)
 print("Installed", braze_provider.__version__, "with Airflow", importlib.metadata.version("apache-airflow"))
@@ -87,12 +91,12 @@ def follow_the_quick_start(wheel: Path, scratch: Path, airflow: Sequence[str]) -
     """Follow the quick start, and then the example of the tests, in the environment that it has made."""
     home = scratch / "home"
     home.mkdir()
-    stranger = environment_of_a_stranger(home, constraints(wheel, scratch, airflow))
+    stranger = environment_of_a_stranger(home, wheel.parent, constraints(wheel, scratch, airflow))
     folder = shutil.copytree(ROOT / "docs" / "quickstart", scratch / "quickstart")
     seconds = follow(folder, stranger)
     print(f"The first message was in the inbox {seconds:.0f} s after the first command")
     python = folder / "quickstart" / "bin" / "python"
-    run([python, "-c", INSTALLED], cwd=scratch, env=stranger)
+    run([python, "-c", INSTALLED, wheel], cwd=scratch, env=stranger)
     run([python, "-m", "pip", "install", "pytest>=8.2"], env=stranger)
     example = shutil.copytree(ROOT / "docs" / "testing", scratch / "example")
     run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", example], cwd=example, env=stranger)
@@ -106,8 +110,8 @@ def constraints(wheel: Path, scratch: Path, airflow: Sequence[str]) -> Path:
     wanted.write_text(f"{package}[sandbox] @ {wheel.as_uri()}\npytest>=8.2\n{requirement}\n")
     compiling = [*UV, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"]
     run([*compiling, "--python", sys.executable, "--output-file", found, *options, wanted])
-    # pip takes no extras in constraints.
-    found.write_text(re.sub(r"^([\w.-]+)\[[\w,-]+\]", r"\1", found.read_text(), flags=re.MULTILINE))
+    # Here pip finds the wheel by its version: it refuses the extras of a requirement that is held to a file.
+    found.write_text(re.sub(rf"^{package}.*\n", "", found.read_text(), flags=re.MULTILINE))
     return found
 
 

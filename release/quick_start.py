@@ -20,12 +20,13 @@ DEADLINE = 15 * 60.0
 """Seconds after which the commands have failed."""
 
 
-def environment_of_a_stranger(home: Path, constraints: Path) -> dict[str, str]:
+def environment_of_a_stranger(home: Path, wheels: Path, constraints: Path) -> dict[str, str]:
     """
     Give the variables of a machine on which nobody has used Airflow or Python yet.
 
     :param home: An empty folder, as the home directory.
-    :param constraints: What pip is held to. It leads pip to the wheel, which no index has yet.
+    :param wheels: The folder with the wheel, which no index has yet.
+    :param constraints: The versions that pip is held to.
     """
     programs = home / "bin"
     programs.mkdir()
@@ -41,6 +42,7 @@ def environment_of_a_stranger(home: Path, constraints: Path) -> dict[str, str]:
         "PATH": f"{programs}:{os.defpath}",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
+        "PIP_FIND_LINKS": f"{wheels} {os.environ.get('PIP_FIND_LINKS', '')}".strip(),
         "PIP_CONSTRAINT": str(constraints),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_QUIET": "1",
@@ -54,35 +56,44 @@ def follow(folder: Path, environment: Mapping[str, str], *, port: int = PORT) ->
     :param folder: A folder with ``commands.sh`` and the files that the quick start lets one save.
     :param environment: The variables of the commands.
     :param port: Where the commands let the sandbox listen. Default: where it listens by default.
-    :raises SystemExit: If a command fails, or no message comes.
+    :raises SystemExit: If a command fails, or no message comes. What they printed is shown.
     """
     with socket.socket() as other:
         if other.connect_ex(("127.0.0.1", port)) == 0:
             raise SystemExit(f"Something else listens on port {port}, which the quick start's sandbox needs")
     began = time.monotonic()
     seconds: float | None = None
-    with running(["bash", "-eu", "commands.sh"], folder, environment) as commands:
-        while commands.poll() is None:
+    printed = folder / "printed.log"
+    with running(["bash", "-eu", "commands.sh"], folder, environment, printed) as commands:
+        while commands.poll() is None and time.monotonic() - began < DEADLINE:
             if seconds is None and has_a_message(port):
                 seconds = time.monotonic() - began
-            if time.monotonic() - began > DEADLINE:
-                raise SystemExit(f"The quick start has not ended after {DEADLINE:.0f} s")
             time.sleep(0.2)
-    if commands.returncode != 0:
+    if seconds is not None and commands.returncode == 0:
+        return seconds
+    print(printed.read_text()[-20_000:], file=sys.stderr)
+    if commands.returncode < 0:
+        raise SystemExit(f"The quick start has not ended after {DEADLINE:.0f} s")
+    if commands.returncode > 0:
         raise SystemExit(f"A command of the quick start has failed with status {commands.returncode}")
-    if seconds is None:
-        raise SystemExit("The quick start has ended, and no message has come to the inbox")
-    return seconds
+    raise SystemExit("The quick start has ended, and no message has come to the inbox")
 
 
 @contextmanager
 def running(
-    command: list[str], folder: Path, environment: Mapping[str, str]
+    command: list[str], folder: Path, environment: Mapping[str, str], printed: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command with all that it starts, and end all of it."""
-    process = subprocess.Popen(
-        command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, start_new_session=True
-    )
+    """Run a command, and end it at the end with all that it has started."""
+    with printed.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         yield process
     finally:

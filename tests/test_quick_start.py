@@ -55,12 +55,14 @@ def test_the_seconds_to_the_first_message_are_told_and_nothing_is_left(tmp_path,
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
-        ("false\necho not reached", "has failed with status 1"),
+        ("echo before; false\necho not reached", "has failed with status 1"),
         ("echo $not_set", "has failed with status"),
         ("true", "no message has come to the inbox"),
+        ("sleep 60", "has not ended after 1 s"),
     ],
 )
-def test_commands_that_fail_or_send_nothing_are_noticed(tmp_path, port, text, mistake):
+def test_commands_that_fail_or_send_nothing_are_noticed(tmp_path, port, monkeypatch, text, mistake):
+    monkeypatch.setattr("quick_start.DEADLINE", 1)
     with pytest.raises(SystemExit, match=mistake):
         follow(commands(tmp_path, text), os.environ, port=port)
 
@@ -78,7 +80,7 @@ def test_a_stranger_has_no_variable_of_airflow_and_an_empty_home(tmp_path, monke
     monkeypatch.setenv("PYTHONPATH", "/home/me")
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.example.com/simple")
 
-    environment = environment_of_a_stranger(tmp_path, tmp_path / "constraints.txt")
+    environment = environment_of_a_stranger(tmp_path, tmp_path / "dist", tmp_path / "constraints.txt")
 
     assert {name for name in environment if name.startswith(("AIRFLOW", "PYTHON", "VIRTUAL"))} == set()
     assert environment["PIP_INDEX_URL"] == "https://index.example.com/simple"
