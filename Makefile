@@ -33,7 +33,8 @@ airflow = $(if $(filter pre,$1),apache-airflow $(PRE_OPTIONS),apache-airflow==$1
 PARALLEL := --numprocesses $(JOBS) --dist loadfile
 
 # What can be wrong without a Dag run, a server or a process of its own.
-FAST := $(addprefix tests/,api conformance delivery hooks recipients tasks templating test_architecture.py)
+FAST := $(addprefix tests/,api conformance delivery hooks recipients tasks templating \
+	test_architecture.py test_dependencies.py test_project_files.py)
 
 UV := .venv/bin/uv
 # Named after the version, so that a new MAIN is installed too.

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def room_of(parts: tuple[str, ...]) -> str:
     return parts[0] if parts else "__init__"
 
 
+@cache
 def imports() -> list[tuple[str, str, str]]:
     """All imports as (file, room it is in, room or package that it names), type-checking ones included."""
     found = []
