@@ -16,7 +16,9 @@ PAGES = sorted(path for path in (ROOT / "docs").rglob("*.rst") if "_build" not i
 RUN_ELSEWHERE = {
     "example_dags": "tests/test_example_dags.py",
     "docs/testing": "tests/test_pytest_plugin.py",
-    "docs/quickstart": "tests/documentation/test_quickstart.py",
+    "docs/quickstart": "tests/docs/test_quickstart.py",
+    "docs/grafana": "tests/docs/test_grafana.py",
+    "docs/in_doubt.py": "tests/docs/test_in_doubt.py",
 }
 
 _DIRECTIVE = re.compile(r"( *)\.\. (code-block|code|sourcecode|literalinclude)::(?: +(\S+))?\s*")

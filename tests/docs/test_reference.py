@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conformance.reach import classes
-from documentation.blocks import ROOT
+from docs.blocks import ROOT
 
 from braze_provider.api import requests
 
