@@ -52,6 +52,9 @@ def scale(*, quick: bool) -> Iterator[Figure]:
         source = {"AIRFLOW_CONN_CUSTOMERS": json.dumps({"conn_type": "sqlite", "host": str(path)})}
         yield from _preparing(source, prepared)
         for name, place in (("SQLite", _sqlite), ("PostgreSQL", _postgres), ("task state store", _store)):
+            if place is _postgres and (reason := _missing_postgres()):
+                print(f"No PostgreSQL (BRAZE_TEST_POSTGRES_URL says where it is): {reason}", flush=True)
+                continue
             for note, on_source_change in (("", "fail"), (", send_rest", "send_rest")):
                 if place is _store and on_source_change == "send_rest":
                     continue  # It needs a ledger in SQL.
@@ -109,6 +112,17 @@ def _sqlite() -> Iterator[Place]:
 @contextlib.contextmanager
 def _store() -> Iterator[Place]:
     yield Place(None, None)
+
+
+def _missing_postgres() -> str:
+    """Say why PostgreSQL can't be used; empty if it can."""
+    import psycopg2
+
+    try:
+        psycopg2.connect(POSTGRES_URL).close()
+    except psycopg2.Error as error:
+        return str(error).strip()
+    return ""
 
 
 @contextlib.contextmanager

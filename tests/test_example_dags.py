@@ -319,7 +319,7 @@ def test_newsletter_objections_leave_the_group(run_dag, sandbox, customers):
 
     body = sandbox.requests()[-1]["body"]
     assert body["subscription_group_id"] == dag.params["subscription_group_id"]
-    assert (body["subscription_state"], body["emails"]) == ("unsubscribed", ["c1@x.com"])
+    assert (body["subscription_state"], body["email"]) == ("unsubscribed", ["c1@x.com"])
 
 
 def test_segment_export_copies_the_archive_of_the_week(run_dag, sandbox, customers):

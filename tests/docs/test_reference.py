@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from conformance.reach import classes
-from documentation.blocks import ROOT
+from docs.blocks import ROOT
 
 from braze_provider.api import requests
+from braze_provider.sandbox.faults import KINDS
 
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -43,3 +44,7 @@ def test_each_operator_and_sensor_has_a_guide_that_its_docstring_names():
         (label,) = re.findall(r":ref:`(howto/\w+:\w+)`", one.__doc__ or "") or [""]
         assert label.endswith(f":{one.__name__}"), one
         assert f".. _{label}:" in pages, label
+
+
+def test_the_reference_has_each_fault_of_the_sandbox():
+    assert {f"{one.__module__}.{one.__name__}" for one in KINDS.values()} <= documented("sandbox")

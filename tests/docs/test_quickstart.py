@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from documentation.blocks import ROOT
+from docs.blocks import ROOT
 
 FOLDER = ROOT / "docs" / "quickstart"
 PAGE = (ROOT / "docs" / "quickstart.rst").read_text()

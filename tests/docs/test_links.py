@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from documentation.blocks import MARKDOWN, ROOT
+from docs.blocks import MARKDOWN, ROOT
 
 
 def anchors(path: Path) -> set[str]:

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from unittest import mock
 
-from documentation.blocks import ROOT
+from docs.blocks import ROOT
 from packaging.requirements import Requirement
 
 from braze_provider._compat import Connection, conf
@@ -20,6 +20,11 @@ from braze_provider.hooks.connection import BrazeConnection
 DISTRIBUTION = "airflow-provider-braze-messaging"
 HARMLESS = {".", "cd", "echo", "kill", "source"}
 """Programs of which there is nothing to check."""
+OTHER_VARIABLES = {
+    "AIRFLOW_CLI_TOKEN",
+    "AIRFLOW_HOME",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+}
 OPERATORS = {"|", "||", "&&", "&", ";"}
 
 
@@ -80,7 +85,7 @@ def _make(arguments: Sequence[str]) -> None:
 def _pip(arguments: Sequence[str]) -> None:
     from importlib.metadata import metadata
 
-    assert arguments[0] == "install"
+    assert arguments[0] in ("install", "uninstall")
     extras = set(metadata(DISTRIBUTION).get_all("Provides-Extra"))
     for one in map(Requirement, (word for word in arguments[1:] if not word.startswith("-"))):
         if one.name == DISTRIBUTION:
@@ -132,7 +137,7 @@ def _check_variable(assignment: str) -> None:
         _, section, option = name.lower().split("__")
         assert conf.has_option(section, option), f"Airflow has no option {name}"
     else:
-        assert name in ("AIRFLOW_HOME", "AIRFLOW_CLI_TOKEN"), f"nothing reads the variable {name}"
+        assert name in OTHER_VARIABLES, f"nothing reads the variable {name}"
 
 
 def check_connection(fields: dict[str, object], name: str = "braze_default") -> None:

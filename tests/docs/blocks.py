@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,12 @@ PAGES = sorted(path for path in (ROOT / "docs").rglob("*.rst") if "_build" not i
 RUN_ELSEWHERE = {
     "example_dags": "tests/test_example_dags.py",
     "docs/testing": "tests/test_pytest_plugin.py",
-    "docs/quickstart": "tests/documentation/test_quickstart.py",
+    "docs/quickstart": "tests/docs/test_quickstart.py",
+    "docs/grafana": "tests/docs/test_grafana.py",
+    "docs/in_doubt.py": "tests/docs/test_in_doubt.py",
 }
 
-_DIRECTIVE = re.compile(r"( *)\.\. (code-block|code|sourcecode|literalinclude)::(?: +(\S+))?\s*")
+_DIRECTIVE = re.compile(r"( *)(?:- )?\.\. (code-block|code|sourcecode|literalinclude)::(?: +(\S+))?\s*")
 _OPTION = re.compile(r" +:[\w-]+:")
 
 
@@ -46,9 +48,9 @@ class Block:
 def all_blocks() -> Iterator[Block]:
     """Give the blocks of all pages."""
     for path in MARKDOWN:
-        yield from _of_markdown(str(path.relative_to(ROOT)), path.read_text().splitlines())
+        yield from blocks_of_markdown(str(path.relative_to(ROOT)), path.read_text())
     for path in PAGES:
-        yield from _of_rest(str(path.relative_to(ROOT)), path.read_text().splitlines())
+        yield from blocks_of_rest(str(path.relative_to(ROOT)), path.read_text())
 
 
 def included() -> Iterator[tuple[str, str]]:
@@ -58,7 +60,9 @@ def included() -> Iterator[tuple[str, str]]:
             yield str(path.relative_to(ROOT)), str((path.parent / found).resolve().relative_to(ROOT))
 
 
-def _of_markdown(page: str, lines: Sequence[str]) -> Iterator[Block]:
+def blocks_of_markdown(page: str, text: str) -> Iterator[Block]:
+    """Give the fenced blocks of a page."""
+    lines = text.splitlines()
     begin, language = 0, ""
     for number, line in enumerate(lines, 1):
         if not line.lstrip().startswith("```"):
@@ -70,7 +74,9 @@ def _of_markdown(page: str, lines: Sequence[str]) -> Iterator[Block]:
             begin, language = number + 1, line.strip().removeprefix("```")
 
 
-def _of_rest(page: str, lines: Sequence[str]) -> Iterator[Block]:
+def blocks_of_rest(page: str, text: str) -> Iterator[Block]:
+    """Give the blocks of a page in reST, also those without a language."""
+    lines = text.splitlines()
     for number, line in enumerate(lines):
         directive = _DIRECTIVE.fullmatch(line)
         is_bare = line.rstrip().endswith("::") and not line.lstrip().startswith("..")
@@ -83,5 +89,5 @@ def _of_rest(page: str, lines: Sequence[str]) -> Iterator[Block]:
         end = begin
         while end < len(lines) and (not lines[end].strip() or lines[end].startswith(" " * (depth + 1))):
             end += 1
-        text = textwrap.dedent("\n".join(lines[begin:end])).rstrip()
-        yield Block(page, begin + 1, (directive[3] or "") if directive else "", text)
+        code = textwrap.dedent("\n".join(lines[begin:end])).rstrip()
+        yield Block(page, begin + 1, (directive[3] or "") if directive else "", code)
