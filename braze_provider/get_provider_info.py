@@ -46,7 +46,6 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.transactional",
                     "braze_provider.operators.subscriptions",
                     "braze_provider.operators.users",
-                    "braze_provider.operators.users_track",
                     "braze_provider.operators.statistics",
                 ],
             }
