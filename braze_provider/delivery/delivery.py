@@ -39,7 +39,7 @@ from braze_provider.delivery.sender import OnUncertain, Sender, key_holds
 from braze_provider.delivery.spool import Spool
 from braze_provider.delivery.stop import StopSignal
 from braze_provider.delivery.unsent import Unsent
-from braze_provider.ledger.base import Decide, Head, Ledger, Opening, Receipt
+from braze_provider.ledger.base import AuditLedger, Decide, Head, Ledger, Opening, Outline, Receipt
 from braze_provider.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
@@ -415,6 +415,8 @@ class Delivery:
         self.report = engine.report
         self._complete(prepared)
         try:
+            if isinstance(self.ledger, AuditLedger):
+                self.ledger.note_outline(Outline(self._endpoint.name, recipients, _target(envelope.given)))
             engine.run(planned)
         except Exception:
             # The ledger can't be used, or another copy owns it: do not use it any more.
@@ -621,9 +623,7 @@ class Delivery:
             self._log.warning("Skipped %s", problem)
 
     def _log_where(self, fields: Mapping[str, Any], source: RecipientSource | None) -> None:
-        ids = [
-            f"{name} {fields[name]}" for name in ("campaign_id", "canvas_id", "segment_id") if name in fields
-        ]
+        ids = [f"{name} {value}" for name, value in _target(fields).items()]
         bucket, share = self._budget(is_broadcast=source is None)
         self._log.info(
             "%s at %s (connection %r): %s",
@@ -639,3 +639,8 @@ class Delivery:
             100 * share,
             self._options.pool,
         )
+
+
+def _target(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Give the campaign, the Canvas or the segment of a request."""
+    return {name: str(fields[name]) for name in ("campaign_id", "canvas_id", "segment_id") if name in fields}
