@@ -43,7 +43,7 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-fast test-process attack matrix demo bench lint types test-dags test-matrix dist sbom clean FORCE
+.PHONY: help test test-fast test-process attack matrix demo bench lint types docs test-dags test-matrix dist sbom clean FORCE
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ lint: $(READY)  ## Check style and format
 types: $(READY)  ## Check types
 	.venv/bin/mypy --strict
 
+docs: .venv-docs/installed  ## Build the documentation into docs/_build/html: every warning is an error
+	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --fresh-env docs docs/_build/html $(ARGS)
+
 dist: $(READY)  ## Build wheel and sdist, twice alike, and follow the quick start in an empty environment
 	@.venv/bin/python release/dist.py $(call airflow,$(MAIN))
 
@@ -100,7 +103,7 @@ sbom: $(READY)  ## List what the wheel of make dist brings along, as dist/sbom.c
 	@rm -r dist/environment
 
 clean:  ## Remove the environments and what tools left behind
-	rm -rf .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV):
@@ -119,6 +122,13 @@ $(READY): $(METADATA) $(UV)
 	@test -x .venv-$*/bin/python || $(UV) venv --quiet --clear --no-python-downloads --python '$(PYTHONS_$*)' .venv-$* || { \
 		echo 'Airflow $* needs a Python $(PYTHONS_$*) on the PATH' >&2; exit 1; }
 	@$(UV) pip install --quiet --python .venv-$*/bin/python $(PACKAGE) --group test $(call airflow,$*)
+	@touch $@
+
+# The reference is made from docstrings, so the package is imported, with all that it imports.
+.venv-docs/installed: $(METADATA) $(UV)
+	@echo 'Building .venv-docs with Sphinx'
+	@test -x .venv-docs/bin/python || $(UV) venv --quiet --clear --python '$(PYTHON)' .venv-docs
+	@$(UV) pip install --quiet --python .venv-docs/bin/python $(PACKAGE) --group docs $(call airflow,$(MAIN))
 	@touch $@
 
 # The index may have a newer one since the last time.
