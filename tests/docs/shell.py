@@ -10,11 +10,13 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from unittest import mock
+from urllib.parse import urlsplit
 
 from docs.blocks import ROOT
 from packaging.requirements import Requirement
 
 from braze_provider._compat import Connection, conf
+from braze_provider.get_provider_info import get_provider_info
 from braze_provider.hooks.connection import BrazeConnection
 
 DISTRIBUTION = "airflow-provider-braze-messaging"
@@ -135,7 +137,7 @@ def _check_variable(assignment: str) -> None:
         check_connection(json.loads(value), name)
     elif name.startswith("AIRFLOW__"):
         _, section, option = name.lower().split("__")
-        assert conf.has_option(section, option), f"Airflow has no option {name}"
+        assert has_option(section, option), f"Airflow has no option {name}"
     else:
         assert name in OTHER_VARIABLES, f"nothing reads the variable {name}"
 
@@ -147,11 +149,20 @@ def check_connection(fields: dict[str, object], name: str = "braze_default") -> 
         BrazeConnection.from_airflow(connection)
 
 
+def has_option(section: str, option: str) -> bool:
+    """Tell whether Airflow's configuration has an option, or this package declares it."""
+    ours = get_provider_info().get("config", {}).get(section, {}).get("options", {})
+    return option in ours or conf.has_option(section, option)
+
+
 def _pytest(arguments: Sequence[str]) -> None:
     assert not [one for one in arguments if one.startswith("-")], "options of pytest are not checked"
 
 
 def _curl(arguments: Sequence[str], address: str) -> None:
+    if url := next((word for word in arguments if word.startswith("$AIRFLOW/braze-deliveries/")), ""):
+        _call_of_deliveries(url, "POST" if "-d" in arguments else "GET")
+        return
     words = [re.sub(r"(localhost|127\.0\.0\.1):8010", address, word) for word in arguments]
     assert words != list(arguments), "only calls of the sandbox are made"
     ran = subprocess.run(
@@ -160,3 +171,15 @@ def _curl(arguments: Sequence[str], address: str) -> None:
         text=True,
     )
     assert ran.returncode == 0, f"curl {shlex.join(words)}: {ran.stdout} {ran.stderr}"
+
+
+def _call_of_deliveries(url: str, method: str) -> None:
+    """Check that the app behind the page of deliveries answers such a call."""
+    from starlette.routing import Match
+
+    from braze_provider.plugins.app import create_app
+
+    path = urlsplit(url.replace("$AIRFLOW/braze-deliveries", "http://airflow")).path
+    call = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
+    found = [route for route in create_app().routes if route.matches(call)[0] is Match.FULL]
+    assert found, f"the page of deliveries has no call {method} {path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import subprocess
@@ -27,7 +28,7 @@ from braze_provider.ledger.sql_schema import metadata
 from braze_provider.sandbox.workspace_file import read_workspace
 
 BLOCKS = list(all_blocks())
-LANGUAGES = ("json", "python", "shell", "sql", "text", "yaml")
+LANGUAGES = ("ini", "json", "python", "shell", "sql", "text", "yaml")
 """Text is what a program prints: there is nothing in it to run."""
 BEFORE = "# before\n"
 """Begins Python that users migrate from. It needs packages that can't be installed beside this one."""
@@ -119,6 +120,15 @@ def test_json_is_a_connection_its_extra_or_a_workspace(block: Block, tmp_path: P
         path = tmp_path / "workspace.json"
         path.write_text(block.text)
         assert read_workspace(str(path))
+
+
+@of("ini")
+def test_an_option_is_one_that_airflow_reads(block: Block):
+    given = configparser.ConfigParser()
+    given.read_string(block.text)
+    options = [(section, option) for section in given.sections() for option in given[section]]
+    assert options
+    assert [one for one in options if not shell.has_option(*one)] == []
 
 
 @of("sql")

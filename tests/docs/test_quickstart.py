@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,25 @@ def test_the_page_shows_all_commands_in_their_order_and_each_dag():
     assert set(re.findall(r"literalinclude:: (\S+\.py)", PAGE)) == dags
 
 
+def run_whole(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Run a command, end all that it has started, and give its status and what all of it printed."""
+    with (folder / "said.txt").open("w") as said:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout=600)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return status, (folder / "said.txt").read_text()
+
+
 @pytest.mark.slow
 def test_each_step_does_what_the_page_says(tmp_path: Path):
     shutil.copytree(FOLDER / "dags", tmp_path / "dags")
@@ -48,16 +69,14 @@ def test_each_step_does_what_the_page_says(tmp_path: Path):
     port = str(free_port())
     script = script.replace("8010", port).replace("provider.sandbox &", f"provider.sandbox --port {port} &")
 
-    ran = subprocess.run(
-        ["bash", "-eu", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+    status, said = run_whole(["bash", "-eu", "-c", script], tmp_path, environment)
 
-    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-4000:]
+    assert status == 0, said[-8000:]
     first = json.loads((tmp_path / "run.json").read_text())
     assert (first["recipients"], first["duplicates"]) == (2, 0)
-    (message,) = json.loads(re.findall(r'{"total": .*?}]}}', ran.stdout)[0])["recipients"]["ada"]
+    (message,) = json.loads(re.findall(r'{"total": .*?}]}}', said)[0])["recipients"]["ada"]
     assert message["channels"] == ["apple_push", "email"]
     broken = json.loads((tmp_path / "fault.json").read_text())
     assert broken["requests"] == 4
-    assert "The run has failed, as it should." in ran.stdout
-    assert "2 recipients in doubt" in ran.stdout + ran.stderr
+    assert "The run has failed, as it should." in said
+    assert "2 recipients in doubt" in said
