@@ -43,7 +43,7 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-fast test-process attack matrix demo bench lint types docs test-dags test-matrix dist sbom clean FORCE
+.PHONY: help test test-fast test-process attack matrix demo bench lint types test-dags test-matrix dist sbom clean FORCE
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,7 @@ lint: $(READY)  ## Check style and format
 types: $(READY)  ## Check types
 	.venv/bin/mypy --strict
 
+.PHONY: docs  # a folder has this name
 docs: .venv-docs/installed  ## Build the documentation into docs/_build/html: every warning is an error
 	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --fresh-env docs docs/_build/html $(ARGS)
 
