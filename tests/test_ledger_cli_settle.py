@@ -99,7 +99,20 @@ def test_the_list_shows_the_decision(book: Book, capsys: pytest.CaptureFixture[s
     main(["settle", *NAMED, "--as", "sent", "--by", "ada"])
     capsys.readouterr()
     main(["--conn-id", "ledger", "--state", "sent"])
-    assert "taken for sent, decided by ada at 20" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "taken for sent, decided by ada at 20" in shown
+    assert f"welcome {RUN} send: batches 1-2 (57 recipients) settled as sent by ada at 20" in shown
+
+
+def test_the_list_as_json_has_the_decisions(book: Book, capsys: pytest.CaptureFixture[str]):
+    book.claim()
+    main(["settle", *NAMED, "--as", "resend", "--by", "ada"])
+    capsys.readouterr()
+    main(["--conn-id", "ledger", "--format", "json"])
+    ((decision,),) = [one["decisions"] for one in json.loads(capsys.readouterr().out)["deliveries"]]
+    at = decision.pop("decided_at")
+    assert at.startswith("20")
+    assert decision == {"decision": "resend", "decided_by": "ada", "batches": "1-2", "recipients": 57}
 
 
 def test_the_deployment_is_that_of_the_connection_unless_another_is_named(

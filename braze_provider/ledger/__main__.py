@@ -23,7 +23,7 @@ from braze_provider.ledger.base import DeliveryKey, Receipt, State
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from braze_provider.ledger.show_sql import Delivery, LedgerReader
+    from braze_provider.ledger.show_sql import DecisionMade, Delivery, LedgerReader
     from braze_provider.ledger.show_task_state import TaskStateReader
 
     Reader = LedgerReader | TaskStateReader
@@ -144,6 +144,8 @@ def _print_json(
     print('{"deliveries": [', end="")
     for number, one in enumerate(found, 1):
         print("," if number > 1 else "", json.dumps(_as_json(one))[:-1], sep="\n", end="")
+        if decisions := list(ledger.decisions(one)):
+            _print_list("decisions", map(dataclasses.asdict, decisions))
         if states:
             _print_list(
                 "batches",
@@ -218,11 +220,19 @@ def _print_table(
         print("  ".join(cells).rstrip())
     print("\nFigures are recipients in batches. CLAIMED: about to be sent, or no outcome is known yet.")
     for one in found:
+        _print_decisions(one, ledger.decisions(one))
         if states:
             _print_batches(one, ledger.receipts(one, states=one.means(states)))
         for name in ids:
             _print_ids(one, name, ledger.receipts(one, having=name))
     return True
+
+
+def _print_decisions(one: Delivery, decisions: Iterable[DecisionMade]) -> None:
+    for made in decisions:
+        about = f"batches {made.batches} ({made.recipients:,} recipients)"
+        when = f"{made.decided_at[:19]}Z"
+        print(f"\n{_name(one.key)}: {about} settled as {made.decision} by {made.decided_by} at {when}")
 
 
 def _print_batches(one: Delivery, receipts: Iterable[Receipt]) -> None:

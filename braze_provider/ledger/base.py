@@ -130,6 +130,21 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """
+    What a delivery is about, for people who look at the ledger. It decides nothing.
+
+    :param endpoint: Name of the endpoint.
+    :param total: Number of recipients, those of earlier tries included; None for a broadcast.
+    :param target: The campaign, the Canvas or the segment, as fields of the request. Default: none.
+    """
+
+    endpoint: str
+    total: int | None
+    target: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Opening:
     """
     What a ledger notes when it is opened.
@@ -236,11 +251,19 @@ class Ledger(Protocol):
 
 @runtime_checkable
 class AuditLedger(Ledger, Protocol):
-    """A ledger that can be asked about recipients and about other deliveries: the one in a SQL database."""
+    """A ledger that people and other deliveries can ask: the one in a SQL database."""
 
     @property
     def keeps_recipients(self) -> bool:
         """Whether it keeps the recipients of each batch, as digests that only this ledger can make."""
+
+    def note_outline(self, outline: Outline) -> None:
+        """
+        Note what the delivery is about.
+
+        :param outline: The outline. It replaces that of an earlier try.
+        :raises LedgerLostError: If another copy is the owner.
+        """
 
     def settled_recipients(self) -> Iterator[bytes]:
         """

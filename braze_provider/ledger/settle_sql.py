@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import pendulum
-from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy import bindparam, func, insert, literal, select, update
 from sqlalchemy.engine import Connection, Engine
 
 from braze_provider.api.errors import BrazeError
@@ -73,7 +73,8 @@ def settle(
     Settle a delivery's batches in doubt, in one transaction.
 
     A batch that is taken for sent stays sent for all later tries. A batch that is to be sent again counts as
-    not sent, so that the next try sends it. Who has decided, and when, is in the reason of its receipt.
+    not sent, so that the next try sends it. If it ends in doubt again, it needs a decision of its own. The
+    ledger keeps who has decided, when, and about which batches.
 
     The delivery gets a new owner. If a copy of the task runs after all, it starts no request any more.
 
@@ -96,13 +97,10 @@ def settle(
     done: list[Settled] = []
 
     def work(connection: Connection) -> Settled | None:
-        if migrations.read_version(connection) is None:
-            return None
-        found = connection.execute(statements.find, {"digest": schema.digest(key)}).first()
-        if found is None:
+        row = connection.execute(_lock, {"digest": schema.digest(key)}).first()
+        if row is None:
             _check_mapped(connection, key)
             return None
-        row = connection.execute(_lock, {"delivery": found.id}).one()
         if done and row.owner == owner:
             return done[-1]
         _check_idle(row, force=force)
@@ -110,28 +108,69 @@ def settle(
         if only:
             _check_all_in_doubt(connection, in_doubt, only)
             in_doubt = (*in_doubt, receipt.c.batch_index.in_(list(only)))
-        batches, recipients = connection.execute(
-            select(func.count(), func.coalesce(func.sum(receipt.c.recipients), 0)).where(*in_doubt)
-        ).one()
-        if not batches:
+        settled = connection.execute(
+            select(receipt.c.batch_index, receipt.c.recipients)
+            .where(*in_doubt)
+            .order_by(receipt.c.batch_index)
+        ).all()
+        if not settled:
             raise NotSettledError("It has no batches in doubt")
         now = now_iso()
+        recipients = sum(one.recipients for one in settled)
+        connection.execute(
+            insert(schema.decision).values(
+                delivery_id=row.id,
+                generation=row.generation,
+                decision=decision.value,
+                decided_by=who,
+                decided_at=now,
+                batches=as_ranges(one.batch_index + 1 for one in settled),
+                recipients=recipients,
+            )
+        )
         connection.execute(update(receipt).where(*in_doubt).values(_values(decision, who, now)))
-        connection.execute(statements.change.values(owner=owner, updated_at=now), {"delivery": row.id})
-        done.append(Settled(batches, int(recipients)))
+        # The time of the last write stays: the delivery must not count as running because of a decision.
+        connection.execute(statements.change.values(owner=owner), {"delivery": row.id})
+        done.append(Settled(len(settled), recipients))
         return done[-1]
 
     transactions = Transactions(engine, name)
     try:
+        version = transactions.run(migrations.read_version, writes=False)
+        if version is None:
+            return None
+        if version.version < _DECISIONS_SINCE:
+            # Workers of an older release go on with the rest of the tables.
+            transactions.run(migrations.prepare_decisions, limit=migrations.MIGRATION_SECONDS)
+            transactions.close()
         return transactions.run(work)
     finally:
         transactions.close()
 
 
-# Tables of any version have these columns.
+_DECISIONS_SINCE = 4
+
+
+def as_ranges(numbers: Iterable[int]) -> str:
+    """
+    Write numbers as ranges, such as ``3-7, 12``.
+
+    :param numbers: The numbers, in order.
+    """
+    ranges: list[tuple[int, int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+# It must be the transaction's first statement: what MySQL reads later is as old as the first read without a
+# lock. Tables of any version have these columns.
 _lock = (
     select(delivery.c.id, delivery.c.generation, delivery.c.owner, delivery.c.finished, delivery.c.updated_at)
-    .where(delivery.c.id == bindparam("delivery"))
+    .where(delivery.c.key_digest == bindparam("digest"))
     .with_for_update()
 )
 

@@ -15,7 +15,7 @@ import requests
 
 from braze_provider.api.errors import BrazeError
 from braze_provider.ledger.base import DeliveryKey, Receipt, State
-from braze_provider.ledger.show_sql import RUNNING, Delivery, Wanted
+from braze_provider.ledger.show_sql import RUNNING, DecisionMade, Delivery, Wanted
 from braze_provider.ledger.task_state import FIRST_KEY, TaskStateLedger
 
 TIMEOUT_SECONDS = 30.0
@@ -140,6 +140,14 @@ class TaskStateReader:
             batches=dict(batches),
             recipients=dict(recipients),
         )
+
+    def decisions(self, of: Delivery) -> list[DecisionMade]:
+        """
+        Give what people have decided: nothing, because this ledger has no place for it.
+
+        :param of: The delivery.
+        """
+        return []
 
     def receipts(
         self, of: Delivery, *, states: Iterable[State] = tuple(State), having: str | None = None

@@ -32,6 +32,7 @@ from braze_provider.ledger.base import (
     Head,
     LedgerLostError,
     Opening,
+    Outline,
     Receipt,
     State,
 )
@@ -41,6 +42,7 @@ from braze_provider.ledger.sql_rows import (
     row_of_claim,
     row_of_opening,
     row_of_outcome,
+    row_of_outline,
     to_iso,
 )
 from braze_provider.ledger.sql_transactions import (
@@ -244,6 +246,21 @@ class SqlLedger:
             connection.execute(statements.change.values(**values), {"delivery": self._id})
 
         self._transactions.run(end)
+
+    def note_outline(self, outline: Outline) -> None:
+        """
+        Note what the delivery is about, for people who look at the ledger.
+
+        :param outline: The outline. It replaces that of an earlier try.
+        :raises LedgerLostError: If another copy is the owner.
+        """
+        row = row_of_outline(outline)
+
+        def note(connection: Connection) -> None:
+            self._lock_as_owner(connection)
+            connection.execute(statements.change.values(**row), {"delivery": self._id})
+
+        self._transactions.run(note)
 
     def close(self) -> None:
         """Close its connections."""

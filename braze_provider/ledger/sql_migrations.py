@@ -2,8 +2,8 @@
 Create the SQL ledger's tables, or upgrade them from an older version.
 
 A step from one version to the next is a function that may run twice: MySQL commits each change of a table at
-once, so if a step is killed, the next task that opens the ledger runs it again. To add version 4, give its
-new columns ``info={"since": 4}`` in ``sql_schema`` and raise ``SCHEMA_VERSION``. If more is to be done, add a
+once, so if a step is killed, the next task that opens the ledger runs it again. To add version 5, give its
+new columns ``info={"since": 5}`` in ``sql_schema`` and raise ``SCHEMA_VERSION``. If more is to be done, add a
 function to ``_STEPS``.
 """
 
@@ -104,6 +104,17 @@ def prepare(connection: Connection) -> None:
             connection.execute(update(version).values(version=number))
     if found is None:
         connection.execute(insert(version).values(id=1, version=SCHEMA_VERSION, **_new_marks()))
+
+
+def prepare_decisions(connection: Connection) -> None:
+    """
+    Create the table of decisions in a ledger of an older version. The rest of the ledger stays as it is.
+
+    :param connection: A connection in a transaction that has done nothing yet. Close it after the
+        transaction.
+    """
+    _keep_others_out(connection)
+    schema.decision.create(connection, checkfirst=True)
 
 
 def _new_marks() -> dict[str, Any]:

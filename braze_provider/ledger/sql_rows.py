@@ -10,7 +10,8 @@ from typing import Any
 
 import pendulum
 
-from braze_provider.ledger.base import Claim, Opening, Receipt, State
+from braze_provider.ledger.base import Claim, Opening, Outline, Receipt, State
+from braze_provider.ledger.sql_schema import MAX_ID_LENGTH
 
 MAX_REASON_LENGTH = 4_000
 
@@ -22,6 +23,19 @@ def row_of_opening(opening: Opening) -> dict[str, Any]:
     :param opening: The opening.
     """
     return {**dataclasses.asdict(opening.counters), "resends": json.dumps(opening.resends)}
+
+
+def row_of_outline(outline: Outline) -> dict[str, Any]:
+    """
+    Make the columns of a delivery's row that say what it is about.
+
+    :param outline: The outline.
+    """
+    return {
+        "endpoint": outline.endpoint[:MAX_ID_LENGTH],
+        "total": outline.total,
+        "target": json.dumps(dict(outline.target)),
+    }
 
 
 def row_of_outcome(one: Receipt, place: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,9 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.expression import ColumnElement
 
-from braze_provider.ledger.base import Counters, DeliveryKey, Head, Receipt, State
+from braze_provider.ledger.base import Counters, DeliveryKey, Head, Outline, Receipt, State
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MAX_ID_LENGTH = 255
 
 # Binary collation: for Airflow, ids that differ in case are different ids; for MySQL's default they are not.
@@ -45,6 +45,7 @@ _MYSQL: dict[str, Any] = {
 _ID = BigInteger().with_variant(Integer(), "sqlite")
 _SINCE_2: dict[Any, Any] = {"since": 2}
 _SINCE_3: dict[Any, Any] = {"since": 3}
+_SINCE_4: dict[Any, Any] = {"since": 4}
 
 metadata = MetaData()
 
@@ -73,6 +74,10 @@ delivery = Table(
     Column("max_tries", Integer, info=_SINCE_2),
     Column("run_started_at", String(64), info=_SINCE_2),
     Column("resends", Text, info=_SINCE_2),
+    # What the last try that began to send was about. Only people read it.
+    Column("endpoint", String(MAX_ID_LENGTH), info=_SINCE_4),
+    Column("total", Integer, info=_SINCE_4),
+    Column("target", Text, info=_SINCE_4),
     UniqueConstraint("key_digest", name="braze_delivery_key"),
     # Never use an id twice: the receipts of the old delivery would become those of the new one.
     sqlite_autoincrement=True,
@@ -116,6 +121,23 @@ receipt_columns = (
     receipt.c.other_ids,
 )
 """The columns that :func:`to_receipt` needs."""
+
+decision = Table(
+    "braze_decision",
+    metadata,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("delivery_id", _ID, ForeignKey(delivery.c.id, ondelete="CASCADE"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("decision", String(16), nullable=False),
+    Column("decided_by", String(MAX_ID_LENGTH), nullable=False),
+    Column("decided_at", String(40), nullable=False),
+    # Their numbers from 1, as ranges: 3-7, 12.
+    Column("batches", Text, nullable=False),
+    Column("recipients", Integer, nullable=False),
+    Index("braze_decision_delivery", "delivery_id"),
+    **_MYSQL,
+)
+"""One row for each decision about batches in doubt; since version 4. It has changed the receipts already."""
 
 version = Table(
     "braze_ledger_version",
@@ -175,6 +197,18 @@ def to_head(row: Any) -> Head:
         finished=bool(row.finished),
         report=None if row.report is None else json.loads(row.report),
     )
+
+
+def to_outline(row: Any) -> Outline | None:
+    """
+    Make an outline from a row.
+
+    :param row: A row of ``delivery``.
+    :return: The outline; None if no try has noted one.
+    """
+    if row.endpoint is None:
+        return None
+    return Outline(row.endpoint, row.total, json.loads(row.target or "{}"))
 
 
 def to_receipt(row: Any) -> Receipt:

@@ -12,7 +12,7 @@ from braze_provider.hooks.braze import BrazeHook
 from braze_provider.operators.campaigns import CampaignTriggerOperator
 from braze_provider.operators.messages import MessagesSendOperator
 from braze_provider.operators.statistics import CampaignStatsOperator
-from braze_provider.operators.users_track import UsersTrackOperator
+from braze_provider.operators.users import UsersTrackOperator
 from braze_provider.recipients import FileRecipients, RecipientSource, SqlRecipients
 from braze_provider.sensors.broadcasts import ScheduledBroadcastSensor
 from braze_provider.sensors.campaigns import CampaignSentSensor

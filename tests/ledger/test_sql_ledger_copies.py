@@ -281,7 +281,9 @@ def test_two_copies_never_send_a_batch_twice_unless_asked_to(tmp_path: Path):
                 return
             generation = self.generation[name]
             for index in settle:
-                if self.batches.get((generation, index), (None, ""))[1] == name:
+                known = self.batches.get((generation, index))
+                # A batch that is sent stays sent.
+                if known is not None and known[1] == name and known[0] is not State.SENT:
                     self.batches[generation, index] = (outcome, name)
             expected = set()
             if name == self.owner:

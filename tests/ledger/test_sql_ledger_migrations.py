@@ -49,6 +49,12 @@ OLDER = [
         ("new vouchers",),
         recipients=(b"purpose", b"person-0", b"person-1", b"person-3"),
     ),
+    Older(
+        3,
+        Counters(2, 3, AT),
+        ("new vouchers",),
+        recipients=(b"purpose", b"person-0", b"person-1", b"person-3"),
+    ),
 ]
 
 

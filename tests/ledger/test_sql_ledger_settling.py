@@ -24,9 +24,10 @@ from ledger.sql_ledger_helpers import (
 from sqlalchemy import select, update
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.opening import Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger import sql_engine, sql_schema
 from braze_provider.ledger.base import DeliveryKey, LedgerLostError, State
@@ -128,7 +129,7 @@ def test_receipts_from_before_a_new_start_are_left_alone(sql_database: Database,
     assert sorted(state for (state,) in sql_database.query(select(column))) == ["claimed", "claimed", "sent"]
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_delivery_of_an_older_version_is_settled_without_an_upgrade(
     empty_sql_database: Database, decide: Settle, version: int
 ):
@@ -138,6 +139,7 @@ def test_a_delivery_of_an_older_version_is_settled_without_an_upgrade(
 
     assert found == Settled(batches=3, recipients=150)
     assert empty_sql_database.query(select(sql_schema.version.c.version)) == [(version,)]
+    assert empty_sql_database.query(select(sql_schema.decision.c.batches)) == [("3, 6-7",)]
 
 
 # What the next try does -------------------------------------------------------------------------------------
@@ -327,7 +329,9 @@ def test_a_decision_without_a_name_is_refused(left: SqlLedger, decide: Settle, w
 # At the same time -------------------------------------------------------------------------------------------
 
 
-def test_of_two_decisions_at_the_same_time_one_counts(left: SqlLedger, decide: Settle):
+def test_of_two_decisions_at_the_same_time_one_counts(
+    left: SqlLedger, sql_database: Database, decide: Settle
+):
     def one(copy: str) -> str:
         try:
             decide("sent" if copy == "copy-0" else "resend")
@@ -338,27 +342,30 @@ def test_of_two_decisions_at_the_same_time_one_counts(left: SqlLedger, decide: S
     found = in_threads(2, one)
 
     assert len({"copy-0", "copy-1"} & set(found)) == 1
+    assert len(sql_database.query(select(sql_schema.decision))) == 1
     winner = State.SENT if "copy-0" in found else State.FAILED
     assert (states(left)[2], states(left)[4]) == (winner, winner)
 
 
 def test_a_decision_whose_commit_was_not_answered_counts_once(
-    left: SqlLedger, decide: Settle, monkeypatch: pytest.MonkeyPatch
+    left: SqlLedger, sql_database: Database, decide: Settle, monkeypatch: pytest.MonkeyPatch
 ):
     transact = Line.transact
     calls = []
 
     def answer_is_lost(self: Line, work: Any, **how: Any) -> Any:
         result = transact(self, work, **how)
-        calls.append(result)
-        if len(calls) == 1:
-            raise sql_engine.LockedError
+        if how["writes"]:
+            calls.append(result)
+            if len(calls) == 1:
+                raise sql_engine.LockedError
         return result
 
     monkeypatch.setattr(Line, "transact", answer_is_lost)
 
     assert decide("sent") == Settled(batches=2, recipients=100)
-    assert len(calls) == 2
+    assert calls == [Settled(batches=2, recipients=100)] * 2
+    assert len(sql_database.query(select(sql_schema.decision))) == 1
 
 
 def test_a_later_try_goes_on_from_what_was_decided(left: SqlLedger, sql_database: Database, decide: Settle):

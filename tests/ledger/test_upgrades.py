@@ -3,7 +3,8 @@ This release continues a delivery that an older release left unfinished: no reci
 none is left out.
 
 The task was killed when the fifth of nine batches of 50 was the last one with an outcome. The releases are
-those of commit 73eac76 (version 1) and a6e80a5 (version 2).
+those of commit 73eac76 (version 1) and a6e80a5 (version 2). Version 3 of the SQL ledger is version 2 after
+the step of commit 474f7ca.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from sqlalchemy import update
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.opening import Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger import sql_schema, task_state
 from braze_provider.ledger.base import Ledger
@@ -35,21 +37,15 @@ SENT, REJECTED, UNCERTAIN, FAILED, CLAIMED, NEVER_CLAIMED = [0, 4], [1], [2], [3
 Ledgers = Callable[[str], Ledger]
 
 
-@pytest.fixture(params=[1, 2], ids=["version 1", "version 2"])
-def version(request: pytest.FixtureRequest) -> int:
-    number: int = request.param
-    return number
-
-
-@pytest.fixture
-def sql_ledgers(empty_sql_database: Database, version: int) -> Ledgers:
-    empty_sql_database.fill_as_version(version)
+@pytest.fixture(params=[1, 2, 3], ids="version {}".format)
+def sql_ledgers(empty_sql_database: Database, request: pytest.FixtureRequest) -> Ledgers:
+    empty_sql_database.fill_as_version(request.param)
     return lambda owner: empty_sql_database.ledger(owner, KILLED)
 
 
-@pytest.fixture
-def task_state_ledgers(task_state_store: Store, version: int) -> Ledgers:
-    task_state_store.fill_as_format(version, "killed")
+@pytest.fixture(params=[1, 2], ids="format {}".format)
+def task_state_ledgers(task_state_store: Store, request: pytest.FixtureRequest) -> Ledgers:
+    task_state_store.fill_as_format(request.param, "killed")
     return lambda owner: TaskStateLedger(task_state_store, owner)
 
 

@@ -3,7 +3,7 @@
 from airflow.sdk import DAG
 
 from braze_provider.operators.messages import MessagesSendOperator
-from braze_provider.operators.users_track import UsersTrackOperator
+from braze_provider.operators.users import UsersTrackOperator
 
 with DAG("first_message", schedule=None) as dag:
     profiles = UsersTrackOperator(
