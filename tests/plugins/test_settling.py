@@ -1,0 +1,90 @@
+"""A person decides on the page, clears the task, and a real scheduler goes on as decided."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+
+import pytest
+
+with contextlib.suppress(ImportError):
+    from playwright.sync_api import expect
+from plugins.conftest import route
+from plugins.test_page import airflow, direct, of, picture
+
+__all__ = ["airflow", "direct"]
+
+pytestmark = pytest.mark.process
+
+RECIPIENTS = {"win_back_customers": 420, "order_updates": 240}
+
+
+def messages(braze, dag_id, run_id) -> Counter[str]:
+    """How many messages each recipient of a run got."""
+    found = Counter[str]()
+    for request in braze.requests():
+        for recipient in request["body"]["recipients"] if request["accepted"] else ():
+            if recipient["external_user_id"].startswith(f"{dag_id}/{run_id}/"):
+                found[recipient["external_user_id"]] += 1
+    return found
+
+
+@pytest.mark.browser
+def test_send_again_on_the_page_is_what_the_cleared_task_does(
+    cluster, braze, doubtful, user, direct, tmp_path, request
+):
+    dag_id = "order_updates"
+    run_id = doubtful(dag_id)
+    one = user("admin").find(run_id)
+    page = direct("uma", query=of(one), height=1000)
+    page.get_by_role("button", name="Send again").click()
+    page.get_by_role("dialog").get_by_role("button", name="Send again").click()
+    page.get_by_text("Nothing is in doubt any more.").wait_for()
+    expect(page.get_by_role("table", name="Decisions").get_by_role("row").nth(1)).to_contain_text("uma")
+
+    cluster.clear(dag_id, run_id, "send_offers")
+    assert cluster.wait(dag_id, run_id).state == "success"
+
+    received = messages(braze, dag_id, run_id)
+    assert len(received) == RECIPIENTS[dag_id]
+    assert received.total() == RECIPIENTS[dag_id] + 50
+    page.reload()
+    expect(page.locator(".badge").first).to_have_text("Finished")
+    expect(page.locator(".figures .legend")).to_contain_text("240 sent")
+    picture(request, tmp_path, page, "deliveries-settled")
+
+
+def test_taken_for_sent_by_a_call_the_cleared_task_sends_nothing_more_to_them(cluster, braze, doubtful, user):
+    dag_id = "win_back_customers"
+    run_id = doubtful(dag_id)
+    uma = user("uma")
+    one = uma.find(run_id)
+
+    wrong = uma.post(route(one, "settle"), {"decision": "sent", "recipients": 49})
+    assert (wrong.status_code, "50 recipients are in doubt" in wrong.json()["detail"]) == (409, True)
+    answer = uma.post(route(one, "settle"), {"decision": "sent", "batches": [2], "recipients": 50})
+    assert (answer.status_code, answer.json()) == (200, {"batches": 1, "recipients": 50})
+    again = uma.post(route(one, "settle"), {"decision": "resend"})
+    assert again.status_code == 409
+
+    cluster.clear(dag_id, run_id, "send_offers")
+    assert cluster.wait(dag_id, run_id).state == "success"
+    received = messages(braze, dag_id, run_id)
+    assert (len(received), received.total()) == (RECIPIENTS[dag_id], RECIPIENTS[dag_id])
+    (made,) = uma.show(one)["decisions"]
+    assert (made["decision"], made["decided_by"], made["batches"], made["recipients"]) == (
+        "sent",
+        "uma",
+        "2",
+        50,
+    )
+
+
+def test_airflow_s_audit_log_has_the_decision(cluster, doubtful, user):
+    run_id = doubtful("order_updates")
+    assert (
+        user("uma").post(route(user("uma").find(run_id), "settle"), {"decision": "sent"}).status_code == 200
+    )
+
+    events = cluster.api.call("GET", "eventLogs", event="settle_braze_delivery", dag_id="order_updates")
+    assert "uma" in {event["owner"] for event in events["event_logs"]}
