@@ -150,6 +150,15 @@ def held(doubtful: Callable[[str], str], user: Callable[[str | None], User]) -> 
 
 
 @pytest.fixture(scope="session")
+def refused(cluster: AirflowCluster, braze: Sandbox, user: Callable[[str | None], User]) -> dict[str, Any]:
+    """A delivery with a batch that Braze has refused."""
+    braze.fault("status", status=400, after=1, times=1)
+    run_id = cluster.trigger("order_updates")
+    assert cluster.wait("order_updates", run_id).state == "failed"
+    return user("admin").find(run_id)
+
+
+@pytest.fixture(scope="session")
 def mapped(cluster: AirflowCluster) -> str:
     """The run of a Dag whose mapped deliveries are finished."""
     run_id = cluster.trigger("loyalty_points")

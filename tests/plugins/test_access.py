@@ -72,6 +72,15 @@ def test_who_may_read_the_dag_may_read_its_deliveries(user, held, name):
     assert user(name).get(route(held, "batches")).status_code == 200
 
 
+def test_a_running_delivery_is_settled_by_nobody(cluster, user):
+    run_id = cluster.trigger("newsletter")
+    cluster.eventually(lambda: user("admin").deliveries(q=run_id), "the delivery has begun")
+    one = user("admin").find(run_id)
+    answer = user("admin").post(route(one, "settle"), DECISION)
+    assert answer.status_code == 409
+    assert "The delivery is running" in answer.json()["detail"]
+
+
 def test_a_viewer_may_not_settle(user, held):
     assert user("vera").post(route(held, "settle"), DECISION).status_code == 403
     assert not user("vera").show(held)["may_settle"]

@@ -51,6 +51,22 @@ def in_menu(airflow, cluster):
 
 
 @pytest.fixture
+def in_airflow(airflow, cluster):
+    """The page in Airflow's UI, at once at an address of its own. Gives Airflow's page and the frame."""
+
+    def opened(*args: Any, query: str = "", **options: Any) -> Any:
+        page = airflow(*args, **options)
+        page.goto(f"{cluster.url}/plugin/braze-deliveries")
+        page.frame_locator("iframe").get_by_role("heading", name="Braze deliveries").wait_for()
+        frame = page.frames[1]
+        if query:
+            frame.goto(f"{cluster.url}/braze-deliveries/{query}")
+        return page, frame
+
+    return opened
+
+
+@pytest.fixture
 def direct(airflow, cluster):
     """The page without Airflow around it."""
 
@@ -104,8 +120,8 @@ def test_a_user_sees_deliveries_of_readable_dags_only(direct, held, mapped):
     expect(row(page, held["run_id"])).to_have_count(0)
 
 
-def test_one_delivery_shows_batches_reasons_and_ids(in_menu, held, user):
-    _, frame = in_menu()
+def test_one_delivery_shows_batches_reasons_and_ids(direct, held, user):
+    frame = direct()
     row(frame, held["run_id"]).get_by_role("link").click()
 
     frame.get_by_role("heading", name="send_offers").wait_for()
@@ -123,13 +139,21 @@ def test_one_delivery_shows_batches_reasons_and_ids(in_menu, held, user):
     expect(table.get_by_role("row")).to_have_count(2)
 
 
-def test_a_link_leads_to_the_task_instance_with_its_log(in_menu, held):
-    page, frame = in_menu()
-    row(frame, held["run_id"]).get_by_role("link").click()
+def test_a_link_leads_to_the_task_instance_with_its_log(in_airflow, held):
+    page, frame = in_airflow(query=of(held))
     frame.get_by_role("link", name="Log and details").click()
 
     page.wait_for_url(re.compile(f"/dags/win_back_customers/runs/{held['run_id']}/tasks/send_offers"))
     expect(page.locator("iframe")).to_have_count(0)
+
+
+def test_rejected_recipients_are_shown_with_the_reason(direct, refused):
+    page = direct(query=of(refused))
+    expect(page.locator(".badge").first).to_have_text("Not finished")
+    expect(page.locator(".figures .legend")).to_contain_text("50 rejected")
+    reason = page.get_by_role("table", name="First reasons").get_by_role("row").nth(1)
+    expect(reason).to_contain_text("Rejected")
+    expect(reason).to_contain_text("400")
 
 
 def test_a_delivery_in_doubt_says_what_to_do(direct, held):
@@ -158,44 +182,46 @@ def test_a_delivery_that_the_user_may_not_see_is_refused(direct, held):
     expect(page.locator("body")).not_to_contain_text(held["run_id"])
 
 
-def test_a_running_delivery_is_live(direct, cluster, user, tmp_path, request):
+def test_a_running_delivery_is_live(in_airflow, cluster, user, held, mapped, refused, tmp_path, request):
     run_id = cluster.trigger("newsletter")
-    page = direct()
+    page, frame = in_airflow(height=560)
     cluster.eventually(lambda: user("admin").deliveries(q=run_id), "the delivery has begun")
-    page.get_by_role("button", name="Refresh").click()
-    mine = row(page, run_id)
+    frame.get_by_role("button", name="Refresh").click()
+    mine = row(frame, run_id)
     expect(mine).to_contain_text("Running")
     expect(mine).to_contain_text("to go")
     figures = mine.locator(".legend").inner_text()
-    one = user("admin").find(run_id)
-    refused = user("admin").post(route(one, "settle"), {"decision": "sent"})
-    assert refused.status_code == 409
-    assert "running" in refused.json()["detail"]
     for theme in ("light", "dark"):
-        picture(request, tmp_path, page, f"deliveries-list-{theme}", theme)
+        set_theme(page, frame, theme)
+        picture(request, tmp_path, page, f"deliveries-list-{theme}")
     # Nothing is touched any more: the page looks by itself.
     expect(mine.locator(".legend")).not_to_have_text(figures, timeout=20_000)
     expect(mine).to_contain_text("Finished", timeout=40_000)
-    expect(mine).to_contain_text("2,000 sent")
+    expect(mine).to_contain_text("1,600 sent")
+
+
+def set_theme(page: Any, frame: Any, theme: str) -> None:
+    """Change Airflow's theme, as another of its tabs does."""
+    page.evaluate(f"localStorage.theme = '{theme}'")
+    page.evaluate(f"dispatchEvent(new StorageEvent('storage', {{key: 'theme', newValue: '{theme}'}}))")
+    frame.locator(f"html[data-theme={theme}]").wait_for(state="attached")
 
 
 LOOK = "[getComputedStyle(document.documentElement).colorScheme, getComputedStyle({}).backgroundColor]"
 
 
 @pytest.mark.parametrize(("theme", "other"), [("light", "dark"), ("dark", "light")])
-def test_the_page_follows_the_theme_of_airflow(in_menu, theme, other):
-    page, frame = in_menu(theme=theme, color_scheme=other)
+def test_the_page_follows_the_theme_of_airflow(in_airflow, theme, other):
+    page, frame = in_airflow(theme=theme, color_scheme=other)
 
     def looks() -> tuple[list[str], list[str]]:
         around = page.evaluate(LOOK.format("document.documentElement"))
-        return around, page.frames[1].evaluate(LOOK.format("document.body"))
+        return around, frame.evaluate(LOOK.format("document.body"))
 
     around, inside = looks()
     assert (inside, around[0]) == (around, theme)
 
-    page.evaluate(f"localStorage.theme = '{other}'")
-    page.evaluate(f"dispatchEvent(new StorageEvent('storage', {{key: 'theme', newValue: '{other}'}}))")
-    frame.locator(f"html[data-theme={other}]").wait_for(state="attached")
+    set_theme(page, frame, other)
     around, inside = looks()
     assert (inside, around[0]) == (around, other)
 
@@ -244,9 +270,8 @@ def test_the_page_loads_nothing_from_elsewhere(direct, cluster, held):
     assert [url for url in asked if not url.startswith(cluster.url)] == []
 
 
-def picture(request: Any, folder: Path, page: Any, name: str, theme: str = "light") -> None:
+def picture(request: Any, folder: Path, page: Any, name: str) -> None:
     """Make a picture of the documentation; it is kept with --pictures, on the main Airflow alone."""
-    page.emulate_media(color_scheme=theme)
     if request.config.getoption("--pictures") and AIRFLOW_VERSION[:2] == MAIN_VERSION:
         folder = IMAGES
     path = folder / f"{name}.png"
@@ -255,7 +280,7 @@ def picture(request: Any, folder: Path, page: Any, name: str, theme: str = "ligh
     assert path.stat().st_size > 15_000
 
 
-def test_the_picture_of_a_delivery_in_doubt_is_made(direct, held, tmp_path, request):
-    page = direct(query=of(held), height=1000)
-    page.get_by_role("table", name="Batches").wait_for()
+def test_the_picture_of_a_delivery_in_doubt_is_made(in_airflow, held, tmp_path, request):
+    page, frame = in_airflow(query=of(held), height=960)
+    frame.get_by_role("table", name="Batches").wait_for()
     picture(request, tmp_path, page, "deliveries-in-doubt")

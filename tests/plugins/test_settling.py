@@ -10,9 +10,9 @@ import pytest
 with contextlib.suppress(ImportError):
     from playwright.sync_api import expect
 from plugins.conftest import route
-from plugins.test_page import airflow, direct, of, picture
+from plugins.test_page import airflow, in_airflow, of, picture
 
-__all__ = ["airflow", "direct"]
+__all__ = ["airflow", "in_airflow"]
 
 pytestmark = pytest.mark.process
 
@@ -31,12 +31,12 @@ def messages(braze, dag_id, run_id) -> Counter[str]:
 
 @pytest.mark.browser
 def test_send_again_on_the_page_is_what_the_cleared_task_does(
-    cluster, braze, doubtful, user, direct, tmp_path, request
+    cluster, braze, doubtful, user, in_airflow, tmp_path, request
 ):
-    dag_id = "order_updates"
+    dag_id = "win_back_customers"
     run_id = doubtful(dag_id)
     one = user("admin").find(run_id)
-    page = direct("uma", query=of(one), height=1000)
+    around, page = in_airflow("uma", query=of(one), height=960)
     page.get_by_role("button", name="Send again").click()
     page.get_by_role("dialog").get_by_role("button", name="Send again").click()
     page.get_by_text("Nothing is in doubt any more.").wait_for()
@@ -48,14 +48,15 @@ def test_send_again_on_the_page_is_what_the_cleared_task_does(
     received = messages(braze, dag_id, run_id)
     assert len(received) == RECIPIENTS[dag_id]
     assert received.total() == RECIPIENTS[dag_id] + 50
-    page.reload()
+    page.goto(page.url)
     expect(page.locator(".badge").first).to_have_text("Finished")
-    expect(page.locator(".figures .legend")).to_contain_text("240 sent")
-    picture(request, tmp_path, page, "deliveries-settled")
+    expect(page.locator(".figures .legend")).to_contain_text("420 sent")
+    page.get_by_role("table", name="Batches").wait_for()
+    picture(request, tmp_path, around, "deliveries-settled")
 
 
 def test_taken_for_sent_by_a_call_the_cleared_task_sends_nothing_more_to_them(cluster, braze, doubtful, user):
-    dag_id = "win_back_customers"
+    dag_id = "order_updates"
     run_id = doubtful(dag_id)
     uma = user("uma")
     one = uma.find(run_id)

@@ -41,7 +41,7 @@ with DAG("order_updates"):
     send(recipients=recipients(240))
 
 with DAG("newsletter"):
-    send(recipients=recipients(2_000), braze_conn_id="slow_braze")
+    send(recipients=recipients(1_600), braze_conn_id="slow_braze")
 
 with DAG("loyalty_points"):
     CampaignTriggerOperator.partial(
