@@ -17,7 +17,7 @@ from braze_provider.ledger.show_sql import Delivery, LedgerReader, Status
 from braze_provider.plugins import access, shapes
 from braze_provider.plugins.access import GetUserDep
 from braze_provider.plugins.ledger import OpenLedger, configured_ledger
-from braze_provider.plugins.task_instances import has_ended, states_of
+from braze_provider.plugins.task_instances import goes_on, states_of
 
 router = APIRouter(prefix="/api")
 
@@ -72,7 +72,7 @@ def list_deliveries(
             offset=offset,
             limit=limit,
         )
-    states = states_of([one.key for one in page.deliveries if one.status == "running"], session)
+    states = states_of([one.key for one in page.deliveries if one.status != "finished"], session)
     found = [_as_airflow_knows(one, states) for one in page.deliveries]
     return {"deliveries": [shapes.of_delivery(one) for one in found], "total": page.total}
 
@@ -151,7 +151,7 @@ def settle_delivery(
                 decided.decision,
                 access.name_of(user),
                 only=[number - 1 for number in decided.batches],
-                force=has_ended(states.get(one.key)),
+                force=goes_on(states.get(one.key)) is False,
             )
         except NotSettledError as error:
             raise _conflict(str(error)) from error
@@ -170,8 +170,10 @@ def _find(ledger: OpenLedger, reader: LedgerReader, dag_id: str, delivery_id: in
 
 def _as_airflow_knows(one: Delivery, states: Mapping[DeliveryKey, str | None]) -> Delivery:
     """The ledger takes a delivery for running until two minutes after a write. Airflow may know better."""
-    ended = one.status == "running" and has_ended(states.get(one.key))
-    return dataclasses.replace(one, status="open") if ended else one
+    is_running = goes_on(states.get(one.key))
+    if one.status == "finished" or is_running is None:
+        return one
+    return dataclasses.replace(one, status="running" if is_running else "open")
 
 
 def _recipients_in_doubt(reader: LedgerReader, one: Delivery, numbers: Collection[int]) -> int:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from braze_provider.ledger.base import DeliveryKey
 
 _COLUMNS = (TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, TaskInstance.map_index)
-_ENDED = frozenset(state.value for state in State.finished)
+_GOES_ON = frozenset({"running", "restarting", "deferred"})
+_HAS_ENDED = frozenset({"up_for_retry", *(state.value for state in State.finished)})
 
 
 def states_of(keys: Collection[DeliveryKey], session: Session) -> dict[DeliveryKey, str | None]:
@@ -35,10 +36,11 @@ def states_of(keys: Collection[DeliveryKey], session: Session) -> dict[DeliveryK
     }
 
 
-def has_ended(state: str | None) -> bool:
+def goes_on(state: str | None) -> bool | None:
     """
-    Tell whether a task instance in this state is at its end, so that no try of it is running.
+    Tell whether a try of a task instance in this state is going on.
 
     :param state: The state.
+    :return: Whether it is; None if the state does not tell, as that of a task that waits for a worker.
     """
-    return state in _ENDED
+    return True if state in _GOES_ON else False if state in _HAS_ENDED else None

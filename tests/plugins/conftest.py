@@ -131,11 +131,11 @@ def user(cluster: AirflowCluster, passwords: tuple[Path, dict[str, str]]) -> Cal
 
 
 @pytest.fixture(scope="session")
-def doubtful(cluster: AirflowCluster, braze: Sandbox) -> Callable[[str], str]:
-    """Run a Dag whose second batch ends in doubt, and give the id of the run."""
+def doubtful(cluster: AirflowCluster, braze: Sandbox) -> Callable[..., str]:
+    """Run a Dag whose second batch ends in doubt, or more after it, and give the id of the run."""
 
-    def run(dag_id: str) -> str:
-        braze.fault("disconnect", processed=True, after=1, times=1)
+    def run(dag_id: str, batches: int = 1) -> str:
+        braze.fault("disconnect", processed=True, after=1, times=batches)
         run_id = cluster.trigger(dag_id)
         assert cluster.wait(dag_id, run_id).state == "failed"
         return run_id
@@ -144,7 +144,7 @@ def doubtful(cluster: AirflowCluster, braze: Sandbox) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def held(doubtful: Callable[[str], str], user: Callable[[str | None], User]) -> dict[str, Any]:
+def held(doubtful: Callable[..., str], user: Callable[[str | None], User]) -> dict[str, Any]:
     """A delivery in doubt. Nobody settles it."""
     return user("admin").find(doubtful("win_back_customers"))
 

@@ -156,6 +156,38 @@ def test_rejected_recipients_are_shown_with_the_reason(direct, refused):
     expect(reason).to_contain_text("400")
 
 
+def test_braze_s_dashboard_opens_in_a_tab_of_its_own(in_airflow, held):
+    """The sandbox has no dashboard, so the test gives Airflow's answer. No link but to a page is shown."""
+    page, frame = in_airflow()
+    dashboard = "https://dashboard-01.braze.com/"
+    links = {
+        "Braze dashboard": dashboard,
+        "Braze Message Activity Log": f"{dashboard}log",
+        "Braze trap": "javascript:alert(1)",
+        "Another": dashboard,
+    }
+    page.context.route("**/links?map_index=-1", lambda call: call.fulfill(json={"extra_links": links}))
+    page.context.route(f"{dashboard}**", lambda call: call.fulfill(body="Braze"))
+    frame.goto(f"{frame.url.partition('?')[0]}{of(held)}")
+    expect(frame.locator(".links a")).to_have_text(["dashboard", "Message Activity Log"])
+    with page.context.expect_page() as opened:
+        frame.locator(".decide").get_by_role("link", name="Message Activity Log").click()
+
+    assert opened.value.url == f"{dashboard}log"
+    assert opened.value.evaluate("opener") is None
+    expect(frame.get_by_role("heading", name="send_offers")).to_be_visible()
+
+
+def test_without_a_ledger_the_page_says_how_to_set_one(direct):
+    from braze_provider.plugins.ledger import NOT_CONFIGURED
+
+    page = direct()
+    page.route("**/api/deliveries?*", lambda call: call.fulfill(status=404, json={"detail": NOT_CONFIGURED}))
+    page.reload()
+    expect(page.locator("pre")).to_contain_text("deliveries_conn_id = ")
+    expect(page.locator("main")).to_contain_text("AIRFLOW__BRAZE__DELIVERIES_CONN_ID")
+
+
 def test_a_delivery_in_doubt_says_what_to_do(direct, held):
     page = direct(query=of(held))
     page.get_by_role("heading", name="50 recipients are in doubt").wait_for()
@@ -275,6 +307,7 @@ def picture(request: Any, folder: Path, page: Any, name: str) -> None:
     if request.config.getoption("--pictures") and AIRFLOW_VERSION[:2] == MAIN_VERSION:
         folder = IMAGES
     path = folder / f"{name}.png"
+    page.mouse.move(0, 0)
     page.screenshot(path=path)
     assert (IMAGES / path.name).exists()
     assert path.stat().st_size > 15_000

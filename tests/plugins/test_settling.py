@@ -30,21 +30,26 @@ def messages(braze, dag_id, run_id) -> Counter[str]:
 
 
 @pytest.mark.browser
-def test_send_again_on_the_page_is_what_the_cleared_task_does(
+def test_what_is_decided_on_the_page_is_what_the_cleared_task_does(
     cluster, braze, doubtful, user, in_airflow, tmp_path, request
 ):
     dag_id = "win_back_customers"
-    run_id = doubtful(dag_id)
-    one = user("admin").find(run_id)
-    around, page = in_airflow("uma", query=of(one), height=960)
-    page.get_by_role("button", name="Send again").click()
-    page.get_by_role("dialog").get_by_role("button", name="Send again").click()
+    run_id = doubtful(dag_id, batches=2)
+    around, page = in_airflow("uma", query=of(user("admin").find(run_id)), height=960)
+    page.get_by_role("heading", name="100 recipients are in doubt").wait_for()
+
+    page.get_by_role("checkbox", name="Batch 3").check()
+    expect(page.locator(".scope")).to_have_text("Decide about the 1 chosen batch (50 recipients):")
+    decide(page, "Take for sent")
+    page.get_by_role("heading", name="50 recipients are in doubt").wait_for()
+    decide(page, "Send again")
     page.get_by_text("Nothing is in doubt any more.").wait_for()
-    expect(page.get_by_role("table", name="Decisions").get_by_role("row").nth(1)).to_contain_text("uma")
+    decisions = page.get_by_role("table", name="Decisions").get_by_role("row")
+    expect(decisions.nth(1)).to_contain_text("uma")
+    expect(decisions.nth(2)).to_contain_text("Taken for sent")
 
     cluster.clear(dag_id, run_id, "send_offers")
     assert cluster.wait(dag_id, run_id).state == "success"
-
     received = messages(braze, dag_id, run_id)
     assert len(received) == RECIPIENTS[dag_id]
     assert received.total() == RECIPIENTS[dag_id] + 50
@@ -53,6 +58,11 @@ def test_send_again_on_the_page_is_what_the_cleared_task_does(
     expect(page.locator(".figures .legend")).to_contain_text("420 sent")
     page.get_by_role("table", name="Batches").wait_for()
     picture(request, tmp_path, around, "deliveries-settled")
+
+
+def decide(page, choice):
+    page.get_by_role("button", name=choice).click()
+    page.get_by_role("dialog").get_by_role("button", name=choice).click()
 
 
 def test_taken_for_sent_by_a_call_the_cleared_task_sends_nothing_more_to_them(cluster, braze, doubtful, user):

@@ -101,7 +101,7 @@ export function showDecision(element, route, onDecided) {
 
   function summary(one, list) {
     const [count, recipients] = scope(one, list);
-    const which = chosen.size ? plural(count, "chosen batch", "chosen batches") : count === 1 ? "the batch" : `all ${number(count)} batches`;
+    const which = chosen.size ? `the ${plural(count, "chosen batch", "chosen batches")}` : count === 1 ? "the batch" : `all ${number(count)} batches`;
     return h("span", { class: "scope", role: "status" }, `Decide about ${which} (${people(recipients)}):`);
   }
 
