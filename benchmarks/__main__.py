@@ -13,15 +13,20 @@ import sys
 import time
 
 from benchmarks.figures import FIGURES, FULL, QUICK, Bench, Figure, customers
+from benchmarks.scale import scale as figures_of_scale
 
 HEADER = ("figure", "ours", "plain loop", "plain pool", "target", "")
 WIDTHS = (56, 12, 22, 22, 12, 8)
 BUSY = 1.0
+SCALE = "scale"
+"""Measured only when it is named: it takes minutes and has no targets."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=FIGURES, action="append", help="measure only this; repeatable")
+    parser.add_argument(
+        "--only", choices=[*FIGURES, SCALE], action="append", help="measure only this; repeatable"
+    )
     parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it works")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     options = parser.parse_args()
@@ -35,6 +40,10 @@ def main() -> int:
     with customers(scale.rows) as path:
         bench = Bench(scale, path)
         for name in options.only or FIGURES:
+            if name == SCALE:
+                for figure in figures_of_scale(quick=options.quick):
+                    show([figure])
+                continue
             found = list(FIGURES[name](bench))
             again = not all(figure.reached for figure in found) and not options.quick
             show(found, "(measured again below)" if again else "")

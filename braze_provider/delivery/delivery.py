@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
-
-import pendulum
+from typing import TYPE_CHECKING, Any
 
 from braze_provider.api import requests as models
 from braze_provider.api.endpoints import Endpoint
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
-from braze_provider.api.limits import Bucket
 from braze_provider.api.outcomes import Repeat
 from braze_provider.api.requests.base import SendRequest
 from braze_provider.api.validation import unknown_fields, validate
 from braze_provider.delivery.batches import Batch, Envelope
+from braze_provider.delivery.budget import Budget
 from braze_provider.delivery.engine import Engine
 from braze_provider.delivery.failure import DeliveryError, describe
 from braze_provider.delivery.opening import LedgerGoneError, Trace, Try, decide
-from braze_provider.delivery.pacing import Pacer
-from braze_provider.delivery.prepare import OnInvalid, Prepared, prepare
+from braze_provider.delivery.options import DeliveryOptions
+from braze_provider.delivery.prepare import Prepared, prepare
 from braze_provider.delivery.rehearsal import rehearse
 from braze_provider.delivery.report import DeliveryReport, is_sent, plural
 from braze_provider.delivery.resume import (
@@ -50,52 +47,6 @@ if TYPE_CHECKING:
     from braze_provider.ledger.mark import OpenedMark
     from braze_provider.ledger.receipts_file import ReceiptsFile
     from braze_provider.recipients.base import RecipientSource
-
-
-OnEmpty = Literal["succeed", "skip", "fail"]
-OnSourceChange = Literal["fail", "send_rest"]
-
-
-@dataclass(frozen=True)
-class DeliveryOptions:
-    """
-    The user's decisions about a delivery.
-
-    :param concurrency: Requests under way at the same time.
-    :param on_uncertain: What to do about a request that Braze may have accepted.
-    :param on_invalid: What to do about a row that names no valid recipient.
-    :param on_empty: What to do if the source names no recipients.
-    :param max_recipients: If there are more distinct recipients, the delivery fails before the first request.
-    :param max_rejected: If more recipients are rejected than this number, or than this share if it is below
-        1, the delivery stops.
-    :param allow_duplicates: Send to a recipient once for each of its rows instead of only once.
-    :param resend: Start over with all recipients. True does so once for each time that the task is cleared, a
-        text once for each new text.
-    :param on_source_change: What to do if the source names other recipients than at an earlier try.
-    :param pool: The Airflow pool that the task runs in.
-    :param pool_slots: The slots of the pool that the task holds.
-    :param max_slot_wait: Seconds to wait for the rate limit at most before the delivery pauses. Default: no
-        limit.
-    :param not_after: The moment after which no more requests are made. Default: none.
-    :param dry_run: Do everything except the requests that send.
-    :param allow_unknown_fields: Send fields that the models don't know, and name each once in the log.
-    """
-
-    concurrency: int = 8
-    on_uncertain: OnUncertain = "hold"
-    on_invalid: OnInvalid = "fail"
-    on_empty: OnEmpty = "succeed"
-    max_recipients: int | None = None
-    max_rejected: float | None = None
-    allow_duplicates: bool = False
-    resend: bool | str = False
-    on_source_change: OnSourceChange = "fail"
-    pool: str = ""
-    pool_slots: int = 1
-    max_slot_wait: float | None = None
-    not_after: pendulum.DateTime | None = None
-    dry_run: bool = False
-    allow_unknown_fields: bool = False
 
 
 class NoRecipientsError(BrazeError):
@@ -138,6 +89,7 @@ class Delivery:
         self._hook = hook
         self._endpoint = endpoint
         self._options = options
+        self._budget = Budget(hook, endpoint, options.pool, options.pool_slots)
         self._log = log
         self._this_try = this_try or Try()
         self._name = name
@@ -391,8 +343,7 @@ class Delivery:
         if self._options.dry_run:
             self.report = DeliveryReport(recipients=recipients).about(self._model.row_noun)
             self._complete(prepared)
-            bucket, share = self._budget(is_broadcast=recipients is None)
-            rate = bucket.limit * share / bucket.window
+            rate = self._budget.of(is_broadcast=recipients is None).rate
             rehearse(self._hook, self._endpoint, envelope, batches(), self.report, rate, self._log)
             return self.report
         self._settle_repeat(envelope, batches)
@@ -536,25 +487,13 @@ class Delivery:
         self.report.invalid = prepared.invalid
         self.report.duplicates_dropped = prepared.duplicates
 
-    def _budget(self, *, is_broadcast: bool) -> tuple[Bucket, float]:
-        """Return the rate limit of the request, and the share of it that this task may use."""
-        connection, options = self._hook.connection, self._options
-        bucket = connection.bucket(self._endpoint.bucket_of(broadcast=is_broadcast))
-        return bucket, connection.share(options.pool, options.pool_slots, bucket.name)
-
     def _make_engine(self, recipients: int | None, envelope: Envelope, past: Past) -> Engine:
-        endpoint, options = self._endpoint, self._options
-        bucket, share = self._budget(is_broadcast=recipients is None)
+        options = self._options
         sender = self._sender = Sender(
             hook=self._hook,
-            endpoint=endpoint,
+            endpoint=self._endpoint,
             envelope=envelope,
-            pacer=Pacer(
-                bucket.limit,
-                bucket.window,
-                share=share,
-                after_refusal=self._paces_of_broadcasts(envelope.given, recipients),
-            ),
+            pacer=self._budget.pacer(envelope.given, is_broadcast=recipients is None),
             stop=self._stop,
             on_uncertain=options.on_uncertain,
             max_slot_wait=options.max_slot_wait,
@@ -573,20 +512,6 @@ class Delivery:
             accept_uncertain=options.on_uncertain == "accept",
             noun=self._model.row_noun,
         )
-
-    def _paces_of_broadcasts(self, fields: Mapping[str, Any], recipients: int | None) -> dict[int, float]:
-        """
-        Return the paces for recipients with an audience or a segment, by the limit that a 429 may name.
-
-        Braze's pages disagree on whether requests with both are broadcasts. If they are, all of them go to
-        one audience.
-        """
-        is_narrowed = "audience" in fields or "segment_id" in fields
-        if recipients is None or not is_narrowed or self._endpoint.broadcast_bucket is None:
-            return {}
-        bucket, share = self._budget(is_broadcast=True)
-        one_audience = min(bucket.per_audience or bucket.limit, bucket.limit)
-        return dict.fromkeys((bucket.limit, one_audience), one_audience * share / bucket.window)
 
     def _max_rejected(self, recipients: int | None) -> float | None:
         limit = self._options.max_rejected
@@ -624,7 +549,7 @@ class Delivery:
 
     def _log_where(self, fields: Mapping[str, Any], source: RecipientSource | None) -> None:
         ids = [f"{name} {value}" for name, value in _target(fields).items()]
-        bucket, share = self._budget(is_broadcast=source is None)
+        share = self._budget.of(is_broadcast=source is None)
         self._log.info(
             "%s at %s (connection %r): %s",
             self._endpoint,
@@ -634,9 +559,9 @@ class Delivery:
         )
         self._log.info(
             "Pace: at most %.1f requests/s (bucket %s, %.0f %% of it by pool %r)",
-            bucket.limit * share / bucket.window,
-            bucket.name,
-            100 * share,
+            share.rate,
+            share.bucket.name,
+            100 * share.part,
             self._options.pool,
         )
 

@@ -322,7 +322,8 @@ class BrazeSendOperator(BrazeTask):
         return self._failure or _Failure()
 
     def _make_delivery(self, context: Context, *, resumed: bool) -> Delivery:
-        from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+        from braze_provider.delivery.delivery import Delivery
+        from braze_provider.delivery.options import DeliveryOptions
         from braze_provider.tasks.records import key_of, records_of, try_of
 
         records = records_of(

@@ -12,8 +12,9 @@ import pytest
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND, MESSAGES_SEND
 from braze_provider.api.errors import BrazeAuthenticationError, BrazeValidationError
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.delivery.prepare import TooManyRecipientsError
 from braze_provider.delivery.stop import StoppedError
 from braze_provider.hooks.braze import BrazeHook
@@ -159,7 +160,7 @@ def test_a_share_of_the_limit_and_the_connections_own_limit_set_the_pace(sandbox
     monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
     paced = []
     monkeypatch.setattr(
-        "braze_provider.delivery.delivery.Pacer",
+        "braze_provider.delivery.budget.Pacer",
         lambda limit, window, share, **_: paced.append((limit, window, share)) or _Free(),
     )
 

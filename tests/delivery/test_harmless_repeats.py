@@ -10,9 +10,10 @@ import pytest
 from delivery.tries import CLEARED, FIRST, RETRY
 
 from braze_provider.api.endpoints import ENDPOINTS
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.opening import LedgerGoneError, Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.delivery.sender import MAX_ATTEMPTS, Sender
 from braze_provider.hooks.braze import BrazeHook

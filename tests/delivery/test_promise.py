@@ -25,9 +25,10 @@ from braze_provider.api.errors import BrazeRejectedError, BrazeServerError, Braz
 from braze_provider.api.outcomes import Outcome
 from braze_provider.delivery import engine as engine_module
 from braze_provider.delivery import window
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.opening import Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.delivery.sender import Sender
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.ledger.base import Claim, Decide, DeliveryKey, Head, Receipt, State
@@ -172,7 +173,7 @@ def impatience() -> Iterator[None]:
     patch.setattr(window, "PAUSE", 0.0)
     patch.setitem(Sender.__init__.__kwdefaults__, "first_backoff", 0.0)
     patch.setitem(Sender.__init__.__kwdefaults__, "max_attempts", 3)
-    patch.setattr("braze_provider.delivery.delivery.Pacer", lambda *args, **kwargs: Unlimited())
+    patch.setattr("braze_provider.delivery.budget.Pacer", lambda *args, **kwargs: Unlimited())
     yield
     patch.undo()
 

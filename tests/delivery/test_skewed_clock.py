@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.recipients import InlineRecipients
 from braze_provider.sandbox import Limit, Sandbox

@@ -25,9 +25,10 @@ from delivery.tries import (
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError
 from braze_provider.delivery import lease
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.opening import LedgerGoneError, Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger.base import Claim, DeliveryKey, LedgerLostError

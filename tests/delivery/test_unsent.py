@@ -20,9 +20,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError, BrazeValidationError
 from braze_provider.delivery.batches import Batch
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.opening import Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.delivery.resume import SourceChangedError
 from braze_provider.delivery.unsent import NO_OUTCOME, NOT_REACHED, UnsentBatch, UnsentFile, unsent_batches
 from braze_provider.hooks.braze import BrazeHook

@@ -13,8 +13,9 @@ from ledger.sql_ledger_helpers import AT, KEY, Database, claims, goes_on, in_sta
 from sqlalchemy import select, update
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.opening import Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger import sql_engine, sql_schema
 from braze_provider.ledger.base import LedgerLostError, Outline, State

@@ -21,9 +21,10 @@ from sqlalchemy import update
 
 from braze_provider.api.endpoints import CAMPAIGNS_TRIGGER_SEND
 from braze_provider.api.errors import BrazeError
-from braze_provider.delivery.delivery import Delivery, DeliveryOptions
+from braze_provider.delivery.delivery import Delivery
 from braze_provider.delivery.failure import DeliveryError
 from braze_provider.delivery.opening import Try
+from braze_provider.delivery.options import DeliveryOptions
 from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger import sql_schema, task_state
 from braze_provider.ledger.base import Ledger
