@@ -164,3 +164,61 @@ def mapped(cluster: AirflowCluster) -> str:
     run_id = cluster.trigger("loyalty_points")
     assert cluster.wait("loyalty_points", run_id).state == "success"
     return run_id
+
+
+@pytest.fixture
+def airflow(tab, cluster, user):
+    """Airflow's UI in a browser, opened by a user who is logged in."""
+
+    def opened(name: str = "admin", *, theme: str = "light", **options: Any) -> Any:
+        page = tab(timezone_id="UTC", **options)
+        page.context.add_cookies([{"name": "_token", "value": user(name).token, "url": cluster.url}])
+        page.add_init_script(f"localStorage.theme ??= '{theme}'")
+        return page
+
+    return opened
+
+
+@pytest.fixture
+def in_menu(airflow, cluster):
+    """The page, reached through Airflow's menu."""
+
+    def opened(*args: Any, **options: Any) -> Any:
+        page = airflow(*args, **options)
+        page.goto(f"{cluster.url}/")
+        page.get_by_role("button", name="Browse").click()
+        page.get_by_role("menuitem", name="Braze deliveries").click()
+        frame = page.frame_locator("iframe")
+        frame.get_by_role("heading", name="Braze deliveries").wait_for()
+        return page, frame
+
+    return opened
+
+
+@pytest.fixture
+def in_airflow(airflow, cluster):
+    """The page in Airflow's UI, at once at an address of its own. Gives Airflow's page and the frame."""
+
+    def opened(*args: Any, query: str = "", **options: Any) -> Any:
+        page = airflow(*args, **options)
+        page.goto(f"{cluster.url}/plugin/braze-deliveries")
+        page.frame_locator("iframe").get_by_role("heading", name="Braze deliveries").wait_for()
+        frame = page.frames[1]
+        if query:
+            frame.goto(f"{cluster.url}/braze-deliveries/{query}")
+        return page, frame
+
+    return opened
+
+
+@pytest.fixture
+def direct(airflow, cluster):
+    """The page without Airflow around it."""
+
+    def opened(*args: Any, query: str = "", **options: Any) -> Any:
+        page = airflow(*args, **options)
+        page.goto(f"{cluster.url}/braze-deliveries/{query}")
+        page.locator("main > *").first.wait_for()
+        return page
+
+    return opened

@@ -10,9 +10,7 @@ import pytest
 with contextlib.suppress(ImportError):
     from playwright.sync_api import expect
 from plugins.conftest import route
-from plugins.test_page import airflow, in_airflow, of, picture
-
-__all__ = ["airflow", "in_airflow"]
+from plugins.page_helpers import of, picture
 
 pytestmark = pytest.mark.process
 
@@ -65,37 +63,40 @@ def decide(page, choice):
     page.get_by_role("dialog").get_by_role("button", name=choice).click()
 
 
-def test_taken_for_sent_by_a_call_the_cleared_task_sends_nothing_more_to_them(cluster, braze, doubtful, user):
-    dag_id = "order_updates"
-    run_id = doubtful(dag_id)
+@pytest.fixture(scope="module")
+def taken_for_sent(doubtful, user):
+    """A delivery in doubt that was taken for sent by a call."""
     uma = user("uma")
-    one = uma.find(run_id)
-
-    wrong = uma.post(route(one, "settle"), {"decision": "sent", "recipients": 49})
-    assert (wrong.status_code, "50 recipients are in doubt" in wrong.json()["detail"]) == (409, True)
+    one = uma.find(doubtful("order_updates"))
     answer = uma.post(route(one, "settle"), {"decision": "sent", "batches": [2], "recipients": 50})
     assert (answer.status_code, answer.json()) == (200, {"batches": 1, "recipients": 50})
-    again = uma.post(route(one, "settle"), {"decision": "resend"})
+    return one
+
+
+def test_a_decision_about_another_number_of_recipients_is_refused(user, held):
+    answer = user("uma").post(route(held, "settle"), {"decision": "sent", "recipients": 49})
+    assert answer.status_code == 409
+    assert "50 recipients are in doubt" in answer.json()["detail"]
+    assert user("uma").show(held)["state"] == "in_doubt"
+
+
+def test_a_decision_is_on_record_and_used_once(user, taken_for_sent):
+    (made,) = user("vera").show(taken_for_sent)["decisions"]
+    assert (made["decision"], made["decided_by"]) == ("sent", "uma")
+    assert (made["batches"], made["recipients"]) == ("2", 50)
+    again = user("uma").post(route(taken_for_sent, "settle"), {"decision": "resend"})
     assert again.status_code == 409
 
+
+def test_airflow_s_audit_log_has_the_decision(cluster, taken_for_sent):
+    dag_id = taken_for_sent["dag_id"]
+    events = cluster.api.call("GET", "eventLogs", event="settle_braze_delivery", dag_id=dag_id)
+    assert {event["owner"] for event in events["event_logs"]} == {"uma"}
+
+
+def test_nothing_more_is_sent_to_who_is_taken_for_sent(cluster, braze, taken_for_sent):
+    dag_id, run_id = taken_for_sent["dag_id"], taken_for_sent["run_id"]
     cluster.clear(dag_id, run_id, "send_offers")
     assert cluster.wait(dag_id, run_id).state == "success"
     received = messages(braze, dag_id, run_id)
     assert (len(received), received.total()) == (RECIPIENTS[dag_id], RECIPIENTS[dag_id])
-    (made,) = uma.show(one)["decisions"]
-    assert (made["decision"], made["decided_by"], made["batches"], made["recipients"]) == (
-        "sent",
-        "uma",
-        "2",
-        50,
-    )
-
-
-def test_airflow_s_audit_log_has_the_decision(cluster, doubtful, user):
-    run_id = doubtful("order_updates")
-    assert (
-        user("uma").post(route(user("uma").find(run_id), "settle"), {"decision": "sent"}).status_code == 200
-    )
-
-    events = cluster.api.call("GET", "eventLogs", event="settle_braze_delivery", dag_id="order_updates")
-    assert "uma" in {event["owner"] for event in events["event_logs"]}
