@@ -63,7 +63,7 @@ test-fast: $(READY)  ## Run what takes seconds, for the inner loop: no database,
 test-process: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Run the tests that start schedulers and workers, and kill them
 	$(if $(AIRFLOW),.venv-$(AIRFLOW),.venv)/bin/python -m pytest -m 'process and not long' --ignore tests/plugins $(ARGS)
 
-test-page: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Run the tests of the deliveries page, in a browser on a whole Airflow; with AIRFLOW those that depend on it
+test-page: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Run the tests of the deliveries page; with AIRFLOW=3.1.8 those that depend on the Airflow
 	$(if $(AIRFLOW),.venv-$(AIRFLOW),.venv)/bin/python -m pytest -m process $(PAGE) $(ARGS)
 
 attack: $(if $(AIRFLOW),.venv-$(AIRFLOW)/installed,$(READY))  ## Try to break the promise, also on whole Airflows, and show what came of it as a table

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from airflow.api_fastapi.common.db.common import SessionDep
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, status
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from braze_provider.ledger.base import DeliveryKey, State
@@ -22,9 +22,12 @@ from braze_provider.plugins.task_instances import goes_on, states_of
 router = APIRouter(prefix="/api")
 
 _DELIVERY = "/dags/{dag_id}/deliveries/{delivery_id}"
+_MOST = 2**31 - 1
+"""The largest number that the columns of every database take."""
 _READ = [Depends(access.may_read)]
 _SETTLE = [Depends(check) for check in (access.may_settle, access.from_this_site, access.noted_in_audit_log)]
 
+DeliveryId = Annotated[int, Path(ge=1, le=_MOST)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 BatchState = Literal["sent", "rejected", "in_doubt", "under_way", "failed"]
 
@@ -42,7 +45,7 @@ class Decided(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decision: Decision
-    batches: list[Annotated[int, Field(ge=1)]] = []
+    batches: list[Annotated[int, Field(ge=1, le=_MOST)]] = []
     recipients: int | None = None
 
 
@@ -51,8 +54,8 @@ def list_deliveries(
     user: GetUserDep,
     session: SessionDep,
     state: Status | None = None,
-    q: str = "",
-    offset: Annotated[int, Query(ge=0)] = 0,
+    q: Annotated[str, Query(max_length=255)] = "",
+    offset: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """
@@ -79,7 +82,7 @@ def list_deliveries(
 
 @router.get(_DELIVERY, dependencies=_READ)
 def show_delivery(
-    dag_id: str, delivery_id: int, request: Request, user: GetUserDep, session: SessionDep
+    dag_id: str, delivery_id: DeliveryId, request: Request, user: GetUserDep, session: SessionDep
 ) -> dict[str, Any]:
     """Show one delivery, with the first reasons, what was decided, and whether this user may decide."""
     with configured_ledger() as ledger, ledger.reader() as reader:
@@ -99,10 +102,10 @@ def show_delivery(
 @router.get(_DELIVERY + "/batches", dependencies=_READ)
 def list_batches(
     dag_id: str,
-    delivery_id: int,
+    delivery_id: DeliveryId,
     session: SessionDep,
     state: BatchState | None = None,
-    start: Annotated[int, Query(ge=1)] = 1,
+    start: Annotated[int, Query(ge=1, le=_MOST)] = 1,
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """
@@ -126,7 +129,7 @@ def list_batches(
 
 @router.post(_DELIVERY + "/settle", dependencies=_SETTLE)
 def settle_delivery(
-    dag_id: str, delivery_id: int, decided: Decided, user: GetUserDep, session: SessionDep
+    dag_id: str, delivery_id: DeliveryId, decided: Decided, user: GetUserDep, session: SessionDep
 ) -> dict[str, Any]:
     """Settle batches in doubt as the user has decided. The next try of the task goes on accordingly."""
     with configured_ledger() as ledger:
@@ -160,7 +163,7 @@ def settle_delivery(
     return dataclasses.asdict(settled)
 
 
-def _find(ledger: OpenLedger, reader: LedgerReader, dag_id: str, delivery_id: int) -> Delivery:
+def _find(ledger: OpenLedger, reader: LedgerReader, dag_id: str, delivery_id: DeliveryId) -> Delivery:
     one = reader.find(delivery_id)
     # Airflow was asked about the Dag of the path, and about this deployment.
     if one is None or (one.key.dag_id, one.key.deployment) != (dag_id, ledger.deployment):

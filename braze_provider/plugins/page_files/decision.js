@@ -61,7 +61,7 @@ export function showDecision(element, route, onDecided) {
       h("h2", {}, count ? `${people(count)} are in doubt` : "A broadcast is in doubt"),
       h("p", {}, "Braze may have taken the requests for them, but no answer says so. They are held: nothing is sent again until a person decides."),
       h("ol", {},
-        h("li", {}, "Look them up in Braze's ", messageLog(links), ", at the times below."),
+        h("li", {}, "Look it up in Braze, at the time below. The profiles of a few recipients say whether the message has arrived. Errors are in the ", messageLog(links), "."),
         h("li", {}, "Decide here. If Braze has sent to them, take them for sent. If not, send again."),
         h("li", {}, "Clear the ", outside(taskPage(one), "task"), " in Airflow. Its next try goes on accordingly.")),
       list.length > 1 || one.batches.in_doubt > 1 ? choices(one, list) : single(list),

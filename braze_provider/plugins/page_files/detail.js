@@ -80,9 +80,9 @@ function batches(route) {
   let state = "";
 
   const draw = part(rows, (found) => found.length
-    ? table("Batches", ["Batch", "State", "Recipients", "Noted", "Braze's ids"], found.map((one) => [
+    ? table("Batches", ["Batch", "State", "Recipients", "Noted", "Braze's ids, or the reason"], found.map((one) => [
       number(one.number), badge(one.state, BATCH_STATES), number(one.recipients), when(one.noted_at),
-      Object.keys(one.ids).length ? Object.entries(one.ids).map(([name, id]) => h("code", { title: name }, id)) : h("span", { class: "quiet" }, "–"),
+      Object.keys(one.ids).length ? Object.entries(one.ids).map(([name, id]) => h("code", { title: name }, id)) : h("span", { class: "quiet" }, one.reason ?? "–"),
     ]))
     : h("p", { class: "quiet" }, "No batches."));
 
