@@ -53,7 +53,7 @@ def test_braze_s_dashboard_opens_in_a_tab_of_its_own(in_airflow, held):
     with page.context.expect_page() as opened:
         frame.locator(".decide").get_by_role("link", name="Message Activity Log").click()
 
-    assert opened.value.url == f"{dashboard}log"
+    opened.value.wait_for_url(f"{dashboard}log")
     assert opened.value.evaluate("opener") is None
     expect(frame.get_by_role("heading", name="send_offers")).to_be_visible()
 

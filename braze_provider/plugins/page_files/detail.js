@@ -1,8 +1,8 @@
 // One delivery: what became of its recipients, why, and what a person has to decide.
-import { airflowPage, openOutside, taskPage, when } from "./airflow.js";
+import { airflowPage, openOutside, taskPage } from "./airflow.js";
 import { askAirflow, call, routeOf } from "./api.js";
 import { h, keepLooking, number, part, plural, table } from "./dom.js";
-import { BATCH_STATES, badge, bar, nameOf, speed } from "./figures.js";
+import { BATCH_STATES, badge, bar, nameOf, speed, time } from "./figures.js";
 import { showDecision } from "./decision.js";
 
 const LINKS = { campaign_id: "Campaign", canvas_id: "Canvas", segment_id: "Segment" };
@@ -38,8 +38,8 @@ function about(one, links) {
     facts([
       ["Task instance", outside(taskPage(one), "Log and details")],
       ["Dag run", outside(airflowPage("dags", one.dag_id, "runs", one.run_id), one.run_id)],
-      ["Begun", when(one.begun_at)],
-      ["Last written", when(one.written_at)],
+      ["Begun", time(one.begun_at)],
+      ["Last written", time(one.written_at)],
       ["Try", tried],
       ["Started over", one.started_over ? plural(one.started_over, "time") : null],
       ["Sends with", one.endpoint && h("code", {}, one.endpoint)],
@@ -66,7 +66,7 @@ function decisions(made) {
   return [
     h("h2", {}, "Decisions"),
     table("Decisions", ["Decision", "Who", "When", "Batches", "Recipients"], made.map((one) => [
-      DECISIONS[one.decision] ?? one.decision, one.decided_by, when(one.decided_at), one.batches, number(one.recipients),
+      DECISIONS[one.decision] ?? one.decision, one.decided_by, time(one.decided_at), one.batches, number(one.recipients),
     ])),
   ];
 }
@@ -81,7 +81,7 @@ function batches(route) {
 
   const draw = part(rows, (found) => found.length
     ? table("Batches", ["Batch", "State", "Recipients", "Noted", "Braze's ids, or the reason"], found.map((one) => [
-      number(one.number), badge(one.state, BATCH_STATES), number(one.recipients), when(one.noted_at),
+      number(one.number), badge(one.state, BATCH_STATES), number(one.recipients), time(one.noted_at),
       Object.keys(one.ids).length ? Object.entries(one.ids).map(([name, id]) => h("code", { title: name }, id)) : h("span", { class: "quiet" }, one.reason ?? "–"),
     ]))
     : h("p", { class: "quiet" }, "No batches."));

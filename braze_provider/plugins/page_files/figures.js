@@ -1,4 +1,5 @@
 // How recipients, states and times look, the same in the list and on the page of one delivery.
+import { when } from "./airflow.js";
 import { h, number, plural } from "./dom.js";
 
 export const STATES = { in_doubt: "In doubt", running: "Running", open: "Not finished", finished: "Finished" };
@@ -51,6 +52,8 @@ function lasting(seconds) {
   const hours = Math.floor(seconds / 3600);
   return `${number(hours)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
+
+export const time = (iso) => h("time", { datetime: iso }, when(iso));
 
 /** What a delivery is called: the task, with its map index. */
 export const nameOf = (one) => (one.map_index < 0 ? one.task_id : `${one.task_id} [${one.map_index}]`);

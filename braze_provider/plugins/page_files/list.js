@@ -1,8 +1,7 @@
 // All deliveries: those in doubt first, then the newest.
-import { when } from "./airflow.js";
 import { call } from "./api.js";
 import { h, keepLooking, number, part, plural, table } from "./dom.js";
-import { STATES, badge, bar, nameOf, speed } from "./figures.js";
+import { STATES, badge, bar, nameOf, speed, time } from "./figures.js";
 
 const PER_PAGE = 25;
 const HEADINGS = ["Delivery", "State", "Recipients", "Speed", "Begun"];
@@ -16,7 +15,7 @@ function row(one) {
     badge(one.state),
     bar(one),
     h("div", { class: "speed" }, speed(one) ?? h("span", { class: "quiet none" }, "–")),
-    h("time", { datetime: one.begun_at }, when(one.begun_at)),
+    time(one.begun_at),
   ];
 }
 
