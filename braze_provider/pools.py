@@ -50,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: Command-line arguments. Default: those of the process.
     :return: The exit status. 0: there are pools. 1: the connection names none. 2: it can't be read.
     """
-    parser = argparse.ArgumentParser(prog="python -m braze_provider.pools", description=__doc__)
-    parser.add_argument("--conn-id", default="braze_default", help="the Braze connection (%(default)s)")
-    conn_id = parser.parse_args(arguments).conn_id
+    conn_id = _parser().parse_args(arguments).conn_id
     # Airflow looks up connections in its database only if it believes that the process is one of its own.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
@@ -69,6 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Connection {conn_id!r} names no pools", file=sys.stderr)
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m braze_provider.pools",
+        description="Print the pools of a Braze connection as a file for: airflow pools import. "
+        "The exit status is 0 if there are pools, 1 if the connection names none, 2 if it can't be read.",
+    )
+    parser.add_argument(
+        "--conn-id", default="braze_default", help="the Braze connection. Default: %(default)s"
+    )
+    return parser
 
 
 if __name__ == "__main__":

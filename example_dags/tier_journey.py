@@ -15,7 +15,7 @@ from airflow.sdk import DAG, Connection, task
 
 from braze_provider.operators.canvas import CanvasTriggerOperator
 from braze_provider.operators.statistics import CanvasStatsOperator
-from braze_provider.operators.users_track import UsersTrackOperator
+from braze_provider.operators.users import UsersTrackOperator
 from braze_provider.recipients import SqlRecipients
 
 with DAG(

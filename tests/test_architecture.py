@@ -6,53 +6,25 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from drawing import Drawing, read_drawing
 
 from braze_provider.get_provider_info import get_provider_info
 
 PACKAGE = Path(__file__).resolve().parent.parent / "braze_provider"
 
-# Each room, from the ground up, with the rooms that it may know.
-ROOMS = {
-    "__init__": set(),
-    "api": set(),
-    "_compat": set(),
-    "get_provider_info": set(),
-    "sandbox": {"__init__", "api"},
-    "pytest_plugin": {"sandbox"},
-    "hooks": {"__init__", "_compat", "api", "get_provider_info"},
-    "templating": {"_compat", "api"},
-    "recipients": {"_compat", "api"},
-    "ledger": {"_compat", "api"},
-    "plugins": {"_compat", "api", "ledger"},
-    "delivery": {"_compat", "api", "hooks", "ledger", "recipients"},
-    "pools": {"api", "hooks"},
-    "links": {"api"},
-    "tasks": {
-        "_compat",
-        "api",
-        "hooks",
-        "templating",
-        "recipients",
-        "ledger",
-        "delivery",
-        "triggers",
-        "links",
-    },
-    "triggers": {"api", "hooks"},
-    "sensors": {"api", "hooks", "links", "tasks", "triggers"},
-    "decorators": {"_compat", "api", "operators", "recipients", "tasks"},
-    "notifications": {"_compat", "api", "hooks", "recipients", "tasks", "templating"},
-    "operators": {"_compat", "api", "hooks", "links", "tasks", "templating", "triggers"},
-}
+DRAWING = read_drawing((PACKAGE.parent / "CONTRIBUTING.md").read_text())
 
 
 def room_of(parts: tuple[str, ...]) -> str:
     return parts[0] if parts else "__init__"
 
 
+@cache
 def imports() -> list[tuple[str, str, str]]:
     """All imports as (file, room it is in, room or package that it names), type-checking ones included."""
     found = []
@@ -73,23 +45,102 @@ def imports() -> list[tuple[str, str, str]]:
     return found
 
 
-def test_every_room_is_on_the_plan():
-    rooms = {room_of(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
-    assert rooms == set(ROOMS)
+def rooms() -> set[str]:
+    return {room_of(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
 
 
-def test_imports_point_downwards_only():
-    upwards = [
-        (file, target)
-        for file, room, target in imports()
-        if target in ROOMS and target != room and target not in ROOMS[room]
+def known() -> dict[str, set[str]]:
+    """By room: the other rooms that it imports."""
+    found: dict[str, set[str]] = {room: set() for room in rooms()}
+    for _, room, target in imports():
+        if target in found and target != room:
+            found[room].add(target)
+    return found
+
+
+def test_the_drawing_has_every_room_and_no_other():
+    assert DRAWING.rooms == rooms()
+
+
+def test_every_import_has_its_arrow():
+    assert DRAWING.without_an_arrow(known()) == set()
+
+
+def test_every_arrow_is_an_import():
+    assert DRAWING.without_an_import(known()) == set()
+
+
+def test_all_arrows_point_downwards():
+    # Its sorter fails if rooms know each other in a circle.
+    assert set(TopologicalSorter(DRAWING.may_know()).static_order()) == DRAWING.rooms
+
+
+def test_the_list_of_rooms_says_what_each_is_for():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text()
+    section = text.partition("## Where things are")[2].partition("\n## ")[0]
+    listed = [
+        room for cell in re.findall(r"^\| (`.*?) \|", section, re.M) for room in re.findall(r"`(\w+)", cell)
     ]
-    assert upwards == []
+    assert sorted(listed) == sorted(DRAWING.rooms - {"__init__"})
+
+
+SMALL = """
+```mermaid
+flowchart TD
+    subgraph above["Above"]
+        a
+        b
+    end
+    above --> c & d
+    d ~~~ ground
+    subgraph ground["Ground"]
+        e
+    end
+```
+"""
+SMALL_IMPORTS: dict[str, set[str]] = {"a": {"c", "d"}, "b": {"c", "e"}, "c": set(), "d": {"e"}, "e": set()}
+
+
+def test_a_drawing_is_read_line_by_line():
+    assert read_drawing(SMALL) == Drawing(
+        {"above": {"a", "b"}, "ground": {"e"}}, [("above", "c"), ("above", "d")]
+    )
+
+
+@pytest.mark.parametrize("room", ["c", "e"])
+def test_an_import_without_an_arrow_is_found(room):
+    imports = {**SMALL_IMPORTS, room: {"d"}}
+    assert read_drawing(SMALL).without_an_arrow(SMALL_IMPORTS) == set()
+    assert read_drawing(SMALL).without_an_arrow(imports) == {(room, "d")}
+
+
+@pytest.mark.parametrize(
+    ("room", "knows", "unreal"),
+    [
+        ("a", {"c", "d"}, set()),
+        ("a", {"c"}, {("above", "d")}),  # one of the two rooms in the box has no part in it
+        ("c", {"f"}, {("c", "below")}),  # nobody imports the other room in the box
+    ],
+)
+def test_an_arrow_in_which_a_room_has_no_part_is_found(room, knows, unreal):
+    imports = {
+        "a": {"c", "d"},
+        "b": {"c", "d"},
+        "c": {"f", "g"},
+        "d": set(),
+        "e": set(),
+        "f": set(),
+        "g": set(),
+    }
+    below = 'c --> below\n    subgraph below["Below"]\n        f\n        g\n    end\n    d ~~~'
+    drawing = read_drawing(SMALL.replace("d ~~~", below))
+    assert drawing.without_an_import({**imports, room: knows}) == unreal
 
 
 @pytest.mark.parametrize("room", ["api", "sandbox", "pytest_plugin", "get_provider_info", "__init__"])
 def test_a_room_of_no_airflow_imports_none(room):
-    assert [file for file, where, target in imports() if where == room and target == "airflow"] == []
+    names = {target for _, where, target in imports() if where == room}
+    assert not names & {"airflow", "_compat"}
 
 
 # The files of the sandbox, from the ground up: each knows those below its floor alone. What serves needs an

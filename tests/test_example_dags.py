@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import sqlite3
+import zipfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,16 @@ def customers(tmp_path, monkeypatch) -> Path:
             "INSERT INTO products VALUES (?, ?, ?, ?)", [(f"p{n}", f"P{n}", n, n % 4) for n in range(80)]
         )
         db.execute("CREATE TABLE totals (day, customer_id, spent)")
+        db.execute("CREATE TABLE signed_up (customer_id, crm_id, email)")
+        db.executemany(
+            "INSERT INTO signed_up VALUES (?, ?, ?)", [(f"c{n}", f"crm{n}", f"c{n}@x.com") for n in range(5)]
+        )
+        db.execute("CREATE TABLE erasure_requests (customer_id)")
+        db.execute("INSERT INTO erasure_requests VALUES ('c4')")
+        db.execute("CREATE TABLE objections (email)")
+        db.execute("INSERT INTO objections VALUES ('c1@x.com')")
     monkeypatch.setenv("AIRFLOW_CONN_CUSTOMERS", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+    monkeypatch.setenv("AIRFLOW_VAR_EXPORT_FOLDER", str(tmp_path / "exports"))
     return path
 
 
@@ -79,10 +89,10 @@ def test_the_documentation_includes_all_marked_parts_of_the_dags_and_no_others()
     marked = {
         (path.name, mark) for path in FOLDER.glob("*.py") for mark in re.findall(MARKS, path.read_text())
     }
-    pages = "".join(path.read_text() for path in (FOLDER.parent / "docs").glob("*.rst"))
+    pages = "".join(path.read_text() for path in (FOLDER.parent / "docs").rglob("*.rst"))
 
     included = re.findall(
-        rf"exampleinclude:: /../example_dags/(\S+)\n(?:    .*\n)*?    :start-after: {MARKS}", pages
+        rf"literalinclude:: [./]*example_dags/(\S+)\n(?:   .*\n)*?   :start-after: {MARKS}", pages
     )
     assert set(included) == marked
 
@@ -281,6 +291,54 @@ def test_fresh_catalog_holds_exactly_what_is_on_sale(run_dag, sandbox, customers
     items = sandbox.catalog("products")
     assert items.keys() == {f"p{n}" for n in range(80) if n % 4}
     assert items["p1"] == {"id": "p1", "name": "P1", "price": 1}
+
+
+def test_order_receipts_are_sent_once_each_although_an_answer_is_lost(run_dag, sandbox, customers):
+    sandbox.fault("disconnect", processed=True, after=1, times=1)
+
+    assert run_dag(load("order_receipts"), logical_date=NOW).state == "success"
+
+    received = {one: len(messages) for one, messages in sandbox.recipients().items()}
+    assert received == {"c1": 1, "c2": 1}
+    assert sandbox.recipients()["c2"][0]["trigger_properties"] == {"spent": 4}
+
+
+def test_tidy_profiles_identifies_new_customers_and_deletes_those_who_ask(run_dag, sandbox, customers):
+    BrazeHook().users_track({"attributes": [{"email": "c2@x.com", "tier": "gold"}, {"external_id": "c4"}]})
+
+    assert run_dag(load("tidy_profiles")).state == "success"
+
+    assert sandbox.profile("c2")["attributes"]["tier"] == "gold"
+    assert sandbox.requests()[-1]["body"] == {"external_ids": ["c4"]}
+
+
+def test_newsletter_objections_leave_the_group(run_dag, sandbox, customers):
+    dag = load("newsletter_objections")
+
+    assert run_dag(dag).state == "success"
+
+    body = sandbox.requests()[-1]["body"]
+    assert body["subscription_group_id"] == dag.params["subscription_group_id"]
+    assert (body["subscription_state"], body["email"]) == ("unsubscribed", ["c1@x.com"])
+
+
+def test_segment_export_copies_the_archive_of_the_week(run_dag, sandbox, customers):
+    BrazeHook().campaigns_trigger_send({"campaign_id": "c", "recipients": [{"external_user_id": "c1"}]})
+
+    assert run_dag(load("segment_export")).state == "success"
+
+    (archive,) = (customers.parent / "exports").glob("members-*.zip")
+    assert zipfile.is_zipfile(archive)
+
+
+def test_monthly_copy_sends_the_copy_and_not_the_original(run_dag, sandbox, customers):
+    dag = load("monthly_copy")
+
+    result = run_dag(dag)
+
+    sent = {message["campaign_id"] for messages in sandbox.recipients().values() for message in messages}
+    assert sent == {result.xcom("copy")}
+    assert dag.params["campaign_id"] not in sent
 
 
 @pytest.mark.skipif(AIRFLOW_VERSION < (3, 1), reason="is refused there")

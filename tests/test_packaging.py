@@ -29,6 +29,7 @@ FOLDERS = (
 FILES = (
     ".airflow-registry.yaml",
     ".pre-commit-config.yaml",
+    ".readthedocs.yaml",
     "CHANGELOG.md",
     "CODE_OF_CONDUCT.md",
     "CONTRIBUTING.md",
@@ -78,7 +79,7 @@ def sources(*folders):
         str(path.relative_to(ROOT))
         for folder in folders
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not {"__pycache__", "_build"} & set(path.parts)
     }
 
 

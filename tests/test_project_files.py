@@ -100,6 +100,19 @@ def test_what_publishes_runs_no_code_of_the_checkout():
     assert all("uses" in step and "checkout" not in step["uses"] for step in steps)
 
 
+def test_the_guide_says_what_each_target_does():
+    guide = (ROOT / "CONTRIBUTING.md").read_text().partition("## How to run things")[2].partition("\n## ")[0]
+    told = {name for words in re.findall(r"`make ([a-z -]+)", guide) for name in words.split()}
+    assert told - TARGETS == set()
+    assert TARGETS - told == {"help", "clean"}
+
+
+def test_the_guide_names_each_service_that_a_test_looks_for():
+    texts = [path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    looked_for = {name for text in texts for name in re.findall(r"BRAZE_TEST_[A-Z]+(?:_URL)?", text)}
+    assert set(re.findall(r"BRAZE_TEST_\w+", (ROOT / "CONTRIBUTING.md").read_text())) == looked_for
+
+
 @pytest.mark.parametrize("name", ["bug", "feature"])
 def test_an_issue_form_has_what_github_asks_for(name: str):
     form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml").read_text())

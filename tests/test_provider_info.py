@@ -63,6 +63,7 @@ def test_all_that_it_names_exists(info):
     for kind in ("hooks", "operators", "sensors", "triggers"):
         for section in info.get(kind, ()):
             assert section["integration-name"] in integrations
+            assert len(set(section["python-modules"])) == len(section["python-modules"])
             for module in section["python-modules"]:
                 importlib.import_module(module)
     classes = [one["class-name"] for one in info["task-decorators"]]

@@ -78,6 +78,9 @@ def _moment(text: str) -> pendulum.DateTime:
     return moment
 
 
+_FIELDS_OF_COPY = {"name": TEXT, "description": TEXT, "tag_names": JSON}
+
+
 class _DuplicateOperator(BrazeStartOperator):
     """Base of the two operators that copy."""
 
@@ -86,6 +89,19 @@ class _DuplicateOperator(BrazeStartOperator):
     begun = staticmethod(copy_is_listed)
 
     name: Any
+
+    def __init__(
+        self,
+        *,
+        name: Templated,
+        description: Templated | None,
+        tag_names: Sequence[str] | Templated | None,
+        **kwargs: Unpack[StartArguments],
+    ) -> None:
+        super().__init__(**kwargs)
+        self.name = name
+        self.description = description
+        self.tag_names = tag_names
 
     def identity(self) -> dict[str, Any]:
         """Give the original and the name of the copy."""
@@ -143,12 +159,7 @@ class CampaignDuplicateOperator(_DuplicateOperator):
 
     endpoint = CAMPAIGNS_DUPLICATE
     family = "campaigns"
-    request_fields: ClassVar[Mapping[str, Field]] = {
-        "campaign_id": TEXT,
-        "name": TEXT,
-        "description": TEXT,
-        "tag_names": JSON,
-    }
+    request_fields: ClassVar[Mapping[str, Field]] = {"campaign_id": TEXT, **_FIELDS_OF_COPY}
 
     def __init__(
         self,
@@ -159,11 +170,8 @@ class CampaignDuplicateOperator(_DuplicateOperator):
         tag_names: Sequence[str] | Templated | None = None,
         **kwargs: Unpack[StartArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(name=name, description=description, tag_names=tag_names, **kwargs)
         self.campaign_id = campaign_id
-        self.name = name
-        self.description = description
-        self.tag_names = tag_names
         self.check_constants()
 
 
@@ -188,12 +196,7 @@ class CanvasDuplicateOperator(_DuplicateOperator):
 
     endpoint = CANVAS_DUPLICATE
     family = "canvas"
-    request_fields: ClassVar[Mapping[str, Field]] = {
-        "canvas_id": TEXT,
-        "name": TEXT,
-        "description": TEXT,
-        "tag_names": JSON,
-    }
+    request_fields: ClassVar[Mapping[str, Field]] = {"canvas_id": TEXT, **_FIELDS_OF_COPY}
 
     def __init__(
         self,
@@ -204,9 +207,6 @@ class CanvasDuplicateOperator(_DuplicateOperator):
         tag_names: Sequence[str] | Templated | None = None,
         **kwargs: Unpack[StartArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(name=name, description=description, tag_names=tag_names, **kwargs)
         self.canvas_id = canvas_id
-        self.name = name
-        self.description = description
-        self.tag_names = tag_names
         self.check_constants()

@@ -29,7 +29,7 @@ class SubscriptionSetOperator(BrazeOneKindOperator):
     task sets the state of all users again, also of those who have changed it since, and no ledger is needed.
 
     For new users, write ``subscription_groups`` with
-    :class:`~braze_provider.operators.users_track.UsersTrackOperator` instead.
+    :class:`~braze_provider.operators.users.UsersTrackOperator` instead.
 
     :class:`~braze_provider.tasks.send.BrazeSendOperator` explains what a kill does, the XComs, and the
     parameters that all sending operators share. Where these say recipient, it is a user here.

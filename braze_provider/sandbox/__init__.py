@@ -16,8 +16,8 @@ and from a test::
         ...  # run the Dag with AIRFLOW_CONN_BRAZE_DEFAULT=sandbox.airflow_connection
         assert sandbox.summary()["duplicates"] == 0
 
-It checks requests with the models of :mod:`braze_provider.api`, as leniently as Braze: fields that the
-models don't know are accepted, and shown. Its own code holds what Braze *does*.
+It checks requests with the models of :mod:`braze_provider.api.requests`, as leniently as Braze: fields that
+the models don't know are accepted, and shown. Its own code holds what Braze *does*.
 
 In a browser, its address shows an inbox: what was received, as each recipient sees it.
 

@@ -1,4 +1,4 @@
-"""Write a file of users' data so that it is there whole, or not at all."""
+"""Write a file so that it is there whole, or not at all."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def whole_file(path: ObjectStoragePath) -> Iterator[IO[bytes]]:
+def whole_file(path: ObjectStoragePath, *, private: bool = True) -> Iterator[IO[bytes]]:
     """
     Open a file for writing. It appears under its name only once all of it is written.
 
-    Until then it has a hidden name beside it that ends in ``.part``. Only the task's user may read a local
-    file.
+    Until then it has a hidden name beside it that ends in ``.part``.
 
     :param path: Where the file is to be. A file that is there is replaced.
+    :param private: Whether only the task's user may read a local file, because it holds users' data. Default
+        True.
     """
     part = path.parent / f".{path.name}.part"
     try:
-        with _opened(part) as file:
+        with _opened(part, 0o600 if private else 0o666) as file:
             yield file
         _put_in_place(part, path)
     except BaseException:
@@ -37,13 +38,13 @@ def _is_local(path: ObjectStoragePath) -> bool:
     return path.protocol in ("", "file")
 
 
-def _opened(part: ObjectStoragePath) -> Any:
+def _opened(part: ObjectStoragePath, mode: int) -> Any:
     if not _is_local(part):
         return part.open("wb")
     local = Path(part.path)
     local.parent.mkdir(parents=True, exist_ok=True)
     local.unlink(missing_ok=True)  # A killed try has left it, or another user has made it to read it.
-    return os.fdopen(os.open(local, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    return os.fdopen(os.open(local, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
 
 def _put_in_place(part: ObjectStoragePath, path: ObjectStoragePath) -> None:

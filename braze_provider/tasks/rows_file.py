@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from braze_provider.api.errors import BrazeError, Problem
+from braze_provider.tasks.output import whole_file
 from braze_provider.templating import may_be_templated
 
 JSON_LINES = (".jsonl", ".ndjson")
@@ -53,9 +51,7 @@ def refuse_without_parquet(path: str) -> None:
 
 def write_rows(path: str, rows: Sequence[Mapping[str, Any]], columns: Columns) -> None:
     """
-    Write rows, and replace the file of an earlier try.
-
-    The whole file is made locally first, so an end in the middle leaves the old file, or none.
+    Write rows, and replace the file of an earlier try. A failure in the middle leaves the old file, or none.
 
     :param path: Path or URL, as Airflow's ``ObjectStoragePath`` takes it. Its ending says the format.
     :param rows: The rows. Each has all columns.
@@ -63,23 +59,8 @@ def write_rows(path: str, rows: Sequence[Mapping[str, Any]], columns: Columns) -
     """
     from braze_provider._compat import ObjectStoragePath
 
-    target = ObjectStoragePath(path)
-    if target.protocol in ("", "file"):
-        local = Path(target.path)
-        local.parent.mkdir(parents=True, exist_ok=True)
-        part = local.with_name(f".{local.name}.{uuid.uuid4().hex}.part")
-        try:
-            with part.open("wb") as file:
-                _write(file, path, rows, columns)
-            part.replace(local)
-        finally:
-            part.unlink(missing_ok=True)
-        return
-    with NamedTemporaryFile() as file:
+    with whole_file(ObjectStoragePath(path), private=False) as file:
         _write(file, path, rows, columns)
-        file.flush()
-        # Not open() and write(): closing such a file after a failure would store what had come so far.
-        target.fs.put_file(file.name, target.path)
 
 
 def _write(file: IO[bytes], path: str, rows: Sequence[Mapping[str, Any]], columns: Columns) -> None:

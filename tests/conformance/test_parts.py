@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conformance.reach import REASONS, ROOMS_OF_CLASSES, classes, reach
 from matrix.cases import CASES
+from matrix.dags.matrix import TASKS
 
 from braze_provider.api.endpoints import ENDPOINTS, Endpoint
 from braze_provider.get_provider_info import get_provider_info
@@ -54,6 +55,7 @@ def test_no_reason_is_out_of_date():
 
 def test_every_class_is_in_the_matrix():
     assert {one.__name__ for one in classes()} == {case.name.partition(".")[0] for case in CASES}
+    assert TASKS.keys() == {case.name for case in CASES}
 
 
 @pytest.mark.parametrize("one", classes(), ids=lambda one: one.__name__)

@@ -346,6 +346,7 @@ print((many - few) // 1024)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_recipients():
     ran = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=False)
 

@@ -123,6 +123,7 @@ def test_it_can_be_read_again_and_by_two_at_the_same_time():
         assert [one[2] for pair in zip(spool, spool, strict=True) for one in pair][::2] == bodies(spool)
 
 
+@pytest.mark.slow
 def test_repeats_are_found_among_more_recipients_than_memory_holds():
     numbers = range(2 * MAX_HELD + 10)
     with Spool() as spool:
@@ -175,6 +176,7 @@ def test_its_file_has_no_name(temporary):
         assert not list(temporary.iterdir())
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_it_when_the_process_is_killed(temporary):
     fill_and_die = """
         import os, signal

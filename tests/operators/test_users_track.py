@@ -15,7 +15,7 @@ from airflow.sdk import DAG
 
 from braze_provider.api.errors import BrazeValidationError
 from braze_provider.delivery.sender import MAX_ATTEMPTS, Sender
-from braze_provider.operators.users_track import UsersTrackOperator
+from braze_provider.operators.users import UsersTrackOperator
 from braze_provider.recipients import SqlRecipients
 
 pytestmark = pytest.mark.dag

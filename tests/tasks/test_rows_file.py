@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from datetime import date
 
 import pytest
@@ -76,6 +78,15 @@ def test_a_failure_in_the_middle_leaves_the_old_file_and_nothing_else(folder, en
 
     assert ObjectStoragePath(path).read_bytes() == before
     assert [one.name for one in ObjectStoragePath(folder).iterdir()] == [f"rows.{ending}"]
+
+
+def test_others_may_read_a_local_file_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_rows(f"{tmp_path}/rows.jsonl", ROWS, COLUMNS)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "rows.jsonl").stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/rows", "rows.csv", "rows.jsonl.gz", 7])

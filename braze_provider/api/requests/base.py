@@ -25,7 +25,7 @@ class SendRequest(BrazeObject):
 
     A delivery of many rows is one **envelope**, which holds all fields except the rows, and the **rows**: one
     for each recipient, or whatever else the request takes many of. Envelope and rows are validated and
-    serialised only once. :meth:`fill` then joins the rows of a batch and the envelope as bytes, so a batch
+    serialised only once. ``fill`` then joins the rows of a batch and the envelope as bytes, so a batch
     costs no more than that.
     """
 

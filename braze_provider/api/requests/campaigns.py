@@ -47,7 +47,8 @@ class CampaignTriggerRequest(TriggerRequest):
 
 class CampaignTriggerSend(CampaignTriggerRequest):
     """
-    Trigger a campaign now. Its other fields are those of :class:`CampaignTriggerRequest`.
+    Trigger a campaign now. Its other fields are those of
+    :class:`~braze_provider.api.requests.campaigns.CampaignTriggerRequest`.
 
     :param attachments: Files for e-mails; not with ``broadcast``.
 
@@ -62,7 +63,8 @@ class CampaignTriggerSend(CampaignTriggerRequest):
 
 class CampaignScheduleCreate(CampaignTriggerRequest):
     """
-    Trigger a campaign later. Its other fields are those of :class:`CampaignTriggerRequest`.
+    Trigger a campaign later. Its other fields are those of
+    :class:`~braze_provider.api.requests.campaigns.CampaignTriggerRequest`.
 
     :param schedule: When.
 

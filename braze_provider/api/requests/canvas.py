@@ -43,7 +43,8 @@ class CanvasTriggerRequest(TriggerRequest):
 
 class CanvasTriggerSend(CanvasTriggerRequest):
     """
-    Let recipients enter a Canvas now. Its fields are those of :class:`CanvasTriggerRequest`.
+    Let recipients enter a Canvas now. Its fields are those of
+    :class:`~braze_provider.api.requests.canvas.CanvasTriggerRequest`.
 
     .. seealso:: https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_canvases
     """
@@ -54,7 +55,8 @@ class CanvasTriggerSend(CanvasTriggerRequest):
 
 class CanvasScheduleCreate(CanvasTriggerRequest):
     """
-    Let recipients enter a Canvas later. Its other fields are those of :class:`CanvasTriggerRequest`.
+    Let recipients enter a Canvas later. Its other fields are those of
+    :class:`~braze_provider.api.requests.canvas.CanvasTriggerRequest`.
 
     :param schedule: When.
 

@@ -22,7 +22,8 @@ class Duplicate(BrazeObject):
 
 class CampaignDuplicate(Duplicate):
     """
-    Copy a campaign. Its other fields are those of :class:`Duplicate`.
+    Copy a campaign. Its other fields are those of
+    :class:`~braze_provider.api.requests.duplicates.Duplicate`.
 
     :param campaign_id: The campaign to copy.
 
@@ -34,7 +35,8 @@ class CampaignDuplicate(Duplicate):
 
 class CanvasDuplicate(Duplicate):
     """
-    Copy a Canvas. Its other fields are those of :class:`Duplicate`.
+    Copy a Canvas. Its other fields are those of
+    :class:`~braze_provider.api.requests.duplicates.Duplicate`.
 
     :param canvas_id: The Canvas to copy.
 

@@ -85,7 +85,8 @@ class UsersExport(BrazeObject):
 
 class UsersExportSegment(UsersExport):
     """
-    Export the users of a segment to files. Its other fields are those of :class:`UsersExport`.
+    Export the users of a segment to files. Its other fields are those of
+    :class:`~braze_provider.api.requests.exports.UsersExport`.
 
     :param segment_id: The segment.
     :param custom_attributes_to_export: Names of custom attributes, at most 500. Braze ignores it if
@@ -100,7 +101,8 @@ class UsersExportSegment(UsersExport):
 
 class UsersExportGlobalControlGroup(UsersExport):
     """
-    Export the users of the global control group to files. Its fields are those of :class:`UsersExport`.
+    Export the users of the global control group to files. Its fields are those of
+    :class:`~braze_provider.api.requests.exports.UsersExport`.
 
     .. seealso:: https://www.braze.com/docs/api/endpoints/export/user_data/post_users_global_control_group
     """

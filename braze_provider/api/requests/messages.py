@@ -83,7 +83,8 @@ class MessagesSend(MessageRequest):
     """
     Send messages now. The recipients must exist already: this endpoint creates no users.
 
-    Its other fields are those of :class:`MessageRequest`.
+    Its other fields are those of
+    :class:`~braze_provider.api.requests.messages.MessageRequest`.
 
     :param override_frequency_capping: Default: False. Whether frequency capping is ignored.
 

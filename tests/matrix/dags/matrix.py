@@ -31,8 +31,12 @@ from braze_provider.operators.statistics import (
 )
 from braze_provider.operators.subscriptions import SubscriptionSetOperator
 from braze_provider.operators.transactional import TransactionalEmailOperator
-from braze_provider.operators.users import UsersAliasOperator, UsersDeleteOperator, UsersIdentifyOperator
-from braze_provider.operators.users_track import UsersTrackOperator
+from braze_provider.operators.users import (
+    UsersAliasOperator,
+    UsersDeleteOperator,
+    UsersIdentifyOperator,
+    UsersTrackOperator,
+)
 from braze_provider.sensors.broadcasts import ScheduledBroadcastSensor
 from braze_provider.sensors.campaigns import CampaignSentSensor
 from braze_provider.sensors.ingestion import CdiSyncSensor
