@@ -1,4 +1,4 @@
-"""What Airflow is told about this package: the connection type with its form, and where its classes are."""
+"""What Airflow is told about this package: the connection type with its form, its options, its classes."""
 
 from __future__ import annotations
 
@@ -83,6 +83,23 @@ def get_provider_info() -> dict[str, Any]:
                 "class-name": "braze_provider.decorators.braze.braze_messages_task",
             },
         ],
+        # The plugin is not named here: Airflow finds it by its entry point, and warns of a second mention.
+        "config": {
+            "braze": {
+                "description": "Options of the Braze provider.",
+                "options": {
+                    "deliveries_conn_id": {
+                        "description": "The connection to the SQL ledger that the page *Browse → Braze "
+                        "deliveries* shows: the one that tasks name as ``ledger_conn_id``. Airflow 3.1 and "
+                        "newer have the page.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "ledger",
+                        "default": "",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "braze",

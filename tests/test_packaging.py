@@ -124,5 +124,6 @@ def test_airflow_and_pytest_find_what_is_theirs(wheel):
     found.read_string(text)
     assert {group: dict(found[group]) for group in found.sections()} == {
         "apache_airflow_provider": {"provider_info": "braze_provider.get_provider_info:get_provider_info"},
+        "airflow.plugins": {"braze_deliveries": "braze_provider.plugins.deliveries:plugin"},
         "pytest11": {"braze_sandbox": "braze_provider.pytest_plugin"},
     }

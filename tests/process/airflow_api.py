@@ -62,10 +62,12 @@ class AirflowApi:
     A client that may do everything.
 
     :param url: Where the API server serves.
+    :param user: Name and password of a user. Default: the simple auth manager lets every client in.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, user: tuple[str, str] | None = None) -> None:
         self._url = url
+        self._user = user
         self._token = ""
         self._sessions = threading.local()
 
@@ -83,7 +85,14 @@ class AirflowApi:
 
     def log_in(self) -> None:
         """Get a token. The simple auth manager gives one to every client if its settings say so."""
-        answer = self._session.get(f"{self._url}/auth/token", timeout=TIMEOUT_SECONDS)
+        where, session = f"{self._url}/auth/token", self._session
+        if self._user is None:
+            answer = session.get(where, timeout=TIMEOUT_SECONDS)
+        else:
+            name, password = self._user
+            answer = session.post(
+                where, json={"username": name, "password": password}, timeout=TIMEOUT_SECONDS
+            )
         answer.raise_for_status()
         self._token = answer.json()["access_token"]
 

@@ -116,6 +116,7 @@ class AirflowCluster:
     :param env: Environment variables of all its processes, such as connections.
     :param executor: ``LocalExecutor``, or ``CeleryExecutor`` with two workers, on Redis and PostgreSQL.
     :param parallelism: How many tasks run at the same time.
+    :param user: Name and password of the user that :attr:`api` logs in. Default: every client is let in.
     :raises ServiceMissingError: If a server that the executor needs does not answer.
     """
 
@@ -126,6 +127,7 @@ class AirflowCluster:
         env: Mapping[str, str] | None = None,
         executor: str = "LocalExecutor",
         parallelism: int = 8,
+        user: tuple[str, str] | None = None,
     ) -> None:
         self.home = Path(tempfile.gettempdir(), f"airflow-cluster-{secrets.token_hex(6)}")
         self._dags_folder = dags_folder
@@ -138,7 +140,8 @@ class AirflowCluster:
         self._environment: dict[str, str] = {}
         self.runs_at_a_time = 5
         """How many Dag runs a test should have at the same time. On SQLite, writers wait for each other."""
-        self.api = AirflowApi(f"http://127.0.0.1:{self._port}")
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.api = AirflowApi(self.url, user)
 
     # Beginning and end ------------------------------------------------------------------------------------
 
@@ -180,13 +183,12 @@ class AirflowCluster:
         self.eventually(self._is_up, "Airflow is up", timeout=START_SECONDS)
 
     def _settings(self, reaper: Reaper) -> dict[str, str]:
-        url = f"http://127.0.0.1:{self._port}"
         settings = _SETTINGS | {
-            "API__BASE_URL": url,
+            "API__BASE_URL": self.url,
             "API__SECRET_KEY": secrets.token_hex(16),
             "API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "CORE__DAGS_FOLDER": str(self._dags_folder),
-            "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "CORE__EXECUTOR": self._executor,
             "CORE__PARALLELISM": str(self._parallelism),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
