@@ -22,7 +22,7 @@ from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, Routes, n
 from braze_provider.sandbox.faults import Fault, FaultOfRead
 from braze_provider.sandbox.jobs import ARCHIVES
 from braze_provider.sandbox.limits import Standing, charges
-from braze_provider.sandbox.records import Receipt
+from braze_provider.sandbox.records import SENDING, Receipt
 from braze_provider.sandbox.records import Send as BrazeSend
 from braze_provider.sandbox.schedules import Scheduled
 from braze_provider.sandbox.state import CONTROL, SandboxState
@@ -77,6 +77,8 @@ class App:
             state.authorise(request.headers.get("authorization"), endpoint.permission)
             state.recorder.keep_body(receipt, raw or b"")
             body = _parsed(request, raw) if endpoint.request else {}
+            if endpoint.name in SENDING:
+                _note_wanted(receipt, body)
             query = request.query_params if scope["query_string"] else {}
             call = Call(
                 state.workspace,
@@ -162,7 +164,7 @@ class App:
             receipt.send_id = told["send_id"] = send.send_id or secrets.token_hex(12)
         self._state.recorder.accept(receipt)
         if accepted.at is not None:
-            scheduled = Scheduled(accepted.kind, accepted.at, receipt, send)
+            scheduled = Scheduled(accepted.kind, accepted.at, receipt.index, send)
             told["schedule_id"] = receipt.schedule_id = self._state.schedules.add(scheduled)
             return told
         if send.notice is not None:
@@ -213,6 +215,15 @@ async def _read(request: Request, most: int) -> bytes | None:
         if size <= most:
             chunks.append(chunk)
     return b"".join(chunks) if size <= most else None
+
+
+def _note_wanted(receipt: Receipt, body: dict[str, Any]) -> None:
+    """Note what a request that sends is about, whether it is taken or not."""
+    ids = {name: body.get(name) for name in ("campaign_id", "canvas_id")}
+    receipt.wanted = {name: one for name, one in ids.items() if isinstance(one, str)}
+    receipt.named = len(named_by(body))
+    if isinstance(messages := body.get("messages"), dict):
+        receipt.channels = [channel for channel, message in messages.items() if isinstance(message, dict)]
 
 
 def _not_json(constant: str) -> NoReturn:

@@ -20,6 +20,7 @@ export function titleOf(entry) {
 
 /** What became of a request, as [text, class]. */
 export function outcomeOf(entry) {
+  if (!entry.ended) return ["under way", "wait"];
   if (entry.schedule && entry.status < 300) return [entry.schedule.state, entry.schedule.state === "sent" ? "good" : "wait"];
   if (entry.status === null) return ["no answer", "bad"];
   if (entry.status >= 400) return [String(entry.status), "bad"];
@@ -30,7 +31,7 @@ export const audienceOf = (entry) => (entry.broadcast ? "broadcast" : plural(ent
 
 function row(entry) {
   const [outcome, kind] = outcomeOf(entry);
-  const task = entry.task.dag_id ? `${entry.task.dag_id} › ${entry.task.task_id ?? ""}` : null;
+  const task = entry.task.dag_id ? [entry.task.dag_id, entry.task.task_id].filter(Boolean).join(" › ") : null;
   const isSend = entry.broadcast || entry.recipients > 0;
   return h("li", {},
     h("a", { href: `#/send/${entry.number}`, "data-number": entry.number },
@@ -42,7 +43,7 @@ function row(entry) {
         entry.fault && h("span", { class: "pill bad" }, `fault: ${entry.fault}`),
         h("span", {}, isSend ? audienceOf(entry) : entry.endpoint),
         entry.campaign_id || entry.canvas_id ? entry.channels.map((channel) => h("span", {}, channelName(channel))) : null,
-        task && h("span", { class: "task" }, task))));
+        task && h("span", { class: "task" }, task, entry.task.run_id && h("span", { class: "run" }, entry.task.run_id)))));
 }
 
 /** Show the inbox. Returns what opens a request in it. */
@@ -101,7 +102,7 @@ export function showInbox(main, live) {
       empty.replaceChildren(
         h("p", {}, search.value || filter.value !== "sends" ? "Nothing here fits." : "Nothing was sent yet."),
         h("p", { class: "quiet" }, search.value
-          ? "A recipient is found by the whole key: user-1, email:ada@example.com or alias:label:name."
+          ? "A recipient is found by the whole key: user-1, email:ada@example.com or alias:label:name. A dispatch id is found by its beginning."
           : `Run a Dag with the connection that the sandbox printed, or send a request to ${location.origin}.`));
     }
   }
