@@ -19,7 +19,6 @@ import pendulum
 from braze_provider.sandbox.answers import refuse
 from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, serves
 from braze_provider.sandbox.records import Send
-from braze_provider.sandbox.search import stored
 from braze_provider.sandbox.store import Store, text_of
 
 BAD_REQUEST = "Bad Request"
@@ -90,7 +89,7 @@ class Schedules:
         # So that a search finds the schedules of a recipient.
         self._db.executemany(
             "INSERT INTO waiting VALUES (CAST(? AS TEXT), ?)",
-            [(text_of(stored(key)), scheduled.request) for key in scheduled.send.recipients],
+            [(text_of(key), scheduled.request) for key in scheduled.send.recipients],
         )
         self._next = min(self._next, scheduled.at)
         return schedule_id
@@ -174,7 +173,7 @@ class Schedules:
     def _no_longer_waiting(self, scheduled: Scheduled) -> None:
         self._db.executemany(
             "DELETE FROM waiting WHERE key = CAST(? AS TEXT) AND request = ?",
-            [(text_of(stored(key)), scheduled.request) for key in scheduled.send.recipients],
+            [(text_of(key), scheduled.request) for key in scheduled.send.recipients],
         )
 
 

@@ -19,9 +19,9 @@ KINDS: Mapping[str, str] = {
 # A recipient is found by the whole key, a dispatch id and a schedule's id by their beginning. Other ids, and
 # what an Airflow task is called, are in short tables of those that differ, so any part of them is found fast.
 _MATCHES = """
-SELECT recipient.request FROM keys JOIN recipient USING (key)
-UNION SELECT again.request FROM keys JOIN recipient USING (key) JOIN again ON recipient = id
-UNION SELECT request FROM keys JOIN waiting USING (key)
+SELECT request FROM recipient WHERE key IN keys
+UNION SELECT request FROM again WHERE key IN keys
+UNION SELECT request FROM waiting WHERE key IN keys
 UNION SELECT number FROM request WHERE head IN (SELECT id FROM head WHERE instr(task, CAST(:part AS TEXT)))
 UNION SELECT number FROM request WHERE target IN (
     SELECT id FROM target WHERE instr(ids, CAST(:part AS TEXT))
@@ -53,12 +53,12 @@ def find(
         clauses.append("number < :before")
     keys = ""
     if query:
-        keys = "WITH keys (key) AS (SELECT CAST(column1 AS TEXT) FROM (VALUES (:key), (:email), (:braze_id)))"
+        keys = "WITH keys AS (SELECT CAST(column1 AS TEXT) FROM (VALUES (:key), (:email), (:braze_id)))"
         clauses.append(f"number IN ({_MATCHES})")
         values |= {
-            "key": text_of(stored(query)),
-            "email": text_of(stored(f"email:{query}")),
-            "braze_id": text_of(stored(f"braze_id:{query}")),
+            "key": text_of(query),
+            "email": text_of(f"email:{query}"),
+            "braze_id": text_of(f"braze_id:{query}"),
             "part": text_of(folded(query)),
             "named": json.dumps(list(named)),
             # Ids that the sandbox gives are hexadecimal. Nothing else can be the beginning of one.
@@ -79,26 +79,3 @@ def folded(*texts: str | None) -> str:
     :param texts: The texts; None for one that is not there.
     """
     return "\n".join(text.lower() for text in texts if text)
-
-
-# SQLite's JSON ends a text at a NUL, so another character stands for it in the database: the last one that
-# Unicode leaves to whoever wants it.
-_NUL = "\U0010fffd"
-
-
-def stored(key: str) -> str:
-    """
-    Give a recipient's key as the database has it.
-
-    :param key: The key.
-    """
-    return key.replace("\0", _NUL)
-
-
-def read(key: str) -> str:
-    """
-    Give a recipient's key that the database has.
-
-    :param key: The key as it is there.
-    """
-    return key.replace(_NUL, "\0")

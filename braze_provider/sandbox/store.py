@@ -24,6 +24,7 @@ APPLICATION_ID = 0x62727A73
 
 _APPLICATION_ID_AT = 68
 _CACHE_KIB = 64 * 1024
+_STATEMENTS = 256
 _CHECKPOINT_PAGES = 4_000
 
 # Bodies have a table of their own, so that a look through the requests does not read them. A recipient's
@@ -46,14 +47,12 @@ CREATE TABLE request (
 CREATE INDEX request_head ON request (head);
 CREATE INDEX request_target ON request (target);
 CREATE INDEX request_dispatch ON request (dispatch_id) WHERE dispatch_id IS NOT NULL;
-CREATE INDEX request_send ON request (number) WHERE is_send;
 CREATE INDEX request_scheduled ON request (schedule_id) WHERE schedule_id IS NOT NULL;
 CREATE INDEX request_failed ON request (number)
     WHERE ended AND (status IS NULL OR status >= 400 OR fault IS NOT NULL);
 CREATE TABLE body (number INTEGER PRIMARY KEY, body BLOB, answer BLOB);
-CREATE TABLE recipient (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, request INTEGER NOT NULL);
-CREATE TABLE again (recipient INTEGER NOT NULL, request INTEGER NOT NULL);
-CREATE INDEX again_recipient ON again (recipient, request);
+CREATE TABLE recipient (key TEXT PRIMARY KEY, request INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE again (key TEXT NOT NULL, request INTEGER NOT NULL, PRIMARY KEY (key, request)) WITHOUT ROWID;
 CREATE TABLE schedule (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, at REAL NOT NULL,
     request INTEGER NOT NULL, state TEXT NOT NULL, send TEXT NOT NULL
@@ -213,7 +212,7 @@ def text_of(value: str | None) -> bytes | None:
 
 
 def _temporary() -> sqlite3.Connection:
-    db = sqlite3.connect("", check_same_thread=False)
+    db = sqlite3.connect("", check_same_thread=False, cached_statements=_STATEMENTS)
     db.execute("PRAGMA journal_mode = MEMORY")
     db.execute("PRAGMA synchronous = OFF")
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -226,7 +225,7 @@ def _opened(path: str) -> sqlite3.Connection:
         is_new = _is_new(path)
     except OSError as error:
         raise ValueError(f"The file {path} cannot be used: {error.strerror or error}") from None
-    db = sqlite3.connect(path, timeout=0, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=0, check_same_thread=False, cached_statements=_STATEMENTS)
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         if is_new:

@@ -339,8 +339,7 @@ def test_a_kill_loses_a_moment_at_most_and_damages_nothing(file):
         url, key = (process.stdout.readline().split()[-1] for _ in range(2))
         session = requests.Session()
         session.headers["Authorization"] = f"Bearer {key}"
-        began = time.monotonic()
-        while time.monotonic() < began + 2:
+        while len(answered) < 300:
             recipients = [{"external_user_id": f"user-{len(answered)}-{place}"} for place in range(50)]
             body = {"campaign_id": CAMPAIGN, "recipients": recipients}
             session.post(f"{url}/campaigns/trigger/send", json=body, timeout=10)
@@ -353,7 +352,7 @@ def test_a_kill_loses_a_moment_at_most_and_damages_nothing(file):
     with sandbox_of(file) as client:
         summary = client.sandbox.summary()
         kept = summary["requests"]
-        assert kept >= sum(at < killed - 1 for at in answered) > 100
+        assert 0 < kept >= sum(at < killed - 1 for at in answered)
         assert [one["index"] for one in client.sandbox.requests()] == list(range(kept))
         assert (summary["messages"], summary["recipients"]) == (50 * kept, 50 * kept)
         assert len(client.sandbox.received(f"user-{kept - 1}-49")) == 1
