@@ -22,7 +22,7 @@ from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, Routes, n
 from braze_provider.sandbox.faults import Fault, FaultOfRead
 from braze_provider.sandbox.jobs import ARCHIVES
 from braze_provider.sandbox.limits import Standing, charges
-from braze_provider.sandbox.records import SENDING, Receipt
+from braze_provider.sandbox.records import LIVE_ACTIVITY, SENDING, Receipt
 from braze_provider.sandbox.records import Send as BrazeSend
 from braze_provider.sandbox.schedules import Scheduled
 from braze_provider.sandbox.state import CONTROL, SandboxState
@@ -222,7 +222,9 @@ def _note_wanted(receipt: Receipt, body: dict[str, Any]) -> None:
     ids = {name: body.get(name) for name in ("campaign_id", "canvas_id")}
     receipt.wanted = {name: one for name, one in ids.items() if isinstance(one, str)}
     receipt.named = len(named_by(body))
-    if isinstance(messages := body.get("messages"), dict):
+    if receipt.name == LIVE_ACTIVITY:
+        receipt.channels = ["live_activity"]
+    elif isinstance(messages := body.get("messages"), dict):
         receipt.channels = [channel for channel, message in messages.items() if isinstance(message, dict)]
 
 

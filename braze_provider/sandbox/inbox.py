@@ -13,7 +13,7 @@ from braze_provider.sandbox.answers import RefusedError, as_braze_reads
 from braze_provider.sandbox.endpoints import named_by, send_of, served_paths
 from braze_provider.sandbox.faults import KINDS
 from braze_provider.sandbox.previews import Frames, preview, variables
-from braze_provider.sandbox.records import SENDING, Receipt, Send, delivery_of, shown_body
+from braze_provider.sandbox.records import LIVE_ACTIVITY, SENDING, Receipt, Send, delivery_of, shown_body
 from braze_provider.sandbox.state import SandboxState
 
 KEY = "$BRAZE_API_KEY"
@@ -269,7 +269,12 @@ class Inbox:
         if not receipt.name.startswith("messages_"):
             return self._messages_of(receipt.campaign_id, receipt.canvas_id)
         body = shown_body(receipt.body)
-        return _by_channel(body.get("messages") if isinstance(body, dict) else None)
+        if not isinstance(body, dict):
+            return {}
+        if receipt.name == LIVE_ACTIVITY:
+            shown = ("content_state", "activity_attributes", "notification")
+            return {"live_activity": {name: body[name] for name in shown if name in body}}
+        return _by_channel(body.get("messages"))
 
     def _messages_of(self, campaign_id: str | None, canvas_id: str | None) -> dict[str, Mapping[str, Any]]:
         workspace = self._state.workspace

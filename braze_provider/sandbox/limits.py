@@ -168,7 +168,7 @@ class RateLimiter:
         drawn = {charge for charge, _ in self._used if self._used.get(self._window(charge, now))}
         drawn |= {charge for charge, seen in self._history.items() if seen[-1][0] > now - HISTORY_SECONDS}
         shown = []
-        for charge in sorted({*DEFAULT_CHARGES, *drawn}):
+        for charge in (*DEFAULT_CHARGES, *sorted(drawn - set(DEFAULT_CHARGES))):
             window = self._window(charge, now)
             standing = self._tightest((charge,), now)
             shown.append(

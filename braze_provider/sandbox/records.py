@@ -9,7 +9,10 @@ from typing import Any, NoReturn
 
 from braze_provider.api.endpoints import ENDPOINTS
 
-SENDING = frozenset(row.name for row in ENDPOINTS.values() if "dispatch_id" in row.ids)
+LIVE_ACTIVITY = "messages_live_activity_start"
+"""The one endpoint that sends and whose answer has no ids."""
+
+SENDING = frozenset(row.name for row in ENDPOINTS.values() if "dispatch_id" in row.ids) | {LIVE_ACTIVITY}
 """Names of the endpoints that send."""
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from braze_provider.sandbox.__main__ import main
-from braze_provider.sandbox.profile_file import read_profile_file, read_profiles
+from braze_provider.sandbox.profile_file import BadProfilesError, read_profile_file, read_profiles
 
 CSV = "external_id,first_name,attributes.city,points\nada,Ada,Paris,3\nbob,Bob,,\n"
 ADA = {"external_id": "ada", "first_name": "Ada", "city": "Paris", "points": "3"}
@@ -21,7 +21,11 @@ def load(client, content, kind="csv"):
     ("kind", "content", "profiles"),
     [
         ("csv", CSV, [ADA, {"external_id": "bob", "first_name": "Bob"}]),
-        ("csv", "\ufeffexternal_user_id,note\na,\"two\nlines\"\n", [{"external_id": "a", "note": "two\nlines"}]),
+        (
+            "csv",
+            '\ufeffexternal_user_id,note\na,"two\nlines"\n',
+            [{"external_id": "a", "note": "two\nlines"}],
+        ),
         (
             "csv",
             "alias_label,alias_name,city\nshop,a,Rome\n",
@@ -29,9 +33,13 @@ def load(client, content, kind="csv"):
         ),
         ("csv", "email\nada@example.com\n", [{"email": "ada@example.com"}]),
         ("jsonl", '{"external_id": "a", "n": {"x": [1]}}\n', [{"external_id": "a", "n": {"x": [1]}}]),
-        ("jsonl", '{"external_user_id": "a"}\n{"braze_id": "b"}\n\n', [{"external_id": "a"}, {"braze_id": "b"}]),
+        (
+            "jsonl",
+            '{"external_user_id": "a"}\n{"braze_id": "b"}\n\n',
+            [{"external_id": "a"}, {"braze_id": "b"}],
+        ),
     ],
-)  # fmt: skip
+)
 def test_profiles_are_read(kind, content, profiles):
     assert read_profiles(content.encode(), kind) == profiles
 
@@ -51,7 +59,7 @@ def test_profiles_are_read(kind, content, profiles):
     ],
 )
 def test_what_is_wrong_is_named_by_its_row_without_the_data(kind, content, told):
-    with pytest.raises(ValueError, match="") as refused:
+    with pytest.raises(BadProfilesError) as refused:
         read_profiles(content if isinstance(content, bytes) else content.encode(), kind)
 
     assert told in str(refused.value)

@@ -30,10 +30,13 @@ function card(name, size, opened) {
   const before = h("button", { type: "button", onclick: () => load(offset - PAGE), "aria-label": `Items of ${name} before these` }, "‹ Before");
   const after = h("button", { type: "button", onclick: () => load(offset + PAGE), "aria-label": `Items of ${name} after these` }, "After ›");
   let offset = 0;
+  let asked = 0;
 
   async function load(from) {
     offset = from;
+    const mine = ++asked;
     const told = await call(`/catalogs/${encodeURIComponent(name)}?offset=${offset}&limit=${PAGE}`);
+    if (mine !== asked) return;
     where.textContent = `${number(offset + 1)}–${number(offset + told.items.length)} of ${number(told.total)}`;
     before.disabled = offset === 0;
     after.disabled = offset + PAGE >= told.total;

@@ -7,6 +7,7 @@ const FILTERS = { sends: "Sends", scheduled: "Scheduled", failed: "Failed", all:
 const CHANNELS = {
   android_push: "Android push", apple_push: "iOS push", content_card: "Content Card", email: "E-mail",
   kindle_push: "Kindle push", sms: "SMS", web_push: "Web push", webhook: "Webhook", whats_app: "WhatsApp",
+  live_activity: "Live Activity",
 };
 
 export const channelName = (channel) => CHANNELS[channel] ?? channel;
@@ -31,7 +32,8 @@ export const audienceOf = (entry) => (entry.broadcast ? "broadcast" : plural(ent
 
 function row(entry) {
   const [outcome, kind] = outcomeOf(entry);
-  const task = entry.task.dag_id ? [entry.task.dag_id, entry.task.task_id].filter(Boolean).join(" › ") : null;
+  const { dag_id: dag, task_id: task, run_id: run } = entry.task;
+  const origin = [[dag, task].filter(Boolean).join(" › "), run].filter(Boolean).join(" · ");
   const isSend = entry.broadcast || entry.recipients > 0;
   return h("li", {},
     h("a", { href: `#/send/${entry.number}`, "data-number": entry.number },
@@ -43,7 +45,7 @@ function row(entry) {
         entry.fault && h("span", { class: "pill bad" }, `fault: ${entry.fault}`),
         h("span", {}, isSend ? audienceOf(entry) : entry.endpoint),
         entry.campaign_id || entry.canvas_id ? entry.channels.map((channel) => h("span", {}, channelName(channel))) : null,
-        task && h("span", { class: "task" }, task, entry.task.run_id && h("span", { class: "run" }, entry.task.run_id)))));
+        origin && h("span", { class: "task", title: origin }, origin))));
 }
 
 /** Show the inbox. Returns what opens a request in it. */
