@@ -13,15 +13,17 @@ import sys
 import time
 
 from benchmarks.figures import FIGURES, FULL, QUICK, Bench, Figure, customers
+from benchmarks.inbox import inbox
 
 HEADER = ("figure", "ours", "plain loop", "plain pool", "target", "")
 WIDTHS = (56, 12, 22, 22, 12, 8)
 BUSY = 1.0
+ALL = {**FIGURES, "inbox": inbox}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=FIGURES, action="append", help="measure only this; repeatable")
+    parser.add_argument("--only", choices=ALL, action="append", help="measure only this; repeatable")
     parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it works")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     options = parser.parse_args()
@@ -34,12 +36,12 @@ def main() -> int:
     missed = 0
     with customers(scale.rows) as path:
         bench = Bench(scale, path)
-        for name in options.only or FIGURES:
-            found = list(FIGURES[name](bench))
+        for name in options.only or ALL:
+            found = list(ALL[name](bench))
             again = not all(figure.reached for figure in found) and not options.quick
             show(found, "(measured again below)" if again else "")
             if again:
-                found = list(FIGURES[name](bench))
+                found = list(ALL[name](bench))
                 show(found)
             missed += sum(not figure.reached for figure in found)
     print(f"\nIn brackets: ours over theirs. {time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.2f}")
