@@ -78,7 +78,7 @@ class App:
             state.recorder.keep_body(receipt, raw or b"")
             body = _parsed(request, raw) if endpoint.request else {}
             if endpoint.name in SENDING:
-                _note_wanted(receipt, body)
+                _note_channels(receipt, body)
             query = request.query_params if scope["query_string"] else {}
             call = Call(
                 state.workspace,
@@ -93,6 +93,8 @@ class App:
             fault = state.faults.after_reading(endpoint.path, lambda key: key in named_by(body))
             if fault is None or fault.takes_request:
                 answer, standing = self._process(endpoint, call, len(raw or b""), receipt, fault)
+            if endpoint.name in SENDING and not receipt.accepted:
+                _note_wanted(receipt, body)
         except RefusedError as refusal:
             answer = refusal.answer
         except RecursionError:
@@ -217,15 +219,18 @@ async def _read(request: Request, most: int) -> bytes | None:
     return b"".join(chunks) if size <= most else None
 
 
-def _note_wanted(receipt: Receipt, body: dict[str, Any]) -> None:
-    """Note what a request that sends is about, whether it is taken or not."""
-    ids = {name: body.get(name) for name in ("campaign_id", "canvas_id")}
-    receipt.wanted = {name: one for name, one in ids.items() if isinstance(one, str)}
-    receipt.named = len(named_by(body))
+def _note_channels(receipt: Receipt, body: dict[str, Any]) -> None:
     if receipt.name == LIVE_ACTIVITY:
         receipt.channels = ["live_activity"]
     elif isinstance(messages := body.get("messages"), dict):
         receipt.channels = [channel for channel, message in messages.items() if isinstance(message, dict)]
+
+
+def _note_wanted(receipt: Receipt, body: dict[str, Any]) -> None:
+    """Note what a request is about that was not taken."""
+    ids = {name: body.get(name) for name in ("campaign_id", "canvas_id")}
+    receipt.wanted = {name: one for name, one in ids.items() if isinstance(one, str)}
+    receipt.named = len(named_by(body))
 
 
 def _not_json(constant: str) -> NoReturn:

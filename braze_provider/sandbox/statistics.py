@@ -152,6 +152,6 @@ class Statistics:
         """
         for thing in things:
             key = (*thing, day)
-            tally = self._tallies.setdefault(key, Tally())
+            tally = self._tallies.get(key) or Tally()
             tally.add(variations or UNSTATED, reached, audience)
-            self._tallies.touch(key)
+            self._tallies[key] = tally

@@ -3,6 +3,7 @@ import { call } from "./api.js";
 import { showSend } from "./detail.js";
 import { h, number, plural, when } from "./dom.js";
 
+const MOST_CHANNELS = 3;
 const FILTERS = { sends: "Sends", scheduled: "Scheduled", failed: "Failed", all: "All requests" };
 const CHANNELS = {
   android_push: "Android push", apple_push: "iOS push", content_card: "Content Card", email: "E-mail",
@@ -30,6 +31,13 @@ export function outcomeOf(entry) {
 
 export const audienceOf = (entry) => (entry.broadcast ? "broadcast" : plural(entry.recipients, "recipient"));
 
+// A campaign with very many channels must not take half of the list.
+function channelsOf({ channels }) {
+  const names = channels.map(channelName);
+  const few = names.length > MOST_CHANNELS ? [...names.slice(0, MOST_CHANNELS - 1), `+ ${names.length - MOST_CHANNELS + 1}`] : names;
+  return few.map((name) => h("span", { title: names.join(", ") }, name));
+}
+
 function row(entry) {
   const [outcome, kind] = outcomeOf(entry);
   const { dag_id: dag, task_id: task, run_id: run } = entry.task;
@@ -44,7 +52,7 @@ function row(entry) {
         h("span", { class: `pill ${kind}` }, outcome),
         entry.fault && h("span", { class: "pill bad" }, `fault: ${entry.fault}`),
         h("span", {}, isSend ? audienceOf(entry) : entry.endpoint),
-        entry.campaign_id || entry.canvas_id ? entry.channels.map((channel) => h("span", {}, channelName(channel))) : null,
+        entry.campaign_id || entry.canvas_id ? channelsOf(entry) : null,
         origin && h("span", { class: "task", title: origin }, origin))));
 }
 
