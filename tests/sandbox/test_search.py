@@ -1,4 +1,4 @@
-"""A search looks into indexes, whatever is looked for: with millions of recipients it may not read them all."""
+"""A search looks into indexes, whatever is looked for: it may not read millions of recipients."""
 
 from __future__ import annotations
 
