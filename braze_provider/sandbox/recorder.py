@@ -145,14 +145,18 @@ class Recorder:
         """
         now = self._now()
         receipt = Receipt(self._next, endpoint, name, now)
-        self._next += 1
-        self._requests += 1
-        self._open[receipt.index] = receipt
+        self._enter(receipt)
         if int(now) != self._second:
             self._second, self._in_second = int(now), 0
         self._in_second += 1
         self._peak = max(self._peak, self._in_second)
         return receipt
+
+    def _enter(self, receipt: Receipt) -> None:
+        receipt.index = self._next
+        self._next += 1
+        self._requests += 1
+        self._open[receipt.index] = receipt
 
     def keep_body(self, receipt: Receipt, raw: bytes) -> None:
         """
@@ -182,6 +186,8 @@ class Recorder:
 
         :param receipt: The request.
         """
+        if self._open.get(receipt.index) is not receipt:
+            self._enter(receipt)  # It was under way when everything was forgotten, and sends now.
         receipt.accepted = True
         self._accepted += 1
         self._broadcasts += receipt.broadcast
@@ -214,6 +220,9 @@ class Recorder:
         :param status: The HTTP status; None when the connection closed without an answer.
         :param body: Body of the answer. Default: there is none.
         """
+        if self._open.get(receipt.index) is not receipt:
+            return  # Everything was forgotten since it was taken.
+        del self._open[receipt.index]
         receipt.ended, receipt.status = True, status
         if self._keep_bodies:
             receipt.answer = body
@@ -221,7 +230,6 @@ class Recorder:
         if receipt.fault is not None:
             self._faults[receipt.fault] += 1
         self._unknown_fields.update(receipt.unknown_fields)
-        del self._open[receipt.index]
         self._gather(receipt)
 
     def _gather(self, receipt: Receipt) -> None:
