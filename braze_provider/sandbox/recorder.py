@@ -88,6 +88,7 @@ class Recorder:
         *,
         keep_bodies: bool,
     ) -> None:
+        self._store = store
         self._db = store.db
         self._now = now
         self._send_of = send_of

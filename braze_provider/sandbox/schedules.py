@@ -63,6 +63,7 @@ class Schedules:
     """
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._db = store.db
         self.reset()
 

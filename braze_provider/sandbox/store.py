@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 import stat
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -137,7 +138,7 @@ class Kept(dict[K, V], Generic[K, V]):
 
 class Store:
     """
-    The database of one sandbox.
+    The database of one sandbox. It is closed when nothing refers to this object any more.
 
     :param path: Its file. Default: a private temporary database.
     :raises ValueError: If the file can't be used. Says why; the file is then as it was.
@@ -147,6 +148,7 @@ class Store:
         self._path = path
         self._kept: dict[str, Kept[Any, Any]] = {}
         self.db = _opened(path) if path is not None else _temporary()
+        weakref.finalize(self, self.db.close)
         # Braze takes half a surrogate pair in a text, and so does everything here.
         self.db.text_factory = lambda raw: raw.decode("utf-8", "surrogatepass")
 

@@ -54,9 +54,11 @@ def test_the_newest_send_comes_first(page, client):
     ]
 
 
-def test_older_sends_are_loaded_by_a_button(page, client):
+def test_older_sends_are_loaded_by_a_button(tab, client):
     for _ in range(60):
         client.trigger()
+    page = tab()
+    page.goto(client.sandbox.url)
     page.get_by_role("button", name="Show older ones").click()
 
     page.locator(".entries a >> nth=59").wait_for()
@@ -509,7 +511,7 @@ def test_the_pictures_of_phones_are_made(tab, client, picture, name, channels):
     page = tab(width=1440)
     open_send(page, client, 1)
     card(page, channels[-1]).wait_for()
-    picture(page.locator(".shown"), f"inbox-{name}")
+    picture(page.locator(".shown") if len(channels) > 1 else card(page, name), f"inbox-{name}")
 
 
 def test_the_picture_of_the_controls_is_made(tab, picture, browser):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from typing import Any
 
@@ -29,9 +28,9 @@ class Explained:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("before", [None, 100])
 def test_no_search_reads_a_whole_table_of_requests_or_recipients(kind, before):
-    with contextlib.closing(Store().db) as db:
-        explained = Explained(db)
-        assert find(explained, kind, "ada", ["a campaign"], before, 50) == []
+    store = Store()
+    explained = Explained(store.db)
+    assert find(explained, kind, "ada", ["a campaign"], before, 50) == []
 
     assert any(step.startswith("SEARCH recipient USING PRIMARY KEY") for step in explained.steps)
     scanned = [step for step in explained.steps if step.startswith(tuple(f"SCAN {table}" for table in LARGE))]
