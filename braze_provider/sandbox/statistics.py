@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
+from braze_provider.api.limits import DAY
 from braze_provider.sandbox.store import Kept, Store
+
+_EPOCH = date(1970, 1, 1)
 
 _NAMES: Mapping[str, str] = {"apple_push": "ios_push", "content_card": "content_cards"}
 """The channels that statistics name otherwise than sends do."""
@@ -41,7 +45,12 @@ def day_of(at: float) -> str:
 
     :param at: The moment, in Unix time.
     """
-    return datetime.fromtimestamp(at, timezone.utc).date().isoformat()
+    return _day(int(at // DAY))
+
+
+@lru_cache(maxsize=100)
+def _day(number: int) -> str:
+    return (_EPOCH + timedelta(days=number)).isoformat()
 
 
 @dataclass
