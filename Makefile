@@ -47,13 +47,18 @@ METADATA := pyproject.toml braze_provider/__init__.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test test-fast test-process test-page attack matrix demo bench lint lint-workflows types docs test-dags test-matrix dist sbom clean FORCE
+.PHONY: help test test-fast test-process test-page attack matrix demo inbox bench lint lint-workflows types docs \
+	test-dags test-matrix dist sbom clean FORCE
 
 help:  ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Run a campaign with real Airflow against a local Braze, and show what happened
 	@.venv/bin/python demo/run.py
+
+inbox: $(READY)  ## Open the inbox with what make demo has sent, until Ctrl-C
+	@mkdir -p .demo
+	@.venv/bin/python -m braze_provider.sandbox --file .demo/sandbox.db --workspace demo/workspace.json
 
 test: $(READY)  ## Run all tests but those that start a whole Airflow
 	.venv/bin/python -m pytest -m 'not process' $(PARALLEL) $(ARGS)

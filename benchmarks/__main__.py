@@ -13,19 +13,20 @@ import sys
 import time
 
 from benchmarks.figures import FIGURES, FULL, QUICK, Bench, Figure, customers
+from benchmarks.inbox import inbox
 from benchmarks.scale import scale as figures_of_scale
 
 HEADER = ("figure", "ours", "plain loop", "plain pool", "target", "")
 WIDTHS = (56, 12, 22, 22, 12, 8)
 BUSY = 1.0
-SCALE = "scale"
-"""Measured only when it is named: it takes minutes and has no targets."""
+LARGE = ("inbox", "scale")
+"""Measured only when they are named: each takes many minutes."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", choices=[*FIGURES, SCALE], action="append", help="measure only this; repeatable"
+        "--only", choices=[*FIGURES, *LARGE], action="append", help="measure only this; repeatable"
     )
     parser.add_argument("--quick", action="store_true", help="a few seconds each, to see that it works")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
@@ -39,16 +40,13 @@ def main() -> int:
     missed = 0
     with customers(scale.rows) as path:
         bench = Bench(scale, path)
+        every = {**FIGURES, "inbox": inbox, "scale": lambda _: figures_of_scale(quick=options.quick)}
         for name in options.only or FIGURES:
-            if name == SCALE:
-                for figure in figures_of_scale(quick=options.quick):
-                    show([figure])
-                continue
-            found = list(FIGURES[name](bench))
+            found = list(every[name](bench))
             again = not all(figure.reached for figure in found) and not options.quick
             show(found, "(measured again below)" if again else "")
             if again:
-                found = list(FIGURES[name](bench))
+                found = list(every[name](bench))
                 show(found)
             missed += sum(not figure.reached for figure in found)
     print(f"\nIn brackets: ours over theirs. {time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.2f}")

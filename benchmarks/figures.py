@@ -45,10 +45,11 @@ class Scale:
     rows: int
     few_rows: int
     parses: int
+    sends: int
 
 
-FULL = Scale(60, 10, 6_000, 80, 4, 1_000, 1_000_000, 10_000, 10)
-QUICK = Scale(10, 10, 800, 20, 1, 200, 50_000, 5_000, 2)
+FULL = Scale(60, 10, 6_000, 80, 4, 1_000, 1_000_000, 10_000, 10, 100_000)
+QUICK = Scale(10, 10, 800, 20, 1, 200, 50_000, 5_000, 2, 1_000)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Bench:
     """
 
     def __init__(self, scale: Scale, customers: Path) -> None:
-        self._scale = scale
+        self.scale = scale
         self._customers = json.dumps({"conn_type": "sqlite", "host": str(customers)})
 
     def _delivery(self, braze: Braze, requests: float, **options: Any) -> Client:
@@ -107,7 +108,7 @@ class Bench:
 
     def pacing(self) -> Iterator[Figure]:
         """One task that has the whole limit."""
-        seconds = self._scale.seconds
+        seconds = self.scale.seconds
         with Braze.run(LIMIT) as braze:
             ours = self._delivery(braze, RATE * (seconds + SPARE_SECONDS), concurrency=DEFAULT_CONCURRENCY)
             seen = _watch(braze, seconds, [ours])
@@ -121,7 +122,7 @@ class Bench:
 
     def shared_pacing(self) -> Iterator[Figure]:
         """Four tasks with a quarter of the limit each, and an outsider who does not know of them."""
-        seconds = self._scale.seconds
+        seconds = self.scale.seconds
         with Braze.run(LIMIT) as braze:
             ours = [
                 self._delivery(
@@ -151,7 +152,7 @@ class Bench:
         yield Figure("  slowest process", seen.slowest, "/s", slowest, note=fastest)
 
     def _plain_pacing(self, processes: int, threads: int, *, outside: bool) -> _Seen:
-        seconds = self._scale.plain_seconds
+        seconds = self.scale.plain_seconds
         with Braze.run(LIMIT) as braze:
             requests = threads * 10 * (seconds + SPARE_SECONDS)
             tasks = [self._plain(braze, requests, threads, f"plain-{number}") for number in range(processes)]
@@ -169,7 +170,7 @@ class Bench:
 
     def throughput(self) -> Iterator[Figure]:
         """As fast as it goes."""
-        scale = self._scale
+        scale = self.scale
         with Braze.run() as braze:
             delivery = self._delivery(braze, scale.requests, concurrency=CONNECTIONS, ledger="memory")
             result = delivery.result()
@@ -199,8 +200,8 @@ class Bench:
             spent = Client(
                 "cpu",
                 environment,
-                rounds=self._scale.rounds,
-                per_round=self._scale.per_round,
+                rounds=self.scale.rounds,
+                per_round=self.scale.per_round,
                 concurrency=DEFAULT_CONCURRENCY,
                 url=braze.url,
                 api_key=braze.api_key,
@@ -214,22 +215,22 @@ class Bench:
     def memory(self) -> Iterator[Figure]:
         """The memory that a delivery needs in addition to Airflow and the operator."""
         peaks = {}
-        for rows in (self._scale.rows, self._scale.few_rows):
+        for rows in (self.scale.rows, self.scale.few_rows):
             with Braze.run() as braze:
                 result = self._delivery(braze, 0, rows=rows, concurrency=CONNECTIONS).result()
                 peaks[rows] = result["memory"]
                 if result["report"]["sent"] != rows:
                     raise RuntimeError(f"Some recipients were not sent to: {result['report']}")
         many, few = peaks.values()
-        yield Figure(f"peak memory above Airflow, {self._scale.rows:,}", many, "MiB", most=60)
-        name, there = f"  above that at {self._scale.few_rows:,}", f"{few:.1f} MiB there"
+        yield Figure(f"peak memory above Airflow, {self.scale.rows:,}", many, "MiB", most=60)
+        name, there = f"  above that at {self.scale.few_rows:,}", f"{few:.1f} MiB there"
         yield Figure(name, many - few, "MiB", most=15, note=there)
 
     def parsing(self) -> Iterator[Figure]:
         """The import of all classes in a fresh Python, beside that of Airflow's SDK alone."""
         sdk = "from airflow.sdk import DAG, BaseOperator, BaseSensorOperator"
         alone, all_classes = [], []
-        for _ in range(self._scale.parses):  # In turns: a busy moment then hits both.
+        for _ in range(self.scale.parses):  # In turns: a busy moment then hits both.
             alone.append(_seconds_of(sdk))
             all_classes.append(_seconds_of(f"{sdk}; {';'.join(f'import {name}' for name in _modules())}"))
         # The fastest of several: whatever else runs here only ever adds to the time.
@@ -241,9 +242,9 @@ class Bench:
     def preparing(self) -> Iterator[Figure]:
         """Read, validate, deduplicate and spool."""
         environment = {"AIRFLOW_CONN_CUSTOMERS": self._customers}
-        result = Client("prepare", environment, rows=self._scale.rows).result()
+        result = Client("prepare", environment, rows=self.scale.rows).result()
         ours, bare = result["ours"], result["bare"]
-        name = f"rows/s prepared on one core, {self._scale.rows:,}"
+        name = f"rows/s prepared on one core, {self.scale.rows:,}"
         note = f"by the clock {ours['wall']:,.0f}/s; a bare cursor {bare['cpu']:,.0f}/s"
         yield Figure(name, ours["cpu"], "/s", least=200_000, digits=0, note=note)
 

@@ -44,11 +44,16 @@ class Braze:
 
     @classmethod
     @contextlib.contextmanager
-    def run(cls, limit: tuple[int, int] = NO_LIMIT, latency: float = LATENCY) -> Iterator[Braze]:
+    def run(
+        cls,
+        limit: tuple[int, int] = NO_LIMIT,
+        latency: float = LATENCY,
+        options: Sequence[str] = ("--no-bodies",),
+    ) -> Iterator[Braze]:
         """Run one on any free port; ``limit`` is requests and seconds, ``latency`` what an answer takes."""
         choices = ["--port", "0", "--latency", str(latency), "--limit", f"default={limit[0]}/{limit[1]}"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "braze_provider.sandbox", "--no-bodies", *choices],
+            [sys.executable, "-m", "braze_provider.sandbox", *choices, *options],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,

@@ -2,11 +2,13 @@
 The main job from end to end: a SQL table of customers, a Dag run of real Airflow, a local Braze.
 
 Everything stays on this machine, in the folder ``.demo``. The exit status is 0 only if every customer got
-the campaign exactly once and every dispatch id that Airflow has on record is one that Braze gave.
+the campaign exactly once and every dispatch id that Airflow has on record is one that Braze gave. What the
+customers got is in the inbox, which ``make inbox`` opens again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,14 +16,21 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from braze_provider.sandbox import Sandbox
+from braze_provider.sandbox.state import DEFAULT_PORT
+from braze_provider.sandbox.workspace_file import read_workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".demo"
 LOG = FOLDER / "airflow.log"
+INBOX = FOLDER / "sandbox.db"
+WORKSPACE = ROOT / "demo" / "workspace.json"
 CUSTOMERS = 5_000
+NAMES = ("Ada", "Bruno", "Chiara", "Dmitri", "Elif", "Femi", "Grace", "Hiro", "Ines", "Jan")
+CITIES = ("Paris", "Porto", "Prague", None)
 DAG_ID, TASK_ID = "win_back_campaign", "win_back"
 
 
@@ -29,7 +38,8 @@ def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     make_customers(FOLDER / "customers.db")
-    with Sandbox() as sandbox:
+    options = read_workspace(str(WORKSPACE))
+    with Sandbox(file=str(INBOX), profiles=list(profiles()), **options) as sandbox:
         say(f"A local Braze listens at {sandbox.url}; {CUSTOMERS:,} customers wait in a SQLite table.")
         environment = airflow_environment(sandbox)
         if airflow(environment, "db", "migrate") != 0:
@@ -40,7 +50,24 @@ def main() -> int:
         ended = airflow(environment, "dags", "test", DAG_ID)
         seconds = time.monotonic() - began
         report, dispatch_ids = xcoms()
-        return show(sandbox, report, dispatch_ids, dag_run_failed=ended != 0, seconds=seconds)
+        status = show(sandbox, report, dispatch_ids, dag_run_failed=ended != 0, seconds=seconds)
+        say_where(sandbox)
+        return status
+
+
+def customer(n: int) -> str:
+    return f"customer-{n:05}"
+
+
+def profiles() -> Iterator[dict[str, str]]:
+    """What Braze knows of the customers."""
+    for n in range(1, CUSTOMERS + 1):
+        city = CITIES[n % len(CITIES)]
+        yield {
+            "external_id": customer(n),
+            "first_name": NAMES[n % len(NAMES)],
+            **({"city": city} if city else {}),
+        }
 
 
 def make_customers(path: Path) -> None:
@@ -48,10 +75,7 @@ def make_customers(path: Path) -> None:
         db.execute("CREATE TABLE customers (customer_id TEXT PRIMARY KEY, voucher TEXT, days_away INTEGER)")
         db.executemany(
             "INSERT INTO customers VALUES (?, ?, ?)",
-            (
-                (f"customer-{n:05}", f"BACK-{n * 7919 % 100_000:05}", 90 + n % 300)
-                for n in range(1, CUSTOMERS + 1)
-            ),
+            ((customer(n), f"BACK-{n * 7919 % 100_000:05}", 90 + n % 300) for n in range(1, CUSTOMERS + 1)),
         )
 
 
@@ -127,15 +151,24 @@ def show(
         say(f"  {name:20} {reported:>16} {received:>16}")
     limit = "250,000 an hour are 69 a second; a slow start is caught up with"
     say(f"  {'requests a second':20} {'':>16} {rate:>16.0f}   ({limit})\n")
-    for customer, received in sandbox.recipients(limit=1).items():
+    for who, received in sandbox.recipients(limit=1).items():
         message = received[0]
-        say(f"  {customer} got campaign {message['campaign_id']}")
+        say(f"  {who} got campaign {message['campaign_id']}")
         say(f"    with {json.dumps(message['trigger_properties'])}, dispatch id {message['dispatch_id']}\n")
     for check, holds in checks.items():
         say(f"  {'yes' if holds else 'NO '}  {check}")
     say(f"\nAirflow's log: {LOG.relative_to(ROOT)}   its database: .demo/airflow/airflow.db")
-    say("Your own Dags against a local Braze: python -m braze_provider.sandbox")
     return 0 if all(checks.values()) else 1
+
+
+def say_where(sandbox: Sandbox) -> None:
+    """Say where the messages are to be seen, and wait as long as somebody at a terminal looks at them."""
+    say("Your own Dags against a local Braze: python -m braze_provider.sandbox\n")
+    if sys.stdin.isatty():
+        say(f"What each customer got: {sandbox.url} in a browser, until you press Enter")
+        with contextlib.suppress(KeyboardInterrupt, EOFError):
+            input()
+    say(f"What each customer got: make inbox, then http://127.0.0.1:{DEFAULT_PORT} in a browser")
 
 
 def say(line: str) -> None:

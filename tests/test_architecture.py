@@ -146,10 +146,11 @@ def test_a_room_of_no_airflow_imports_none(room):
 # The files of the sandbox, from the ground up: each knows those below its floor alone. What serves needs an
 # extra, so the server loads it when a sandbox starts.
 SANDBOX = [
-    {"answers", "clock", "limits", "profiles", "records", "rendering", "statistics"},
-    {"catalogs"},
+    {"store"},
+    {"answers", "clock", "limits", "profiles", "records", "rendering", "search", "statistics"},
+    {"catalogs", "recorder"},
     {"jobs", "previews", "workspace", "wire"},
-    {"endpoints", "faults", "workspace_file"},
+    {"endpoints", "faults", "profile_file", "workspace_file"},
     {"catalog_endpoints", "identities", "job_endpoints", "live_activities", "reads", "schedules", "users"},
     {"state"},
     {"app", "inbox", "page"},

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit
+from braze_provider.sandbox.profile_file import read_profile_file
 from braze_provider.sandbox.server import Sandbox
 from braze_provider.sandbox.state import DEFAULT_API_KEY, DEFAULT_PORT, SandboxConfig
 from braze_provider.sandbox.workspace_file import campaign_of, read_workspace
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if file := given.pop("workspace", None):
             for name, exist in read_workspace(file).items():
                 given[name] = [*exist, *given.get(name, ())]
+        if "profiles" in given:
+            given["profiles"] = [one for path in given["profiles"] for one in read_profile_file(path)]
         sandbox = Sandbox(**given)
     except ValueError as error:
         parser.error(str(error))
@@ -108,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a recipient who does not exist, and so receives nothing; repeatable",
     )
     option(
+        "--file",
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="an SQLite file that keeps what was received over restarts",
+    )
+    option(
         "--no-bodies",
         dest="record_bodies",
         action="store_false",
@@ -126,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         default=argparse.SUPPRESS,
         help="let exports go to storage that is connected to Braze",
+    )
+    option(
+        "--profiles",
+        action="append",
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="profiles of users, as CSV or JSON lines: an external_id and attributes in each row; repeatable",
     )
     option(
         "--workspace",

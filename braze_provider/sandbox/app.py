@@ -22,7 +22,7 @@ from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, Routes, n
 from braze_provider.sandbox.faults import Fault, FaultOfRead
 from braze_provider.sandbox.jobs import ARCHIVES
 from braze_provider.sandbox.limits import Standing, charges
-from braze_provider.sandbox.records import Receipt
+from braze_provider.sandbox.records import LIVE_ACTIVITY, SENDING, Receipt
 from braze_provider.sandbox.records import Send as BrazeSend
 from braze_provider.sandbox.schedules import Scheduled
 from braze_provider.sandbox.state import CONTROL, SandboxState
@@ -77,6 +77,8 @@ class App:
             state.authorise(request.headers.get("authorization"), endpoint.permission)
             state.recorder.keep_body(receipt, raw or b"")
             body = _parsed(request, raw) if endpoint.request else {}
+            if endpoint.name in SENDING:
+                _note_channels(receipt, body)
             query = request.query_params if scope["query_string"] else {}
             call = Call(
                 state.workspace,
@@ -91,6 +93,8 @@ class App:
             fault = state.faults.after_reading(endpoint.path, lambda key: key in named_by(body))
             if fault is None or fault.takes_request:
                 answer, standing = self._process(endpoint, call, len(raw or b""), receipt, fault)
+            if endpoint.name in SENDING and not receipt.accepted:
+                _note_wanted(receipt, body)
         except RefusedError as refusal:
             answer = refusal.answer
         except RecursionError:
@@ -162,7 +166,7 @@ class App:
             receipt.send_id = told["send_id"] = send.send_id or secrets.token_hex(12)
         self._state.recorder.accept(receipt)
         if accepted.at is not None:
-            scheduled = Scheduled(accepted.kind, accepted.at, receipt, send)
+            scheduled = Scheduled(accepted.kind, accepted.at, receipt.index, send)
             told["schedule_id"] = receipt.schedule_id = self._state.schedules.add(scheduled)
             return told
         if send.notice is not None:
@@ -213,6 +217,20 @@ async def _read(request: Request, most: int) -> bytes | None:
         if size <= most:
             chunks.append(chunk)
     return b"".join(chunks) if size <= most else None
+
+
+def _note_channels(receipt: Receipt, body: dict[str, Any]) -> None:
+    if receipt.name == LIVE_ACTIVITY:
+        receipt.channels = ["live_activity"]
+    elif isinstance(messages := body.get("messages"), dict):
+        receipt.channels = [channel for channel, message in messages.items() if isinstance(message, dict)]
+
+
+def _note_wanted(receipt: Receipt, body: dict[str, Any]) -> None:
+    """Note what a request is about that was not taken."""
+    ids = {name: body.get(name) for name in ("campaign_id", "canvas_id")}
+    receipt.wanted = {name: one for name, one in ids.items() if isinstance(one, str)}
+    receipt.named = len(named_by(body))
 
 
 def _not_json(constant: str) -> NoReturn:

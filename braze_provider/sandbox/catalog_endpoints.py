@@ -46,6 +46,7 @@ def _writes(endpoint: str, write: Callable[[_Items, dict[str, Any]], None]) -> N
         def write_all() -> None:
             for item in items:
                 write(there, item)
+                call.workspace.catalogs.note(name, item["id"])
 
         return Accepted(status=202, change=write_all)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from braze_provider.sandbox.answers import refuse_catalog
+from braze_provider.sandbox.store import Kept, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +32,27 @@ class Catalogs:
     empty catalog until items are written.
 
     :param given: The catalogs, as their names or with their fields.
+    :param store: Keeps the items. Default: nothing does.
     """
 
-    def __init__(self, given: Sequence[Catalog | str] = ()) -> None:
+    def __init__(self, given: Sequence[Catalog | str] = (), store: Store | None = None) -> None:
         named = (Catalog(name=one) if isinstance(one, str) else one for one in given)
         self._given = {catalog.name: catalog for catalog in named}
-        self.clear()
+        self._kept: Kept[tuple[str, str], dict[str, Any]] = Kept()
+        if store is not None:
+            store.keep("items", self._kept)
+        self._items: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in self._given}
+        for (catalog, item_id), item in self._kept.items():
+            self._items.setdefault(catalog, {})[item_id] = item
 
     def clear(self) -> None:
         """Forget all items."""
-        self._items: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in self._given}
+        self._kept.clear()
+        self._items = {name: {} for name in self._given}
 
     def items(self, name: str) -> dict[str, dict[str, Any]]:
         """
-        Give the items of a catalog by their ids, to read and to change.
+        Give the items of a catalog by their ids, to read and, with :meth:`note`, to change.
 
         :param name: Name of the catalog.
         :raises RefusedError: If catalogs are given and this is none of them.
@@ -52,6 +60,18 @@ class Catalogs:
         if self._given and name not in self._given:
             refuse_catalog(404, "catalog-not-found", "Could not find catalog", catalog_name=name)
         return self._items.setdefault(name, {})
+
+    def note(self, name: str, item_id: str) -> None:
+        """
+        Note that an item has changed, or that it is gone.
+
+        :param name: Name of the catalog.
+        :param item_id: The item's id.
+        """
+        if item_id in self._items[name]:
+            self._kept[name, item_id] = self._items[name][item_id]
+        else:
+            self._kept.pop((name, item_id), None)
 
     def check_fields(self, name: str, items: Sequence[Mapping[str, Any]]) -> None:
         """
@@ -70,6 +90,18 @@ class Catalogs:
     def shown(self) -> dict[str, dict[str, Any]]:
         """Give the items of all catalogs by name of the catalog and id, as JSON."""
         return deepcopy(self._items)
+
+    def peek(self, name: str) -> Mapping[str, Mapping[str, Any]]:
+        """
+        Give the items of a catalog by their ids, to look at; none if there is no such catalog.
+
+        :param name: Name of the catalog.
+        """
+        return self._items.get(name, {})
+
+    def sizes(self) -> dict[str, int]:
+        """Give the number of items by name of the catalog."""
+        return {name: len(items) for name, items in self._items.items()}
 
     def listed(self) -> list[dict[str, Any]]:
         """List the catalogs as ``/catalogs`` does."""

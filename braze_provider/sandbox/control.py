@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
@@ -57,13 +58,13 @@ def _routes(state: SandboxState, inbox: Inbox) -> APIRouter:
     ) -> Json:
         """What each recipient received, a page at a time; with id, what one of them received."""
         shown = state.recorder.recipients(only=id, offset=offset, limit=limit)
-        return Json({"total": len(state.recorder.deliveries), "recipients": shown})
+        return Json({"total": state.recorder.recipient_count, "recipients": shown})
 
     @router.get("/requests")
     async def requests(offset: Offset = 0, limit: PageSize = PAGE) -> Json:
         """The requests in the order of their arrival, a page at a time."""
         shown = state.recorder.requests(offset=offset, limit=limit)
-        return Json({"total": len(state.recorder.receipts), "requests": shown})
+        return Json({"total": state.recorder.request_count, "requests": shown})
 
     @router.get("/workspace")
     async def workspace() -> Json:
@@ -86,6 +87,18 @@ def _routes(state: SandboxState, inbox: Inbox) -> APIRouter:
     async def catalogs() -> Json:
         """The items of all catalogs, by name of the catalog and id."""
         return Json({"catalogs": state.workspace.catalogs.shown()})
+
+    @router.get("/catalogs/{name}")
+    async def catalog(name: str, offset: Offset = 0, limit: PageSize = PAGE) -> Json:
+        """The items of a catalog, a page at a time."""
+        items = state.workspace.catalogs.peek(name)
+        shown = list(islice(items.values(), offset, offset + limit))
+        return Json(inbox.hidden({"total": len(items), "items": shown}))
+
+    @router.get("/catalog-sizes")
+    async def catalog_sizes() -> Json:
+        """How many items each catalog has."""
+        return Json({"catalogs": state.workspace.catalogs.sizes()})
 
     @router.get("/schedules")
     async def schedules() -> Json:

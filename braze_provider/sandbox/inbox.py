@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
-from braze_provider.api.endpoints import ENDPOINTS
 from braze_provider.sandbox.answers import RefusedError, as_braze_reads
 from braze_provider.sandbox.endpoints import named_by, send_of, served_paths
 from braze_provider.sandbox.faults import KINDS
 from braze_provider.sandbox.previews import Frames, preview, variables
-from braze_provider.sandbox.records import Receipt, Send, delivery_of, shown_body
+from braze_provider.sandbox.records import LIVE_ACTIVITY, SENDING, Receipt, Send, delivery_of, shown_body
 from braze_provider.sandbox.state import SandboxState
 
 KEY = "$BRAZE_API_KEY"
@@ -26,17 +25,6 @@ _TASK_HEADERS: Mapping[str, str] = {
     "run_id": "x-airflow-run-id",
     "task_id": "x-airflow-task-id",
     "try_number": "x-airflow-try-number",
-}
-# A larger body is not read just to tell its channels in a list.
-_QUICK_BYTES = 64_000
-
-_SENDING = frozenset(row.name for row in ENDPOINTS.values() if "dispatch_id" in row.ids)
-
-_KINDS: Mapping[str, Callable[[Receipt], bool]] = {
-    "sends": lambda receipt: receipt.name in _SENDING,
-    "scheduled": lambda receipt: receipt.schedule_id is not None,
-    "failed": lambda receipt: receipt.status is None or receipt.status >= 400 or receipt.fault is not None,
-    "all": lambda receipt: True,
 }
 
 
@@ -82,25 +70,21 @@ class Inbox:
         """
         Give a page of requests, the newest first.
 
-        :param kind: ``sends``, ``scheduled``, ``failed`` or ``all``.
-        :param query: What to look for: a recipient's key, or a part of an id, a name or a task.
+        :param kind: One of :data:`~braze_provider.sandbox.search.KINDS`.
+        :param query: What to look for: see :func:`~braze_provider.sandbox.search.find`.
         :param before: Show older requests than this one. Default: begin with the newest.
         :param limit: Requests on the page.
         """
-        receipts = self._state.recorder.receipts
-        start = len(receipts) if before is None else min(before, len(receipts))
-        fits = self._fits(query.strip())
-        wanted = _KINDS[kind]
-        found = (
-            receipts[index]
-            for index in range(start - 1, -1, -1)
-            if wanted(receipts[index]) and fits(receipts[index])
-        )
-        page = list(islice(found, limit + 1))
-        more = len(page) > limit
+        query = query.strip()
+        workspace = self._state.workspace
+        part = query.lower()
+        named = [one.id for one in workspace.campaigns if part in one.name.lower()]
+        named += [one.id for one in workspace.canvases if part in one.name.lower()]
+        found = self._state.recorder.found(kind, query, named, before, limit + 1)
+        page = found[:limit]
         return {
-            "entries": [self._entry(receipt) for receipt in page[:limit]],
-            "next": page[limit - 1].index if more else None,
+            "entries": [self._entry(receipt) for receipt in page],
+            "next": page[-1].index if len(found) > limit else None,
         }
 
     def opened(self, number: int) -> dict[str, Any] | None:
@@ -109,7 +93,7 @@ class Inbox:
 
         :param number: Its number.
         """
-        receipt = self._receipt(number)
+        receipt = self._state.recorder.receipt(number)
         if receipt is None:
             return None
         send = self._send(receipt)
@@ -135,14 +119,15 @@ class Inbox:
         :param offset: How many to pass over.
         :param limit: Recipients on the page.
         """
-        receipt = self._receipt(number)
+        receipt = self._state.recorder.receipt(number)
         if receipt is None:
             return None
         send = self._send(receipt)
         keys = [] if send is None else list(islice(send.recipients, offset, offset + limit))
+        reached = self._state.recorder.reached(number, keys)
         return {
             "total": 0 if send is None else len(send.recipients),
-            "recipients": [{"key": key, "reached": self._reached(key, receipt)} for key in keys],
+            "recipients": [{"key": key, "reached": key in reached} for key in keys],
         }
 
     def message(self, number: int, key: str, *, remote: bool) -> dict[str, Any] | None:
@@ -153,7 +138,7 @@ class Inbox:
         :param key: The recipient's key; empty for one of a broadcast.
         :param remote: Whether e-mails may load what they link to.
         """
-        receipt = self._receipt(number)
+        receipt = self._state.recorder.receipt(number)
         if receipt is None:
             return None
         send = self._send(receipt)
@@ -189,7 +174,7 @@ class Inbox:
         :param number: Its number.
         :param base_url: Address of the sandbox, as the user's browser knows it.
         """
-        receipt = self._receipt(number)
+        receipt = self._state.recorder.receipt(number)
         if receipt is None or not receipt.method:
             return None
         words = [f"curl -X {receipt.method} {shlex.quote(base_url + receipt.url)}"]
@@ -203,9 +188,9 @@ class Inbox:
 
     def exported(self) -> Iterator[bytes]:
         """Give what was received as JSON lines, one for each request."""
-        for receipt in list(self._state.recorder.receipts):
+        for receipt in self._state.recorder.receipts():
             shown = {
-                **self._entry(receipt, quick=False),
+                **self._entry(receipt),
                 "method": receipt.method,
                 "url": receipt.url,
                 "headers": dict(receipt.headers),
@@ -221,70 +206,37 @@ class Inbox:
         :param offset: How many to pass over.
         :param limit: Profiles on the page.
         """
-        profiles = list(self._state.workspace.profiles)
+        profiles = self._state.workspace.profiles
         return {
             "total": len(profiles),
-            "profiles": [profile.shown() for profile in profiles[offset : offset + limit]],
+            "profiles": [profile.shown() for profile in islice(profiles, offset, offset + limit)],
         }
 
-    def _receipt(self, number: int) -> Receipt | None:
-        receipts = self._state.recorder.receipts
-        return receipts[number] if 0 <= number < len(receipts) else None
+    def know(self, profiles: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Write the profiles of users, who exist from now on.
 
-    def _fits(self, query: str) -> Callable[[Receipt], bool]:
-        if not query:
-            return lambda receipt: True
-        state = self._state
-        numbers: set[int] = set()
-        for key in (query, f"email:{query}", f"braze_id:{query}"):
-            received = state.recorder.deliveries.get(key, [])
-            numbers.update(one.index for one in (received if isinstance(received, list) else [received]))
-            numbers.update(receipt.index for receipt in state.schedules.made_by_requests_for(key))
-        part = query.lower()
-        named = {
-            known
-            for known, name in (
-                *((campaign.id, campaign.name) for campaign in state.workspace.campaigns),
-                *((canvas.id, canvas.name) for canvas in state.workspace.canvases),
-            )
-            if part in name.lower()
-        }
+        :param profiles: An object for each, as ``/users/track`` takes it among its attributes.
+        """
+        self._state.workspace.know(profiles)
 
-        def fits(receipt: Receipt) -> bool:
-            if receipt.index in numbers or receipt.campaign_id in named or receipt.canvas_id in named:
-                return True
-            ids = (
-                receipt.dispatch_id,
-                receipt.campaign_id,
-                receipt.canvas_id,
-                receipt.send_id,
-                receipt.schedule_id,
-            )
-            return any(one and part in one.lower() for one in ids) or any(
-                part in unquote(value).lower()
-                for name, value in receipt.headers
-                if name.startswith("x-airflow-")
-            )
-
-        return fits
-
-    def _entry(self, receipt: Receipt, *, quick: bool = True) -> dict[str, Any]:
+    def _entry(self, receipt: Receipt) -> dict[str, Any]:
         schedule = None
         if receipt.schedule_id is not None and (one := self._state.schedules.get(receipt.schedule_id)):
             schedule = {"id": receipt.schedule_id, "kind": one.kind, "time": one.time, "state": one.state}
         headers = dict(receipt.headers)
-        asked = {} if receipt.accepted else self._asked(receipt)
-        campaign_id = receipt.campaign_id or asked.get("campaign_id")
-        canvas_id = receipt.canvas_id or asked.get("canvas_id")
+        campaign_id = receipt.campaign_id or receipt.wanted.get("campaign_id")
+        canvas_id = receipt.canvas_id or receipt.wanted.get("canvas_id")
         names = self._names(campaign_id, canvas_id)
         return {
             "number": receipt.index,
             "at": receipt.received_at,
             "endpoint": receipt.endpoint,
             "name": receipt.name,
+            "ended": receipt.ended,
             "status": receipt.status,
             "accepted": receipt.accepted,
-            "recipients": receipt.recipients or asked.get("recipients", 0),
+            "recipients": receipt.recipients or receipt.named,
             "reached": receipt.reached,
             "broadcast": receipt.broadcast,
             "dispatch_id": receipt.dispatch_id,
@@ -298,20 +250,8 @@ class Inbox:
             "task": {
                 name: unquote(headers[header]) for name, header in _TASK_HEADERS.items() if header in headers
             },
-            "channels": list(self._messages(receipt, quick=quick)),
+            "channels": list(receipt.channels or self._messages_of(campaign_id, canvas_id)),
         }
-
-    def _asked(self, receipt: Receipt) -> dict[str, Any]:
-        """Give what a request wanted that Braze did not take."""
-        if receipt.name not in _SENDING or not receipt.body or len(receipt.body) > _QUICK_BYTES:
-            return {}
-        body = shown_body(receipt.body)
-        if not isinstance(body, dict):
-            return {}
-        asked: dict[str, Any] = {
-            name: body[name] for name in ("campaign_id", "canvas_id") if isinstance(body.get(name), str)
-        }
-        return {**asked, "recipients": len(named_by(body))}
 
     def _names(self, campaign_id: str | None, canvas_id: str | None) -> dict[str, str]:
         workspace = self._state.workspace
@@ -324,24 +264,26 @@ class Inbox:
                 names["canvas"] = canvas.name
         return names
 
-    def _messages(self, receipt: Receipt, *, quick: bool = False) -> dict[str, Mapping[str, Any]]:
+    def _messages(self, receipt: Receipt) -> dict[str, Mapping[str, Any]]:
         """Give the messages of a request by channel: its own, or those of its campaign or Canvas."""
-        found: Any = None
-        workspace = self._state.workspace
-        if receipt.name.startswith("messages_") and receipt.body:
-            if not (quick and len(receipt.body) > _QUICK_BYTES):
-                body = shown_body(receipt.body)
-                found = body.get("messages") if isinstance(body, dict) else None
-        elif receipt.campaign_id is not None:
-            found = {one.id: one.messages for one in workspace.campaigns}.get(receipt.campaign_id)
-        elif receipt.canvas_id is not None:
-            found = {one.id: one.messages for one in workspace.canvases}.get(receipt.canvas_id)
-        if not isinstance(found, Mapping):
+        if not receipt.name.startswith("messages_"):
+            return self._messages_of(receipt.campaign_id, receipt.canvas_id)
+        body = shown_body(receipt.body)
+        if not isinstance(body, dict):
             return {}
-        return {channel: message for channel, message in found.items() if isinstance(message, Mapping)}
+        if receipt.name == LIVE_ACTIVITY:
+            shown = ("content_state", "activity_attributes", "notification")
+            return {"live_activity": {name: body[name] for name in shown if name in body}}
+        return _by_channel(body.get("messages"))
+
+    def _messages_of(self, campaign_id: str | None, canvas_id: str | None) -> dict[str, Mapping[str, Any]]:
+        workspace = self._state.workspace
+        if campaign_id is not None:
+            return _by_channel({one.id: one.messages for one in workspace.campaigns}.get(campaign_id))
+        return _by_channel({one.id: one.messages for one in workspace.canvases}.get(canvas_id or ""))
 
     def _send(self, receipt: Receipt) -> Send | None:
-        if receipt.name not in _SENDING or receipt.body is None:
+        if receipt.name not in SENDING or receipt.body is None:
             return None
         try:
             if receipt.accepted:
@@ -351,10 +293,6 @@ class Inbox:
             return Send(named_by(as_braze_reads(body)), "") if isinstance(body, dict) else None
         except (RefusedError, ValueError, TypeError, AttributeError, KeyError):
             return None
-
-    def _reached(self, key: str, receipt: Receipt) -> bool:
-        received = self._state.recorder.deliveries.get(key, [])
-        return any(one is receipt for one in (received if isinstance(received, list) else [received]))
 
     def hidden(self, shown: Any) -> Any:
         """
@@ -374,6 +312,11 @@ class Inbox:
         for key in self._keys:
             text = text.replace(key, KEY)
         return text
+
+
+def _by_channel(messages: Any) -> dict[str, Mapping[str, Any]]:
+    given = messages if isinstance(messages, Mapping) else {}
+    return {channel: message for channel, message in given.items() if isinstance(message, Mapping)}
 
 
 def _text(raw: bytes | None) -> str | None:

@@ -11,12 +11,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from braze_provider.sandbox.inbox import Inbox
+from braze_provider.sandbox.profile_file import BadProfilesError, read_profiles
 
 LARGEST_PAGE = 10_000
 
 Offset = Annotated[int, Query(ge=0)]
 PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 
+_ROWS_SHOWN = 100
 _LOOK_SECONDS = 0.5
 _HEARTBEAT_LOOKS = 30
 
@@ -70,6 +72,19 @@ def add_inbox_calls(router: APIRouter, inbox: Inbox) -> None:
         """A request as a curl command, without the API key."""
         command = inbox.curl(number, str(request.base_url).rstrip("/"))
         return found(None if command is None else {"curl": command})
+
+    @router.post("/profiles")
+    async def know(request: Request, format: Literal["csv", "jsonl"]) -> Json:  # noqa: A002 - the parameter
+        """Write profiles. The body is a file with a user in each row; if one is wrong, none is written."""
+        content = await request.body()
+        try:
+            # In a thread, because requests of Dags must not wait for a large file.
+            profiles = await asyncio.to_thread(read_profiles, content, format)
+        except BadProfilesError as error:
+            rows = [{"row": row, "reason": reason} for row, reason in error.bad[:_ROWS_SHOWN]]
+            return Json({"message": str(error), "wrong": len(error.bad), "rows": rows}, 400)
+        inbox.know(profiles)
+        return Json({"message": "success", "profiles": len(profiles)}, 201)
 
     @router.get("/live")
     async def live() -> Json:

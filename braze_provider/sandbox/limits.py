@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -58,6 +59,9 @@ DEFAULT_LIMITS: Mapping[str, Limit] = dict(_limits())
 """Braze's own limits."""
 
 
+_MOST_HISTORIES = 100
+
+
 class Charge(NamedTuple):
     """
     One budget that a request counts against.
@@ -76,6 +80,12 @@ class Standing(NamedTuple):
     remaining: int
     reset: float
 
+
+HISTORY_SECONDS = 120
+"""For how long each second of a budget is remembered."""
+
+_Second = tuple[int, int, int, int]
+"""A second of a budget with requests: its Unix time, how many it admitted and refused, and what was left."""
 
 DEFAULT_CHARGES = (Charge(DEFAULT_BUCKET),)
 
@@ -116,11 +126,13 @@ class RateLimiter:
         self._reset_in_seconds = reset_in_seconds
         self._used: dict[tuple[Charge, int], int] = {}
         self._refused: dict[tuple[Charge, int], int] = {}
+        self._history: dict[Charge, deque[_Second]] = {}
 
     def reset(self) -> None:
         """Fill all budgets again."""
         self._used.clear()
         self._refused.clear()
+        self._history.clear()
 
     def admit(self, drawn: Sequence[Charge]) -> tuple[bool, Standing]:
         """
@@ -142,6 +154,8 @@ class RateLimiter:
                 if self._left(charge, now) <= 0:
                     window = self._window(charge, now)
                     self._refused[window] = self._refused.get(window, 0) + 1
+        for charge in drawn:
+            self._remember(charge, now, admitted=admitted)
         return admitted, self._tightest(drawn, now)
 
     def standing(self) -> Standing:
@@ -152,8 +166,9 @@ class RateLimiter:
         """List the budgets that were drawn on in their present window, and the default one, as JSON."""
         now = self._now()
         drawn = {charge for charge, _ in self._used if self._used.get(self._window(charge, now))}
+        drawn |= {charge for charge, seen in self._history.items() if seen[-1][0] > now - HISTORY_SECONDS}
         shown = []
-        for charge in sorted({*DEFAULT_CHARGES, *drawn}):
+        for charge in (*DEFAULT_CHARGES, *sorted(drawn - set(DEFAULT_CHARGES))):
             window = self._window(charge, now)
             standing = self._tightest((charge,), now)
             shown.append(
@@ -166,6 +181,9 @@ class RateLimiter:
                     "left": standing.remaining,
                     "refused": self._refused.get(window, 0),
                     "reset": standing.reset,
+                    "history": [
+                        one for one in self._history.get(charge, ()) if one[0] > now - HISTORY_SECONDS
+                    ],
                 }
             )
         return shown
@@ -184,6 +202,20 @@ class RateLimiter:
             "X-RateLimit-Remaining": str(standing.remaining),
             "X-RateLimit-Reset": str(math.ceil(reset - now if self._reset_in_seconds else reset)),
         }
+
+    def _remember(self, charge: Charge, now: float, *, admitted: bool) -> None:
+        second, left = int(now), self._left(charge, now)
+        if charge not in self._history and len(self._history) >= _MOST_HISTORIES:
+            return  # There may be a budget for each of very many audiences.
+        history = self._history.setdefault(charge, deque(maxlen=HISTORY_SECONDS))
+        taken = refused = 0
+        if history and history[-1][0] == second:
+            _, taken, refused, _ = history.pop()
+        if admitted:
+            taken += 1
+        elif left <= 0:
+            refused += 1
+        history.append((second, taken, refused, max(left, 0)))
 
     def _window(self, charge: Charge, now: float) -> tuple[Charge, int]:
         return charge, int(now // self._limits[charge.limit].seconds)

@@ -41,5 +41,7 @@ def live_activity_update(call: Call) -> Accepted:
 
 
 def _activity(call: Call) -> LiveActivity:
+    """Give the activity that a request names, to change it."""
     key = (call.body["app_id"], call.body["activity_id"])
+    call.workspace.activities.touch(key)
     return call.workspace.activities.setdefault(key, LiveActivity(*key))

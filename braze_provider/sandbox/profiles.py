@@ -7,6 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from braze_provider.sandbox.store import Kept, Store
+
 _IDENTIFIERS = ("external_id", "user_alias", "braze_id", "email", "phone")
 _CONTROL = frozenset({"external_id", "user_alias", "braze_id", "_update_existing_only", "_merge_objects"})
 
@@ -21,6 +23,7 @@ class Profile:
     :param events: Events, in the order of their arrival.
     :param purchases: Purchases, in the order of their arrival.
     :param subscriptions: States by subscription group.
+    :param number: Its place in the order of creation.
     """
 
     keys: list[str]
@@ -28,23 +31,36 @@ class Profile:
     events: list[Mapping[str, Any]] = field(default_factory=list)
     purchases: list[Mapping[str, Any]] = field(default_factory=list)
     subscriptions: dict[str, str] = field(default_factory=dict)
+    number: int = -1
 
     def shown(self) -> dict[str, Any]:
         """Give the profile as JSON."""
-        return {name: deepcopy(value) for name, value in vars(self).items()}
+        return {name: deepcopy(value) for name, value in vars(self).items() if name != "number"}
 
 
 class Profiles:
-    """All profiles that requests have written to. Users without one may exist all the same."""
+    """
+    All profiles that requests have written to. Users without one may exist all the same.
 
-    def __init__(self) -> None:
-        self._by_key: dict[str, Profile] = {}
+    :param store: Keeps them. Default: nothing does.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._profiles: Kept[int, Profile] = Kept(vars, lambda fields: Profile(**fields))
+        if store is not None:
+            store.keep("profiles", self._profiles)
+        self._by_key = {key: profile for profile in self for key in profile.keys}
+        self._next = max(self._profiles, default=-1) + 1
 
     def __iter__(self) -> Iterator[Profile]:
-        return iter({id(profile): profile for profile in self._by_key.values()}.values())
+        return iter(self._profiles.values())
+
+    def __len__(self) -> int:
+        return len(self._profiles)
 
     def clear(self) -> None:
         """Forget all profiles."""
+        self._profiles.clear()
         self._by_key.clear()
 
     def find(self, key: str) -> Profile | None:
@@ -57,7 +73,7 @@ class Profiles:
 
     def named_by(self, entry: Mapping[str, Any], *, create: bool) -> Profile | None:
         """
-        Give the profile that an object names.
+        Give the profile that an object names, to change it.
 
         :param entry: The object, with its identifiers.
         :param create: Whether to create a profile that does not exist.
@@ -67,8 +83,12 @@ class Profiles:
             return None
         profile = self._by_key.get(keys[0])
         if profile is None and create:
-            profile = Profile([])
+            profile = Profile([], number=self._next)
+            self._next += 1
+            self._profiles[profile.number] = profile
             self.name(profile, keys[0])
+        elif profile is not None:
+            self._profiles.touch(profile.number)
         return profile
 
     def name(self, profile: Profile, key: str) -> None:
@@ -81,6 +101,7 @@ class Profiles:
         if key not in profile.keys:
             profile.keys.append(key)
         self._by_key[key] = profile
+        self._profiles.touch(profile.number)
 
     def rename(self, profile: Profile, old: str, new: str) -> None:
         """
@@ -96,13 +117,16 @@ class Profiles:
 
     def with_value(self, name: str, value: Any) -> list[Profile]:
         """
-        Give the profiles with an address or a number, which several users may have.
+        Give the profiles with an address or a number, which several users may have, to change them.
 
         :param name: ``email`` or ``phone``.
         :param value: The address or the number.
         """
         named = self.find(f"{name}:{value}")
-        return [one for one in self if one is named or one.attributes.get(name) == value]
+        found = [one for one in self if one is named or one.attributes.get(name) == value]
+        for one in found:
+            self._profiles.touch(one.number)
+        return found
 
     def remove(self, profile: Profile) -> None:
         """
@@ -112,6 +136,7 @@ class Profiles:
         """
         for key in profile.keys:
             self._by_key.pop(key, None)
+        del self._profiles[profile.number]
 
     def merge(self, lost: Profile, kept: Profile) -> None:
         """
@@ -128,6 +153,7 @@ class Profiles:
             kept.subscriptions.setdefault(group, state)
         for key in lost.keys:
             self.name(kept, key)
+        del self._profiles[lost.number]
 
 
 def keys_of(entry: Mapping[str, Any]) -> list[str]:

@@ -1,24 +1,19 @@
-"""
-The sandbox's memory: each request, and what each recipient received.
-
-Each recipient is one dictionary entry, because there may be a million. All other data about a delivery is
-read from the request's body when a client asks for it.
-"""
+"""What the sandbox knows of a request and of a send, and how both are shown."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, NoReturn
 
-NO_ANSWER = "no answer"
+from braze_provider.api.endpoints import ENDPOINTS
 
-_HEADERS_LEFT_OUT = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "host", "content-length", "connection"}
-)
+LIVE_ACTIVITY = "messages_live_activity_start"
+"""The one endpoint that sends and whose answer has no ids."""
+
+SENDING = frozenset(row.name for row in ENDPOINTS.values() if "dispatch_id" in row.ids) | {LIVE_ACTIVITY}
+"""Names of the endpoints that send."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +59,13 @@ class Receipt:
     :param name: Name of its endpoint; empty if there is none.
     :param received_at: Unix time of its arrival, by the sandbox's clock.
 
-    The rest is filled in as it becomes known: ``accepted`` says that it was a send and that Braze took
-    it, ``recipients`` how many it named and ``reached`` how many of them received something. ``url`` is its
-    path and query as they came, ``headers`` are those of the request without the API key, and ``answer`` is
-    the body of the answer.
+    The rest is filled in as it becomes known: ``ended`` says that it was answered or that its connection has
+    closed, ``accepted`` that it was a send and that Braze took it, ``recipients`` how many it named then and
+    ``reached`` how many of them received something. ``url`` is its path and query as they came, ``headers``
+    are those of the request without the API key, and ``answer`` is the body of the answer. Of a send that was
+    not taken, ``wanted`` has the campaign or the Canvas, and ``named`` is how many recipients it named.
+    ``channels`` are those of the messages in it. ``delivered`` numbers deliveries in their order, ``day`` is
+    the day of this one, and ``reaching`` are its recipients as long as the database does not have them.
     """
 
     index: int
@@ -92,210 +90,23 @@ class Receipt:
     headers: tuple[tuple[str, str], ...] = ()
     answer: bytes | None = None
     schedule_id: str | None = None
+    ended: bool = False
+    wanted: Mapping[str, str] = field(default_factory=dict)
+    named: int = 0
+    channels: Sequence[str] = ()
+    delivered: int | None = None
+    day: str | None = None
+    reaching: Sequence[str] = ()
+
+    @property
+    def target(self) -> tuple[str | None, ...]:
+        """What it sends, or wanted to send: content, campaign, Canvas and label."""
+        if not self.accepted:
+            return None, self.wanted.get("campaign_id"), self.wanted.get("canvas_id"), None
+        return self.content, self.campaign_id, self.canvas_id, self.send_id
 
 
-class Recorder:
-    """
-    The memory of a sandbox.
-
-    :param now: Gives the Unix time of arrivals.
-    :param send_of: Reads again what an accepted request sent, from the name of its endpoint and its body.
-    :param keep_bodies: Keep the bodies of requests.
-    """
-
-    def __init__(
-        self,
-        now: Callable[[], float],
-        send_of: Callable[[str, bytes], Send | None],
-        *,
-        keep_bodies: bool,
-    ) -> None:
-        self._now = now
-        self._send_of = send_of
-        self._keep_bodies = keep_bodies
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self.receipts: list[Receipt] = []
-        self.deliveries: dict[str, Receipt | list[Receipt]] = {}
-        self._statuses: Counter[tuple[str, str]] = Counter()
-        self._faults: Counter[str] = Counter()
-        self._duplicates: Counter[str] = Counter()
-        self._unknown_fields: Counter[str] = Counter()
-        self._accepted = self._broadcasts = self._messages = 0
-        self._first_accepted: float | None = None
-        self._last_accepted: float | None = None
-        self._second = self._in_second = self._peak = 0
-        self._headers: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
-
-    def arrive(self, endpoint: str, name: str = "") -> Receipt:
-        """
-        Note that a request has arrived.
-
-        :param endpoint: Its endpoint's path, or its own.
-        :param name: Name of its endpoint. Default: there is none.
-        """
-        now = self._now()
-        receipt = Receipt(len(self.receipts), endpoint, name, now)
-        self.receipts.append(receipt)
-        if int(now) != self._second:
-            self._second, self._in_second = int(now), 0
-        self._in_second += 1
-        self._peak = max(self._peak, self._in_second)
-        return receipt
-
-    def keep_body(self, receipt: Receipt, raw: bytes) -> None:
-        """
-        Keep the body of a request, if bodies are kept.
-
-        :param receipt: The request.
-        :param raw: Its body.
-        """
-        if self._keep_bodies:
-            receipt.body = raw
-
-    def keep_head(self, receipt: Receipt, method: str, url: str, headers: Iterable[tuple[str, str]]) -> None:
-        """
-        Keep the head of a request, without what is secret or says nothing about the client.
-
-        :param receipt: The request.
-        :param method: Its HTTP method.
-        :param url: Its path and query.
-        :param headers: Its headers, with their names in lower case.
-        """
-        kept = tuple((name, value) for name, value in headers if name not in _HEADERS_LEFT_OUT)
-        # A client sends the same headers each time, so they are kept once for all of its requests.
-        receipt.headers = self._headers.setdefault(kept, kept)
-        receipt.method, receipt.url = method, url
-
-    def accept(self, receipt: Receipt) -> None:
-        """
-        Note that Braze took a request that sends.
-
-        :param receipt: The request.
-        """
-        receipt.accepted = True
-        self._accepted += 1
-        self._broadcasts += receipt.broadcast
-        if self._first_accepted is None:
-            self._first_accepted = receipt.received_at
-        self._last_accepted = receipt.received_at
-
-    def deliver(self, receipt: Receipt, reached: Iterable[str]) -> None:
-        """
-        Note the recipients that a request reached.
-
-        :param receipt: The request.
-        :param reached: The recipient keys of those who receive a message.
-        """
-        deliveries = self.deliveries
-        count = 0
-        for key in reached:
-            count += 1
-            earlier = deliveries.setdefault(key, receipt)
-            if earlier is not receipt:
-                self._deliver_again(key, earlier, receipt)
-        receipt.reached = count
-        self._messages += count
-
-    def answer(self, receipt: Receipt, status: int | None, body: bytes | None = None) -> None:
-        """
-        Note how a request was answered.
-
-        :param receipt: The request.
-        :param status: The HTTP status; None when the connection closed without an answer.
-        :param body: Body of the answer. Default: there is none.
-        """
-        receipt.status = status
-        if self._keep_bodies:
-            receipt.answer = body
-        self._statuses[receipt.endpoint, NO_ANSWER if status is None else str(status)] += 1
-        if receipt.fault is not None:
-            self._faults[receipt.fault] += 1
-        self._unknown_fields.update(receipt.unknown_fields)
-
-    def summary(self) -> dict[str, Any]:
-        """Give all figures. A *duplicate* is a recipient whom the same content reached twice."""
-        by_endpoint: dict[str, dict[str, int]] = {}
-        for (endpoint, status), count in self._statuses.items():
-            by_endpoint.setdefault(endpoint, {})[status] = count
-        return {
-            "requests": len(self.receipts),
-            "by_endpoint": by_endpoint,
-            "accepted": self._accepted,
-            "broadcasts": self._broadcasts,
-            "recipients": len(self.deliveries),
-            "messages": self._messages,
-            "duplicates": self._duplicates.total(),
-            "duplicates_by_content": dict(self._duplicates),
-            "faults": dict(self._faults),
-            "unknown_fields": dict(self._unknown_fields),
-            "peak_requests_per_second": self._peak,
-            "first_accepted_at": self._first_accepted,
-            "last_accepted_at": self._last_accepted,
-        }
-
-    def _deliver_again(self, key: str, earlier: Receipt | list[Receipt], receipt: Receipt) -> None:
-        # The first delivery is stored without a list: nearly all recipients have one only, and a list costs
-        # 64 bytes.
-        history = earlier if isinstance(earlier, list) else [earlier]
-        if sum(known.content == receipt.content for known in history) == 1:
-            self._duplicates[receipt.content] += 1
-        self.deliveries[key] = [*history, receipt]
-
-    def recipients(
-        self, *, only: str | None = None, offset: int = 0, limit: int | None = None
-    ) -> dict[str, list[dict[str, Any]]]:
-        """
-        Show what recipients received, by recipient key.
-
-        :param only: A single recipient's key; the answer then has that key even if nothing reached it.
-        :param offset: How many recipients to pass over.
-        :param limit: How many to show. Default: all.
-        """
-        found: Iterable[tuple[str, Receipt | list[Receipt]]]
-        if only is not None:
-            found = [(only, self.deliveries.get(only, []))]
-        else:
-            stop = None if limit is None else offset + limit
-            found = islice(self.deliveries.items(), offset, stop)
-        # Each body is read once, even if it names many recipients of the page.
-        sends: dict[int, Send | None] = {}
-
-        def send_in(receipt: Receipt) -> Send | None:
-            if receipt.body is None:
-                return None
-            if receipt.index not in sends:
-                sends[receipt.index] = self._send_of(receipt.name, receipt.body)
-            return sends[receipt.index]
-
-        return {
-            key: [
-                delivery_of(key, receipt, send_in(receipt))
-                for receipt in (received if isinstance(received, list) else [received])
-            ]
-            for key, received in found
-        }
-
-    def requests(self, *, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
-        """
-        Show the requests in order of arrival.
-
-        :param offset: How many to pass over.
-        :param limit: How many to show. Default: all.
-        """
-        stop = None if limit is None else offset + limit
-        return [
-            {
-                **{name: getattr(receipt, name) for name in _SHOWN},
-                "body": shown_body(receipt.body),
-            }
-            for receipt in self.receipts[offset:stop]
-        ]
-
-
-# The fields of a request that are shown, besides its body.
+# The fields of a request that programs see, besides its body.
 _SHOWN = (
     "index", "endpoint", "status", "accepted", "recipients", "reached", "broadcast", "dispatch_id",
     "campaign_id", "canvas_id", "send_id", "fault", "unknown_fields", "received_at",
@@ -303,6 +114,15 @@ _SHOWN = (
 
 # The fields of a recipient's entry that hold its own values and do not identify it.
 _PERSONAL = ("trigger_properties", "context", "attributes")
+
+
+def request_of(receipt: Receipt) -> dict[str, Any]:
+    """
+    Give a request as JSON.
+
+    :param receipt: The request.
+    """
+    return {**{name: getattr(receipt, name) for name in _SHOWN}, "body": shown_body(receipt.body)}
 
 
 def delivery_of(key: str, receipt: Receipt, send: Send | None) -> dict[str, Any]:

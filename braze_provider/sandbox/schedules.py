@@ -7,6 +7,7 @@ optimal time as the beginning of its day, because the sandbox's users have no ti
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 from collections.abc import Callable, Mapping
@@ -17,7 +18,8 @@ import pendulum
 
 from braze_provider.sandbox.answers import refuse
 from braze_provider.sandbox.endpoints import HANDLERS, Accepted, Call, serves
-from braze_provider.sandbox.records import Receipt, Send
+from braze_provider.sandbox.records import Send
+from braze_provider.sandbox.store import Store, text_of
 
 BAD_REQUEST = "Bad Request"
 # Not on Braze's errors page. The words follow its "Invalid Campaign ID".
@@ -31,44 +33,65 @@ class Scheduled:
 
     :param kind: What is scheduled: ``messages``, ``campaigns`` or ``canvas``.
     :param at: When it fires, in Unix time by the sandbox's clock.
-    :param receipt: The request that made it.
-    :param send: The send. None once it was cancelled.
-    :param has_fired: Whether it has sent. Default False.
+    :param request: Number of the request that made it.
+    :param send: The send.
+    :param state: What became of it: ``waiting``, ``sent`` or ``cancelled``.
+    :param id: Its id.
     """
 
     kind: str
     at: float
-    receipt: Receipt
-    send: Send | None
-    has_fired: bool = False
+    request: int
+    send: Send
+    state: str = "waiting"
+    id: str = ""
 
     @property
     def time(self) -> str:
         """When it fires, in ISO 8601."""
         return pendulum.from_timestamp(self.at).to_iso8601_string()
 
-    @property
-    def state(self) -> str:
-        """What became of it: ``waiting``, ``sent`` or ``cancelled``."""
-        return "cancelled" if self.send is None else "sent" if self.has_fired else "waiting"
+
+_READ = "SELECT kind, at, request, send, state, id FROM schedule"
 
 
 class Schedules:
-    """All schedules of a sandbox, by id."""
+    """
+    All schedules of a sandbox, by id.
 
-    def __init__(self) -> None:
-        self._schedules: dict[str, Scheduled] = {}
+    :param store: Its database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._db = store.db
+        self.reset()
+
+    def reset(self) -> None:
+        """Go on from what the database has: nothing, after it was cleared."""
         # No schedule is due before this moment, so most requests need not look at the schedules.
-        self._next = math.inf
+        (first,) = self._db.execute("SELECT min(at) FROM schedule WHERE state = 'waiting'").fetchone()
+        self._next = math.inf if first is None else first
 
-    def add(self, scheduled: Scheduled) -> str:
+    def add(self, scheduled: Scheduled, schedule_id: str = "") -> str:
         """
         Keep a schedule, and give its id.
 
         :param scheduled: The schedule.
+        :param schedule_id: Its id, if it may be there already. Default: a new one.
         """
-        schedule_id = secrets.token_hex(16)
-        self._schedules[schedule_id] = scheduled
+        schedule_id = schedule_id or secrets.token_hex(16)
+        send = json.dumps(vars(scheduled.send))
+        self._db.execute(
+            "INSERT OR IGNORE INTO schedule (id, kind, at, request, state, send) "
+            "VALUES (?, ?, ?, ?, 'waiting', ?)",
+            (schedule_id, scheduled.kind, scheduled.at, scheduled.request, send),
+        )
+        # So that a search finds the schedules of a recipient.
+        self._db.executemany(
+            "INSERT INTO waiting VALUES (CAST(? AS TEXT), ?)",
+            [(text_of(key), scheduled.request) for key in scheduled.send.recipients],
+        )
         self._next = min(self._next, scheduled.at)
         return schedule_id
 
@@ -79,8 +102,19 @@ class Schedules:
         :param scheduled: The schedule.
         :param at: When, in Unix time.
         """
-        scheduled.at = at
+        self._db.execute("UPDATE schedule SET at = ? WHERE id = ?", (at, scheduled.id))
         self._next = min(self._next, at)
+
+    def cancel(self, scheduled: Scheduled) -> None:
+        """
+        Let a schedule send nothing, unless it has.
+
+        :param scheduled: The schedule.
+        """
+        self._db.execute(
+            "UPDATE schedule SET state = 'cancelled' WHERE id = ? AND state = 'waiting'", (scheduled.id,)
+        )
+        self._no_longer_waiting(scheduled)
 
     def known(self, kind: str, schedule_id: str) -> Scheduled:
         """
@@ -90,41 +124,40 @@ class Schedules:
         :param schedule_id: Its id.
         :raises RefusedError: If there is no such schedule.
         """
-        found = self._schedules.get(schedule_id)
+        found = self.get(schedule_id)
         if found is None or found.kind != kind:
             refuse(INVALID_SCHEDULE_ID)
         return found
 
-    def fire(self, now: float, deliver: Callable[[Send, Receipt], None]) -> None:
+    def fire(self, now: float, deliver: Callable[[Send, int], None]) -> None:
         """
         Send all schedules that are due.
 
         :param now: The time by the sandbox's clock.
-        :param deliver: A function that delivers a send to its recipients.
+        :param deliver: A function that delivers a send to its recipients, of the request with a number.
         """
         if now < self._next:
             return
-        self._next = math.inf
-        for scheduled in self._schedules.values():
-            if scheduled.send is None or scheduled.has_fired:
-                continue
-            if scheduled.at <= now:
-                scheduled.has_fired = True
-                deliver(scheduled.send, scheduled.receipt)
-            else:
-                self._next = min(self._next, scheduled.at)
+        due = self._db.execute(
+            f"{_READ} WHERE state = 'waiting' AND at <= ? ORDER BY number", (now,)
+        ).fetchall()
+        for scheduled in map(_scheduled, due):
+            self._db.execute("UPDATE schedule SET state = 'sent' WHERE id = ?", (scheduled.id,))
+            self._no_longer_waiting(scheduled)
+            deliver(scheduled.send, scheduled.request)
+        self.reset()
 
     def shown(self) -> list[dict[str, Any]]:
         """List the schedules in the order of their creation, as JSON."""
         return [
             {
-                "schedule_id": schedule_id,
+                "schedule_id": one.id,
                 "kind": one.kind,
                 "time": one.time,
-                "recipients": [] if one.send is None else list(one.send.recipients),
+                "recipients": [] if one.state == "cancelled" else list(one.send.recipients),
                 "state": one.state,
             }
-            for schedule_id, one in self._schedules.items()
+            for one in map(_scheduled, self._db.execute(f"{_READ} ORDER BY number").fetchall())
         ]
 
     def get(self, schedule_id: str) -> Scheduled | None:
@@ -133,24 +166,21 @@ class Schedules:
 
         :param schedule_id: Its id.
         """
-        return self._schedules.get(schedule_id)
+        # SQLite can't look for half a surrogate pair, and no id has one.
+        sought = schedule_id.encode("utf-8", "replace").decode()
+        row = self._db.execute(f"{_READ} WHERE id = ?", (sought,)).fetchone()
+        return None if row is None else _scheduled(row)
 
-    def made_by_requests_for(self, key: str) -> list[Receipt]:
-        """
-        Give the requests that have scheduled something for a recipient.
+    def _no_longer_waiting(self, scheduled: Scheduled) -> None:
+        self._db.executemany(
+            "DELETE FROM waiting WHERE key = CAST(? AS TEXT) AND request = ?",
+            [(text_of(key), scheduled.request) for key in scheduled.send.recipients],
+        )
 
-        :param key: The recipient's key.
-        """
-        return [
-            one.receipt
-            for one in self._schedules.values()
-            if one.send is not None and one.receipt.index >= 0 and key in one.send.recipients
-        ]
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._schedules.clear()
-        self._next = math.inf
+def _scheduled(row: tuple[Any, ...]) -> Scheduled:
+    kind, at, request, send, state, schedule_id = row
+    return Scheduled(kind, at, request, Send(**json.loads(send)), state, schedule_id)
 
 
 def _create(kind: str, name: str, send_name: str) -> None:
@@ -172,12 +202,7 @@ def _delete(kind: str, name: str) -> None:
     @serves(name)
     def delete(call: Call) -> Accepted:
         scheduled = call.schedules.known(kind, call.body["schedule_id"])
-
-        def cancel() -> None:
-            if not scheduled.has_fired:
-                scheduled.send = None
-
-        return Accepted(change=cancel)
+        return Accepted(change=lambda: call.schedules.cancel(scheduled))
 
 
 def _moment(call: Call) -> float:

@@ -201,7 +201,7 @@ class Sandbox:
 
     def recipient_keys(self) -> Collection[str]:
         """The keys of all recipients who received anything. This is fast even for a million."""
-        return self._in_loop(lambda: list(self._state.recorder.deliveries))
+        return self._in_loop(lambda: list(self._state.recorder.keys()))
 
     def requests(self, *, offset: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
         """
@@ -263,13 +263,20 @@ class Sandbox:
                 "The Braze sandbox needs FastAPI, uvicorn and python-liquid: "
                 "pip install 'airflow-provider-braze-messaging[sandbox]'"
             ) from error
+        self._state.store.acquire()
         self._listener = _listen(self.config.host, self.config.port)
         host, port = self._listener.getsockname()[:2]
         host = _ALL_ADDRESSES.get(host, host)
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         inbox = Inbox(self._state)
         app = App(self._state, Page(self._state.config, inbox.frames, control_app(self._state, inbox)))
-        self._server = SandboxServer(app, keep_alive=self.config.keep_alive, on_ready=on_ready)
+        self._server = SandboxServer(
+            app,
+            keep_alive=self.config.keep_alive,
+            on_ready=on_ready,
+            on_tick=self._state.tick,
+            on_stop=self._state.release,
+        )
         self._loop = new_event_loop()
 
     def _serve(self) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from braze_provider.api.limits import MAX_BODY_BYTES
 
@@ -26,9 +26,11 @@ from braze_provider.sandbox.endpoints import send_of, served_paths
 from braze_provider.sandbox.faults import FaultList
 from braze_provider.sandbox.jobs import Integration, Jobs
 from braze_provider.sandbox.limits import DEFAULT_BUCKET, DEFAULT_LIMITS, Limit, RateLimiter
-from braze_provider.sandbox.records import Receipt, Recorder, Send
+from braze_provider.sandbox.recorder import Recorder
+from braze_provider.sandbox.records import Receipt, Send
 from braze_provider.sandbox.schedules import Scheduled, Schedules
 from braze_provider.sandbox.statistics import day_of
+from braze_provider.sandbox.store import Kept, Store
 from braze_provider.sandbox.workspace import Broadcast, Campaign, Canvas, Segment, Workspace
 
 CONTROL = "/_sandbox"
@@ -36,6 +38,9 @@ CONTROL = "/_sandbox"
 
 DEFAULT_API_KEY = "sandbox-rest-api-key"
 DEFAULT_PORT = 8010
+
+NO_REQUEST = -1
+"""The number of the request that made a schedule of the dashboard: there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,10 @@ class SandboxConfig:
         has the address of an archive.
     :param catalogs: Its catalogs, as their names or as :class:`Catalog`. If there is at least one, any other
         name is refused.
+    :param profiles: The profiles of users that exist from the start: an object for each, as ``/users/track``
+        takes it among its attributes.
+    :param file: An SQLite file that keeps what was received over restarts. Default: it is forgotten at the
+        end.
     :raises ValueError: If the host is not loopback and there is no token, if the token can't be a key or
         there are other keys too, or if a limit has an unknown name.
     """
@@ -103,6 +112,8 @@ class SandboxConfig:
     job_seconds: float = 5.0
     own_storage: bool = False
     catalogs: Sequence[Catalog | str] = ()
+    profiles: Sequence[Mapping[str, Any]] = ()
+    file: str | None = None
 
     def __post_init__(self) -> None:
         if self.token is None and not self.is_private:
@@ -137,11 +148,16 @@ class SandboxState:
     The parts of a sandbox, made from its configuration. Only its event loop's thread touches them.
 
     :param config: The options.
+    :raises ValueError: If its file can't be used.
     """
 
     def __init__(self, config: SandboxConfig) -> None:
         self.config = config
+        self.store = Store(config.file)
         self.clock = Clock(config.clock_offset)
+        self._advanced: Kept[str, float] = self.store.keep("clock", Kept())
+        self.clock.advance(self._advanced.get("seconds", 0.0))
+        self.recorder = Recorder(self.store, self.clock.now, send_of, keep_bodies=config.record_bodies)
         self.workspace = Workspace(
             config.campaigns,
             config.canvases,
@@ -154,23 +170,40 @@ class SandboxState:
                 "products": config.products,
             },
             config.catalogs,
+            self.store,
+            self.recorder.repeats,
         )
         limits = {**DEFAULT_LIMITS, **config.limits}
         if config.hourly_limit is not None and DEFAULT_BUCKET not in config.limits:
             limits[DEFAULT_BUCKET] = Limit(config.hourly_limit, 3600)
         self.limiter = RateLimiter(limits, self.clock.now, reset_in_seconds=config.reset_header == "seconds")
         self.faults = FaultList(served_paths())
-        self.recorder = Recorder(self.clock.now, send_of, keep_bodies=config.record_bodies)
-        self.schedules = Schedules()
+        self.schedules = Schedules(self.store)
         self.jobs = Jobs(
             self.clock.now,
             config.job_seconds,
             config.integrations,
-            lambda: self.recorder.deliveries,
+            self.recorder.keys,
             has_own_storage=config.own_storage,
         )
         self._keys = config.keys
-        self._schedule_broadcasts()
+        self._begin()
+        self.save()
+
+    def tick(self) -> None:
+        """Do what is due, and make what was received last."""
+        self.fire_due()
+        self.save()
+
+    def save(self) -> None:
+        """Write everything that has ended to the database, so that it lasts."""
+        self.recorder.write()
+        self.store.commit()
+
+    def release(self) -> None:
+        """Write everything to the database, and let other sandboxes have its file."""
+        self.recorder.write(also_open=True)
+        self.store.release()
 
     def authorise(self, header: str | None, permission: str) -> None:
         """
@@ -190,28 +223,35 @@ class SandboxState:
 
     def reset(self) -> None:
         """Start again: nothing received, no faults, full budgets, no users created."""
+        self.store.clear()
         self.workspace.reset()
         self.limiter.reset()
         self.faults.clear()
         self.recorder.reset()
-        self.schedules.clear()
+        self.schedules.reset()
         self.jobs.clear()
         self.clock.reset()
-        self._schedule_broadcasts()
+        self._begin()
 
-    def _schedule_broadcasts(self) -> None:
+    def _begin(self) -> None:
+        self.workspace.know(self.config.profiles)
         for one in self.workspace.broadcasts:
-            content = f"campaign:{one.campaign_id}" if one.campaign_id else f"canvas:{one.canvas_id}"
-            send = Send({}, content, campaign_id=one.campaign_id, canvas_id=one.canvas_id)
-            # No request has made it.
-            receipt = Receipt(-1, "", "", self.clock.now())
+            what = f"campaign:{one.campaign_id}" if one.campaign_id else f"canvas:{one.canvas_id}"
+            send = Send({}, what, campaign_id=one.campaign_id, canvas_id=one.canvas_id)
             if one.at > self.clock.now():
-                self.schedules.add(Scheduled("dashboard", one.at, receipt, send))
+                self.schedules.add(
+                    Scheduled("dashboard", one.at, NO_REQUEST, send), f"{what}:{one.next_send_time}"
+                )
 
     def fire_due(self) -> None:
         """Send all schedules that are due, and finish all jobs that are."""
-        self.schedules.fire(self.clock.now(), self.deliver)
+        self.schedules.fire(self.clock.now(), self._fire)
         self.jobs.finish_due()
+
+    def _fire(self, send: Send, number: int) -> None:
+        # A schedule of the dashboard has no request.
+        receipt = self.recorder.receipt(number) or Receipt(NO_REQUEST, "", "", self.clock.now())
+        self.deliver(send, receipt)
 
     def advance(self, seconds: float) -> None:
         """
@@ -220,6 +260,7 @@ class SandboxState:
         :param seconds: By how much.
         """
         self.clock.advance(seconds)
+        self._advanced["seconds"] = self._advanced.get("seconds", 0.0) + seconds
         self.fire_due()
 
     def deliver(self, send: Send, receipt: Receipt, spared: Collection[str] = ()) -> None:
@@ -237,7 +278,8 @@ class SandboxState:
         self.recorder.deliver(receipt, reached)
         now = self.clock.now()
         if created := missing - self.workspace.missing:
-            self.workspace.statistics.new_users[day_of(now)] += created
+            new_users = self.workspace.statistics.new_users
+            new_users[day_of(now)] = new_users.get(day_of(now), 0) + created
         self.workspace.note(send, receipt.send_id, reached, now)
         if send.campaign_id is not None:
             self.workspace.note_sent(send.campaign_id, self.clock.now())

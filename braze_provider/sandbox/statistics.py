@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
+
+from braze_provider.api.limits import DAY
+from braze_provider.sandbox.store import Kept, Store
+
+_EPOCH = date(1970, 1, 1)
 
 _NAMES: Mapping[str, str] = {"apple_push": "ios_push", "content_card": "content_cards"}
 """The channels that statistics name otherwise than sends do."""
@@ -39,7 +45,12 @@ def day_of(at: float) -> str:
 
     :param at: The moment, in Unix time.
     """
-    return datetime.fromtimestamp(at, timezone.utc).date().isoformat()
+    return _day(int(at // DAY))
+
+
+@lru_cache(maxsize=100)
+def _day(number: int) -> str:
+    return (_EPOCH + timedelta(days=number)).isoformat()
 
 
 @dataclass
@@ -48,32 +59,34 @@ class Tally:
     What was sent on a day.
 
     :param messages: By channel and variation: how many messages.
-    :param recipients: Recipient keys of those who got one.
+    :param reached: How many named recipients got one, each as often as it did.
+    :param repeats: How many of these had got one before on that day.
     :param audience: How many others got one by a broadcast. It names none of them.
     """
 
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
-    recipients: set[str] = field(default_factory=set)
+    reached: int = 0
+    repeats: int = 0
     audience: int = 0
 
     @property
     def unique_recipients(self) -> int:
         """How many recipients got a message."""
-        return len(self.recipients) + self.audience
+        return self.reached - self.repeats + self.audience
 
-    def add(self, variations: Mapping[str, str], reached: Collection[str], audience: int) -> None:
+    def add(self, variations: Mapping[str, str], reached: int, audience: int) -> None:
         """
         Count a send.
 
         :param variations: Its variations with their channels. Of several in a channel, the first is sent.
-        :param reached: Recipient keys of those whom it names and reaches.
+        :param reached: How many recipients it names and reaches.
         :param audience: How many a broadcast reaches.
         """
-        self.recipients.update(reached)
+        self.reached += reached
         self.audience += audience
         channels = {channel: variation for variation, channel in reversed(list(variations.items()))}
         for channel, variation in channels.items():
-            self.messages[_NAMES.get(channel, channel), variation] += len(reached) + audience
+            self.messages[_NAMES.get(channel, channel), variation] += reached + audience
 
     def shown(self) -> dict[str, list[dict[str, Any]]]:
         """Give the messages as Braze shows them, by channel."""
@@ -86,13 +99,39 @@ class Tally:
         return shown
 
 
-class Statistics:
-    """All that the sandbox has counted."""
+def _dumped(tally: Tally) -> list[Any]:
+    return [[[*one, sent] for one, sent in tally.messages.items()], tally.reached, tally.audience]
 
-    def __init__(self) -> None:
-        self._tallies: dict[tuple[str, ...], Tally] = {}
-        self.new_users: Counter[str] = Counter()
+
+def _loaded(dumped: list[Any]) -> Tally:
+    messages, reached, audience = dumped
+    counted = Counter({(channel, variation): sent for channel, variation, sent in messages})
+    return Tally(counted, reached=reached, audience=audience)
+
+
+class Statistics:
+    """
+    All that the sandbox has counted.
+
+    :param store: Keeps it. Default: nothing does.
+    :param repeats: Counts the deliveries of a thing on a day to recipients whom it had reached that day.
+    """
+
+    def __init__(
+        self, store: Store | None = None, repeats: Callable[[tuple[str, ...]], int] = lambda thing: 0
+    ) -> None:
+        self._repeats = repeats
+        self._tallies: Kept[tuple[str, ...], Tally] = Kept(_dumped, _loaded)
+        self.new_users: Kept[str, int] = Kept()
         """By day: the users whom requests have created."""
+        if store is not None:
+            store.keep("tallies", self._tallies)
+            store.keep("new_users", self.new_users)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._tallies.clear()
+        self.new_users.clear()
 
     def tally(self, *key: str) -> Tally:
         """
@@ -100,14 +139,15 @@ class Statistics:
 
         :param key: ``campaign``, ``send`` or ``canvas``, its ids, and the day.
         """
-        return self._tallies.get(key) or Tally()
+        found = self._tallies.get(key)
+        return Tally() if found is None else replace(found, repeats=self._repeats(key))
 
     def add(
         self,
         day: str,
         things: Collection[tuple[str, ...]],
         variations: Mapping[str, str],
-        reached: Collection[str],
+        reached: int,
         audience: int,
     ) -> None:
         """
@@ -116,9 +156,11 @@ class Statistics:
         :param day: Its day.
         :param things: What it is a send of: for each, its kind and its ids.
         :param variations: Its message variations with their channels.
-        :param reached: Recipient keys of those whom it names and reaches.
+        :param reached: How many recipients it names and reaches.
         :param audience: How many a broadcast reaches.
         """
         for thing in things:
-            tally = self._tallies.setdefault((*thing, day), Tally())
+            key = (*thing, day)
+            tally = self._tallies.get(key) or Tally()
             tally.add(variations or UNSTATED, reached, audience)
+            self._tallies[key] = tally

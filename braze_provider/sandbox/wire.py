@@ -146,9 +146,19 @@ class SandboxServer(uvicorn.Server):
     :param app: What it serves.
     :param keep_alive: Seconds for which an idle connection stays open.
     :param on_ready: Called once connections are being accepted.
+    :param on_tick: Called ten times a second.
+    :param on_stop: Called at the end, once nothing is served any more.
     """
 
-    def __init__(self, app: ASGIApp, *, keep_alive: int, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keep_alive: int,
+        on_ready: Callable[[], None],
+        on_tick: Callable[[], None],
+        on_stop: Callable[[], None],
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -167,17 +177,26 @@ class SandboxServer(uvicorn.Server):
             )
         )
         self._on_ready = on_ready
+        self._on_tick = on_tick
+        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
         self._on_ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is done again and again."""
+        self._on_tick()
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, and cut the open connections, because a fault may hold one for minutes."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
+        # A signal that ends the process ends it right after this.
+        self._on_stop()
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

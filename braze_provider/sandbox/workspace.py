@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,10 @@ from braze_provider.sandbox.answers import (
     refuse,
 )
 from braze_provider.sandbox.catalogs import Catalog, Catalogs
-from braze_provider.sandbox.profiles import Profiles
+from braze_provider.sandbox.profiles import Profiles, keys_of, write_attributes
 from braze_provider.sandbox.records import Send
 from braze_provider.sandbox.statistics import Statistics, day_of
+from braze_provider.sandbox.store import Kept, Store
 
 _INVALID: Mapping[str, str] = {
     "campaign": INVALID_CAMPAIGN_ID,
@@ -272,6 +273,15 @@ class LiveActivity:
         """Give it as JSON."""
         return {**vars(self), "users": list(self.users)}
 
+    @classmethod
+    def of(cls, shown: Mapping[str, Any]) -> LiveActivity:
+        """
+        Give the activity that is shown as JSON.
+
+        :param shown: The JSON.
+        """
+        return cls(**{**shown, "users": dict.fromkeys(shown["users"])})
+
 
 CANNED_CAMPAIGNS: tuple[Campaign, ...] = (
     Campaign(id="417220e4-5a2a-b634-7f7d-9ec891532368", name="Win back", tags=("retention",)),
@@ -301,6 +311,8 @@ class Workspace:
     :param broadcasts: What the dashboard has scheduled.
     :param names: Names of custom ``events`` and ``custom_attributes``, and ids of ``products``.
     :param catalogs: The catalogs, as their names or with their fields.
+    :param store: Keeps what requests have made, but for copies. Default: nothing does.
+    :param repeats: See :class:`~braze_provider.sandbox.statistics.Statistics`.
     """
 
     def __init__(
@@ -312,6 +324,8 @@ class Workspace:
         broadcasts: Sequence[Broadcast] = (),
         names: Mapping[str, Collection[str]] | None = None,
         catalogs: Sequence[Catalog | str] = (),
+        store: Store | None = None,
+        repeats: Callable[[tuple[str, ...]], int] = lambda thing: 0,
     ) -> None:
         self._first_campaigns = campaigns
         self._first_canvases = [Canvas(id=one) if isinstance(one, str) else one for one in canvases]
@@ -320,16 +334,38 @@ class Workspace:
         self.broadcasts = broadcasts
         self.names = names or {}
         self._unknown_ids = unknown_ids
-        self.profiles = Profiles()
+        self.profiles = Profiles(store)
         """What requests have written about users."""
-        self.catalogs = Catalogs(catalogs)
+        self.catalogs = Catalogs(catalogs, store)
         """The catalogs with the items that requests have written."""
-        self.reset()
+        self.statistics = Statistics(store, repeats)
+        self.activities: Kept[tuple[str, str], LiveActivity] = Kept(LiveActivity.shown, LiveActivity.of)
+        """Live Activities, by app and id."""
+        self.references: Kept[str, float] = Kept()
+        """By reference of a transactional e-mail: until when it is known, in Unix time."""
+        self.sent: Kept[str, tuple[float, float]] = Kept(load=tuple)
+        """By campaign: when it first and last sent, in Unix time."""
+        self.entered: Kept[str, tuple[float, float]] = Kept(load=tuple)
+        """By Canvas: when a user first and last entered it, in Unix time."""
+        self._existence: Kept[str, bool] = Kept()
+        if store is not None:
+            store.keep("activities", self.activities)
+            store.keep("references", self.references)
+            store.keep("sent", self.sent)
+            store.keep("entered", self.entered)
+            store.keep("existence", self._existence)
+        self._begin()
 
     def reset(self) -> None:
         """Forget what requests have made: users, copies and Live Activities, and the sends of campaigns."""
-        self.activities: dict[tuple[str, str], LiveActivity] = {}
-        """Live Activities, by app and id."""
+        self.profiles.clear()
+        self.catalogs.clear()
+        self.statistics.clear()
+        for kept in (self.activities, self.references, self.sent, self.entered, self._existence):
+            kept.clear()
+        self._begin()
+
+    def _begin(self) -> None:
         self.campaigns = list(self._first_campaigns or CANNED_CAMPAIGNS)
         self.canvases = list(self._first_canvases)
         self._campaigns = {campaign.id: campaign for campaign in self._first_campaigns}
@@ -340,15 +376,8 @@ class Workspace:
             "segment": self.segments,
         }
         self._missing = set(self._unknown_ids)
-        self.profiles.clear()
-        self.catalogs.clear()
-        self.references: dict[str, float] = {}
-        """By reference of a transactional e-mail: until when it is known, in Unix time."""
-        self.sent: dict[str, tuple[float, float]] = {}
-        """By campaign: when it first and last sent, in Unix time."""
-        self.entered: dict[str, tuple[float, float]] = {}
-        """By Canvas: when a user first and last entered it, in Unix time."""
-        self.statistics = Statistics()
+        for key, exists in self._existence.items():
+            (self._missing.discard if exists else self._missing.add)(key)
 
     @property
     def missing(self) -> int:
@@ -391,7 +420,7 @@ class Workspace:
             first, _ = self.entered.get(canvas_id, (at, at))
             self.entered[canvas_id] = (first, at)
         if things:
-            self.statistics.add(day_of(at), things, variations, reached, audience)
+            self.statistics.add(day_of(at), things, variations, len(reached), audience)
 
     def canvas_of(self, canvas_id: str) -> Canvas:
         """
@@ -461,7 +490,21 @@ class Workspace:
 
         :param key: The user's recipient key.
         """
-        self._missing.discard(key)
+        if key in self._missing:
+            self._missing.discard(key)
+            self._existence[key] = True
+
+    def know(self, users: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Write the profiles of users, who exist from now on.
+
+        :param users: An object for each, as ``/users/track`` takes it among its attributes.
+        """
+        for one in users:
+            profile = self.profiles.named_by(one, create=True)
+            if profile is not None:
+                self.note_exists(keys_of(one)[0])
+                write_attributes(profile, one)
 
     def note_gone(self, key: str) -> None:
         """
@@ -470,6 +513,7 @@ class Workspace:
         :param key: The user's recipient key.
         """
         self._missing.add(key)
+        self._existence[key] = False
 
     def exists(self, key: str) -> bool:
         """
@@ -488,6 +532,6 @@ class Workspace:
         if not self._missing:
             return recipients.keys()
         for key, entry in recipients.items():
-            if key in self._missing and entry.get("send_to_existing_only") is False:
-                self._missing.discard(key)
+            if entry.get("send_to_existing_only") is False:
+                self.note_exists(key)
         return [key for key in recipients if key not in self._missing]

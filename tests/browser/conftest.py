@@ -64,6 +64,15 @@ MESSAGES: dict[str, Any] = {
         "message": {"body": "Hi {{${first_name}}}, shall we reserve it?", "buttons": [{"text": "Yes"}]},
     },
 }
+ACTIVITY = {
+    "app_id": "app",
+    "activity_id": "final",
+    "content_state": {"score": "1:0"},
+    "activity_attributes_type": "Match",
+    "activity_attributes": {"teams": "Reds and Blues"},
+    "external_user_ids": ["ada"],
+    "notification": {"alert": {"title": "The final", "body": "Kick-off"}},
+}
 TASK = {
     "X-Airflow-Dag-Id": "win_back_customers",
     "X-Airflow-Run-Id": "scheduled__2026-11-21",
@@ -82,6 +91,9 @@ class Client:
     def post(self, path: str, body: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._session.post(self.sandbox.url + path, json=body, timeout=10).json()
         return answer
+
+    def put(self, path: str, body: Any) -> None:
+        self._session.put(self.sandbox.url + path, json=body, timeout=10)
 
     def know(self, key: str, **attributes: Any) -> None:
         self.post("/users/track", {"attributes": [{"external_id": key, **attributes}]})

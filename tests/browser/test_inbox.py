@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ import pytest
 # Without Playwright the tests are skipped, and the fixture says so.
 with contextlib.suppress(ImportError):
     from playwright.sync_api import expect
-from browser.conftest import IMAGES, MESSAGES, WELCOME, Client
+from browser.conftest import ACTIVITY, IMAGES, MESSAGES, WELCOME, Client
 
-from braze_provider.sandbox import Sandbox
+from braze_provider.sandbox import Limit, Sandbox
 
 pytestmark = pytest.mark.browser
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
@@ -39,7 +40,7 @@ def test_a_send_appears_without_a_reload(page, client):
     text = entries(page).first.inner_text()
     assert "Win back" in text
     assert "2 recipients" in text
-    assert "win_back_customers › send_offers" in text
+    assert "win_back_customers › send_offers · scheduled__2026-11-21" in text
 
 
 def test_the_newest_send_comes_first(page, client):
@@ -53,9 +54,11 @@ def test_the_newest_send_comes_first(page, client):
     ]
 
 
-def test_older_sends_are_loaded_by_a_button(page, client):
+def test_older_sends_are_loaded_by_a_button(tab, client):
     for _ in range(60):
         client.trigger()
+    page = tab()
+    page.goto(client.sandbox.url)
     page.get_by_role("button", name="Show older ones").click()
 
     page.locator(".entries a >> nth=59").wait_for()
@@ -214,8 +217,46 @@ def test_rate_limits_show_what_is_used_left_and_refused(tab, browser):
         page.goto(f"{sandbox.url}/#/controls")
         page.locator(".budget.full").wait_for()
 
-        assert "2 used · 0 left · 1 refused" in page.locator(".budget.full").inner_text()
-        assert page.get_by_role("meter", name="default: used").get_attribute("aria-valuenow") == "2"
+        assert page.locator(".budget.full .legend").inner_text().split("\n") == [
+            "2 used",
+            "0 left",
+            "1 refused",
+        ]
+        drawn = page.get_by_role("img", name="default, the last two minutes")
+        told = drawn.get_attribute("aria-label")
+        assert told == "default, the last two minutes: 2 requests admitted, 1 refused, 0 left now"
+
+
+def test_a_rate_limit_is_drawn_second_by_second_and_live(page, client):
+    page.get_by_role("link", name="Controls").click()
+    page.locator(".budget").first.wait_for()
+    assert page.locator(".bar-used").count() == 0
+    for _ in range(3):
+        client.trigger()
+        client.sandbox.advance(seconds=10)
+
+    expect(page.locator(".budget").first.locator(".bar-used")).to_have_count(3)
+    client.sandbox.advance(minutes=3)
+    expect(page.locator(".bar-used")).to_have_count(0)
+
+
+def test_a_budget_that_is_full_again_is_drawn_so(tab, browser):
+    with Sandbox(limits={"default": Limit(2, 10)}) as sandbox:
+        client = Client(sandbox)
+        for _ in range(3):
+            client.trigger()
+        sandbox.advance(seconds=30)
+        page = tab()
+        page.goto(f"{sandbox.url}/#/controls")
+        page.locator(".bar-refused").wait_for()
+
+        assert "0 used\n2 left\n0 refused" in page.locator(".legend").inner_text()
+        heights = page.evaluate(
+            "document.querySelector('.line-left').getAttribute('points').split(' ')"
+            ".map((point) => Number(point.split(',')[1]))"
+        )
+        assert heights[0] == heights[-1] == min(heights)
+        assert max(heights) == 63
 
 
 def test_everything_is_cleared_by_one_button_after_a_question(page, client):
@@ -247,6 +288,65 @@ def test_profiles_show_what_requests_have_written(page, client):
     page.locator("summary", has_text="ada").click()
 
     assert '"first_name": "Ada"' in page.get_by_role("region", name="Profile of ada").inner_text()
+
+
+def test_profiles_are_loaded_from_a_file(page, client, tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text("external_id,first_name\nada,Ada\nbob,Bob\n")
+    page.get_by_role("link", name="Profiles").click()
+    page.get_by_label("File with profiles").set_input_files(path)
+    page.get_by_role("button", name="Load").click()
+
+    page.get_by_text("2 profiles loaded").wait_for()
+    page.locator("summary", has_text="bob").wait_for()
+
+
+def test_a_file_with_wrong_rows_loads_nothing_and_names_them(page, client, tmp_path):
+    path = tmp_path / "users.jsonl"
+    path.write_text('{"external_id": "ada"}\n{"city": "rosebud"}\nrosebud\n')
+    page.get_by_role("link", name="Profiles").click()
+    page.get_by_label("File with profiles").set_input_files(path)
+    page.get_by_role("button", name="Load").click()
+
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Nothing was loaded: 2 rows are wrong.")
+    expect(alert).to_contain_text("Row 2: names no user")
+    expect(alert).to_contain_text("Row 3: is not JSON")
+    assert "rosebud" not in page.locator("body").inner_text()
+    assert client.sandbox.profile("ada") is None
+
+
+def test_catalogs_are_shown_a_page_at_a_time(page, client):
+    for start in (0, 50):
+        items = [{"id": f"dish-{number:02}"} for number in range(start, start + 50)]
+        client.put("/catalogs/dishes/items", {"items": items})
+    page.get_by_role("link", name="Catalogs").click()
+    page.get_by_text("100 items").click()
+    page.get_by_text("1–50 of 100").wait_for()
+    page.get_by_role("button", name="Items of dishes after these").click()
+
+    page.get_by_text("51–100 of 100").wait_for()
+    shown = page.get_by_role("region", name="Items of dishes").inner_text()
+    assert shown.split("\n")[0] == '{"id":"dish-50"}'
+
+
+def test_a_live_activity_is_shown_on_a_phone(page, client):
+    client.post("/messages/live_activity/start", ACTIVITY)
+    open_send(page, client)
+
+    shown = card(page, "live_activity")
+    shown.get_by_text("Kick-off").wait_for()
+    assert "score\n1:0" in shown.inner_text()
+
+
+def test_a_request_that_has_no_answer_yet_is_under_way(page, client):
+    client.sandbox.fault("slow", delay=3)
+    sending = threading.Thread(target=client.trigger)
+    sending.start()
+    page.locator(".entries .pill", has_text="under way").wait_for()
+    sending.join()
+
+    page.locator(".entries .pill", has_text="sent").wait_for()
 
 
 def test_with_a_token_the_page_asks_for_it_until_it_is_right(tab):
@@ -306,6 +406,8 @@ def fill(client):
     client.trigger(*(f"customer-{number:05}" for number in range(50)), trigger_properties={"offer": "10 %"})
     client.trigger(recipients=[])
     client.schedule("ada")
+    client.put("/catalogs/dishes/items", {"items": [{"id": "tea", "price": 3}]})
+    client.post("/messages/live_activity/start", ACTIVITY)
     client.post("/canvas/trigger/send", {"canvas_id": "33a51e60-2f0d-7b42", "broadcast": True})
     client.sandbox.fault("status", status=503, times=1)
     client.trigger("zoe")
@@ -318,6 +420,7 @@ PLACES = {
     "campaign": "#/send/2",
     "controls": "#/controls",
     "profiles": "#/profiles",
+    "catalogs": "#/catalogs",
 }
 READY = {
     "list": ".entries a",
@@ -325,6 +428,7 @@ READY = {
     "campaign": ".note",
     "controls": ".budget",
     "profiles": "summary",
+    "catalogs": "summary",
 }
 
 
@@ -369,26 +473,57 @@ def test_the_page_loads_nothing_from_elsewhere(tab, client):
     assert [url for url in asked if not url.startswith(client.sandbox.url)] == []
 
 
+@pytest.fixture
+def picture(request, tmp_path):
+    """Take a picture for the documentation. It goes there only with --pictures."""
+
+    def take(what, name):
+        folder = IMAGES if request.config.getoption("--pictures") else tmp_path
+        path = folder / f"{name}.png"
+        what.screenshot(path=path)
+        assert (IMAGES / path.name).exists()
+        assert path.stat().st_size > 5_000
+
+    return take
+
+
 @pytest.mark.parametrize(
     ("name", "place", "scheme", "height"),
     [
-        ("inbox-list", "list", "light", 640),
-        ("inbox-message", "send", "light", 1180),
-        ("inbox-message-dark", "send", "dark", 1180),
-        ("inbox-controls", "controls", "light", 1040),
+        ("inbox-list", "list", "light", 620),
+        ("inbox-message", "send", "light", 760),
+        ("inbox-message-dark", "send", "dark", 760),
     ],
 )
-def test_the_pictures_of_the_documentation_are_made(
-    tab, client, tmp_path, request, name, place, scheme, height
-):
+def test_the_pictures_of_the_inbox_are_made(tab, client, picture, name, place, scheme, height):
     fill(client)
-    page = tab(height=height, color_scheme=scheme)
+    page = tab(width=1120, height=height, color_scheme=scheme)
     visit(page, client, place)
     if place == "send":
         page.frame_locator("iframe").get_by_role("heading").wait_for()
-    folder = IMAGES if request.config.getoption("--pictures") else tmp_path
-    path = folder / f"{name}.png"
-    page.screenshot(path=path)
+    picture(page, name)
 
-    assert (IMAGES / path.name).exists()
-    assert path.stat().st_size > 20_000
+
+@pytest.mark.parametrize(("name", "channels"), [("push", ["apple_push", "android_push"]), ("sms", ["sms"])])
+def test_the_pictures_of_phones_are_made(tab, client, picture, name, channels):
+    client.know("ada", first_name="Ada", city="Paris")
+    client.send("ada", **{channel: MESSAGES[channel] for channel in channels})
+    page = tab(width=1440)
+    open_send(page, client, 1)
+    card(page, channels[-1]).wait_for()
+    picture(page.locator(".shown") if len(channels) > 1 else card(page, name), f"inbox-{name}")
+
+
+def test_the_picture_of_the_controls_is_made(tab, picture, browser):
+    with Sandbox(limits={"default": Limit(60, 30)}) as sandbox:
+        client = Client(sandbox)
+        for step in range(40):  # more and more requests, until the limit refuses some
+            for number in range(1 + step // 4):
+                client.trigger(f"user-{step}-{number}")
+            sandbox.advance(seconds=3)
+        sandbox.fault("status", status=503, endpoint="/campaigns/trigger/send", times=3)
+        sandbox.fault("disconnect", processed=True, after=10)
+        page = tab(width=1120, height=900)
+        page.goto(f"{sandbox.url}/#/controls")
+        page.locator(".bar-refused").first.wait_for()
+        picture(page, "inbox-controls")

@@ -14,6 +14,7 @@ from braze_provider._compat import Connection
 from braze_provider.hooks.connection import BrazeConnection
 from braze_provider.sandbox import Sandbox
 from braze_provider.sandbox.__main__ import _parser
+from braze_provider.sandbox.profile_file import read_profiles
 from braze_provider.sandbox.workspace_file import read_workspace
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "sandbox.rst").read_text()
@@ -56,6 +57,19 @@ def test_the_workspace_file_is_one(tmp_path):
     assert {kind: len(ids) for kind, ids in read_workspace(str(path)).items()} == {
         kind: len(ids) for kind, ids in json.loads(example).items()
     }
+
+
+def test_the_options_that_it_shows_are_options():
+    for line in re.findall(r"python -m braze_provider\.sandbox (--.*)", PAGE):
+        assert vars(_parser().parse_args(line.split()))
+
+
+def test_the_profiles_are_profiles():
+    (example,) = examples("text")
+
+    assert read_profiles(example.encode(), "csv") == [
+        {"external_id": "customer-00001", "first_name": "Ada", "city": "Paris"}
+    ]
 
 
 def test_the_control_calls_are_control_calls(client):

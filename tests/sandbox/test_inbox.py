@@ -82,6 +82,42 @@ def test_an_entry_names_the_task_that_a_client_sent(client):
     assert numbers(client, q="café") == [0]
 
 
+@pytest.mark.parametrize("q", ["spring", "SPRING-SALE", "win b"])
+def test_a_refused_request_is_found_by_the_campaign_that_it_wanted(client, q):
+    client.trigger(campaign_id=CAMPAIGN if q == "win b" else "spring-sale", recipients=[])
+    client.trigger(campaign_id="another")
+
+    assert numbers(client, q=q) == [0]
+    assert numbers(client, q=q, kind="failed") == [0]
+
+
+@pytest.mark.parametrize("header", ["X-Airflow-Dag-Id", "X-Airflow-Run-Id", "X-Airflow-Task-Id"])
+def test_a_send_is_found_by_a_part_of_what_its_task_is_called(client, header):
+    client.session.headers[header] = "Win_back__2026"
+    client.trigger()
+    del client.session.headers[header]
+    client.trigger()
+
+    assert numbers(client, q="back__") == [0]
+
+
+def test_a_schedule_is_found_by_the_beginning_of_its_id(client):
+    schedule = {"time": "2199-01-01T09:00:00Z"}
+    answer = client.post("/campaigns/trigger/schedule/create", {
+        "campaign_id": CAMPAIGN, "recipients": [{"external_user_id": "ada"}], "schedule": schedule,
+    })  # fmt: skip
+    client.trigger()
+
+    assert numbers(client, q=answer.json()["schedule_id"][:9]) == [0]
+
+
+def test_a_search_with_what_could_be_sql_finds_nothing(client):
+    client.trigger()
+
+    for q in ("%", "' OR 1 = 1 --", "_", "*", "\ud800", "a\0b"):
+        assert numbers(client, q=q.encode("utf-8", "replace").decode()) == []
+
+
 @pytest.mark.parametrize("q", ["ada@example.com", "email:ada@example.com", "  ada@example.com "])
 def test_a_recipient_is_found_by_the_key_or_the_address(client, q):
     client.trigger(recipients=[{"email": "ada@example.com", "prioritization": ["identified"]}])

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
 import pytest
 
 CAMPAIGN = "417220e4-5a2a-b634-7f7d-9ec891532368"
@@ -170,6 +176,42 @@ def test_a_reset_forgets_everything(client):
     assert client.sandbox.faults() == []
 
 
+def test_a_request_that_was_taken_before_a_reset_is_forgotten_with_the_rest(client):
+    client.sandbox.fault("slow", delay=1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.trigger, "ada")
+        while not client.sandbox.summary()["messages"]:
+            time.sleep(0.02)
+        client.sandbox.reset()
+        assert answer.result().status_code == 201
+
+    client.trigger("bob")
+    assert [(one["index"], one["recipients"]) for one in client.sandbox.requests()] == [(0, 1)]
+    assert list(client.sandbox.recipients()) == ["bob"]
+
+
+def test_a_request_that_a_reset_overtakes_is_there_with_what_it_sends(client):
+    head = (
+        f"POST /messages/send HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {client.sandbox.api_key}\r\n"
+        "Content-Type: application/json\r\n"
+    )
+    webhook = {"url": "https://example.com", "request_method": "GET"}
+    body = json.dumps({"external_user_ids": ["ada"], "messages": {"webhook": webhook}})
+    address = urlsplit(client.sandbox.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body[:20]}".encode())
+        while not client.sandbox.summary()["requests"]:
+            time.sleep(0.02)
+        client.sandbox.reset()
+        client.trigger("bob")
+        connection.sendall(body[20:].encode())
+        assert b"201 Created" in connection.recv(1_000)
+
+    summary = client.sandbox.summary()
+    assert (summary["requests"], summary["accepted"], summary["messages"]) == (2, 2, 2)
+    assert client.sandbox.received("ada")[0]["request"] == 1
+
+
 def test_another_process_can_read_the_record_over_http_page_by_page(client):
     client.trigger("ada", "bob", "cy")
     client.trigger("dan")
@@ -219,7 +261,10 @@ def test_the_control_endpoints_are_listed(client):
         ("DELETE", "/_sandbox/faults"),
         ("POST", "/_sandbox/reset"),
         ("GET", "/_sandbox/profiles"),
+        ("POST", "/_sandbox/profiles"),
         ("GET", "/_sandbox/catalogs"),
+        ("GET", "/_sandbox/catalogs/{name}"),
+        ("GET", "/_sandbox/catalog-sizes"),
         ("GET", "/_sandbox/jobs"),
         ("GET", "/_sandbox/schedules"),
         ("GET", "/_sandbox/activities"),

@@ -2,11 +2,12 @@
 import { follow } from "./api.js";
 import { plural, say } from "./dom.js";
 import { isArmed, showControls } from "./controls.js";
+import { showCatalogs } from "./catalogs.js";
 import { showInbox } from "./list.js";
 import { showProfiles } from "./profiles.js";
 
 const main = document.getElementById("main");
-const pages = { inbox: showInbox, controls: showControls, profiles: showProfiles };
+const pages = { inbox: showInbox, controls: showControls, profiles: showProfiles, catalogs: showCatalogs };
 /** The latest state, and what a page does when it changes. */
 const live = { state: null, onChange: () => {} };
 let shown = null;

@@ -1,45 +1,39 @@
 // Faults, the clock, rate limits, counters, and what clears or exports everything.
 import { call, open } from "./api.js";
-import { h, number, plural, say, svg } from "./dom.js";
+import { budgetCard } from "./chart.js";
+import { h, number, plural, say } from "./dom.js";
 
-const SECONDS_SHOWN = 60;
 const COUNTERS = {
   requests: "requests", accepted: "sends taken", recipients: "recipients", messages: "messages",
   duplicates: "duplicates", broadcasts: "broadcasts", peak_requests_per_second: "requests in the busiest second",
 };
-const WINDOWS = { 1: "second", 60: "minute", 3600: "hour", 86400: "day" };
 
 export function showControls(main, live) {
   const counters = h("dl", { class: "counters" });
   const endpoints = h("div", {});
   const limits = h("div", { class: "limits" });
-  const speed = h("div", { class: "speed" });
   const faults = h("ul", { class: "faults" });
   main.append(h("div", { class: "controls" },
     h("section", { class: "wide" }, h("h2", {}, "Counters"), counters, endpoints),
     h("div", { class: "stack" },
-      h("section", {}, h("h2", {}, "Rate limits"), speed, limits),
+      h("section", {}, h("h2", {}, "Rate limits"), limits),
       h("section", {}, h("h2", {}, "Clock"), clockForm()),
       h("section", {}, h("h2", {}, "What was received"), everything())),
     h("section", {}, h("h2", {}, "Faults"), faults, faultForm())));
 
-  const history = new Array(SECONDS_SHOWN).fill(0);
-  let last = null;
-  const timer = setInterval(() => {
-    if (!speed.isConnected) return clearInterval(timer);
-    const { requests } = live.state?.summary ?? { requests: 0 };
-    history.shift();
-    history.push(last === null ? 0 : Math.max(0, requests - last));
-    last = requests;
-    speed.replaceChildren(chart(history));
-  }, 1000);
-  speed.replaceChildren(chart(history));
+  // The charts move on while nothing happens.
+  const timer = setInterval(() => (limits.isConnected ? drawLimits() : clearInterval(timer)), 1000);
+  function drawLimits() {
+    if (!live.state) return;
+    const now = Date.now() / 1000 + live.state.ahead;
+    limits.replaceChildren(...live.state.limits.map((budget) => budgetCard(budget, now)));
+  }
 
-  live.onChange = ({ summary, limits: budgets, faults: inForce }) => {
+  live.onChange = ({ summary, faults: inForce }) => {
     counters.replaceChildren(...Object.entries(COUNTERS).map(([name, label]) =>
       h("div", { class: name === "duplicates" && summary.duplicates ? "bad" : "" }, h("dt", {}, label), h("dd", {}, number(summary[name])))));
     endpoints.replaceChildren(byEndpoint(summary.by_endpoint));
-    limits.replaceChildren(...budgets.map(budget));
+    drawLimits();
     faults.replaceChildren(...inForce.map(fault));
     faults.hidden = inForce.length === 0;
   };
@@ -53,31 +47,6 @@ function byEndpoint(counts) {
     h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Endpoint"), h("th", { scope: "col" }, "Answers"))),
       h("tbody", {}, rows.map(([endpoint, statuses]) => h("tr", {}, h("td", {}, endpoint),
         h("td", {}, Object.entries(statuses).map(([status, count]) => `${status}: ${number(count)}`).join(", ")))))));
-}
-
-// Requests in each of the last seconds.
-function chart(history) {
-  const most = Math.max(...history, 1);
-  const bars = history.map((count, second) => {
-    const height = (count / most) * 40;
-    return svg("rect", { x: second * 5, y: 42 - height, width: 4, height: Math.max(height, 0.5) });
-  });
-  return h("figure", {},
-    svg("svg", { viewBox: `0 0 ${SECONDS_SHOWN * 5} 44`, role: "img", "aria-label": `Requests in each of the last ${SECONDS_SHOWN} seconds, ${most} at most`, preserveAspectRatio: "none" }, bars),
-    h("figcaption", { class: "quiet" }, `Requests a second, the last minute · most: ${number(Math.max(...history))}`));
-}
-
-// A used-up budget is a full bar.
-function budget({ limit, key, requests, seconds, used, left, refused, reset }) {
-  // The key of a broadcast's budget holds the ids that make its audience.
-  const name = key ? `${limit} ${JSON.parse(key).filter((part) => part !== null).map((part) => (typeof part === "string" ? part : JSON.stringify(part))).join(", ")}` : limit;
-  const bar = h("div", { class: "used" });
-  bar.style.width = `${used === 0 ? 0 : Math.max(0.5, (used / requests) * 100)}%`;
-  const window = WINDOWS[seconds] ?? `${number(seconds)} seconds`;
-  return h("div", { class: `budget ${left === 0 ? "full" : ""}` },
-    h("p", {}, h("strong", {}, name), h("span", { class: "quiet" }, ` ${number(requests)} every ${window}`)),
-    h("div", { class: "meter", role: "meter", "aria-label": `${name}: used`, "aria-valuemin": 0, "aria-valuemax": requests, "aria-valuenow": used }, bar),
-    h("p", { class: "quiet" }, `${number(used)} used · ${number(left)} left · `, h("span", { class: refused ? "bad" : "" }, `${number(refused)} refused`), ` · resets ${new Date(reset * 1000).toISOString().slice(11, 19)} UTC`));
 }
 
 /** Whether a fault will still fire. */

@@ -3,10 +3,12 @@ import { call } from "./api.js";
 import { showSend } from "./detail.js";
 import { h, number, plural, when } from "./dom.js";
 
+const MOST_CHANNELS = 3;
 const FILTERS = { sends: "Sends", scheduled: "Scheduled", failed: "Failed", all: "All requests" };
 const CHANNELS = {
   android_push: "Android push", apple_push: "iOS push", content_card: "Content Card", email: "E-mail",
   kindle_push: "Kindle push", sms: "SMS", web_push: "Web push", webhook: "Webhook", whats_app: "WhatsApp",
+  live_activity: "Live Activity",
 };
 
 export const channelName = (channel) => CHANNELS[channel] ?? channel;
@@ -20,6 +22,7 @@ export function titleOf(entry) {
 
 /** What became of a request, as [text, class]. */
 export function outcomeOf(entry) {
+  if (!entry.ended) return ["under way", "wait"];
   if (entry.schedule && entry.status < 300) return [entry.schedule.state, entry.schedule.state === "sent" ? "good" : "wait"];
   if (entry.status === null) return ["no answer", "bad"];
   if (entry.status >= 400) return [String(entry.status), "bad"];
@@ -28,9 +31,17 @@ export function outcomeOf(entry) {
 
 export const audienceOf = (entry) => (entry.broadcast ? "broadcast" : plural(entry.recipients, "recipient"));
 
+// A campaign with very many channels must not take half of the list.
+function channelsOf({ channels }) {
+  const names = channels.map(channelName);
+  const few = names.length > MOST_CHANNELS ? [...names.slice(0, MOST_CHANNELS - 1), `+ ${names.length - MOST_CHANNELS + 1}`] : names;
+  return few.map((name) => h("span", { title: names.join(", ") }, name));
+}
+
 function row(entry) {
   const [outcome, kind] = outcomeOf(entry);
-  const task = entry.task.dag_id ? `${entry.task.dag_id} › ${entry.task.task_id ?? ""}` : null;
+  const { dag_id: dag, task_id: task, run_id: run } = entry.task;
+  const origin = [[dag, task].filter(Boolean).join(" › "), run].filter(Boolean).join(" · ");
   const isSend = entry.broadcast || entry.recipients > 0;
   return h("li", {},
     h("a", { href: `#/send/${entry.number}`, "data-number": entry.number },
@@ -41,8 +52,8 @@ function row(entry) {
         h("span", { class: `pill ${kind}` }, outcome),
         entry.fault && h("span", { class: "pill bad" }, `fault: ${entry.fault}`),
         h("span", {}, isSend ? audienceOf(entry) : entry.endpoint),
-        entry.campaign_id || entry.canvas_id ? entry.channels.map((channel) => h("span", {}, channelName(channel))) : null,
-        task && h("span", { class: "task" }, task))));
+        entry.campaign_id || entry.canvas_id ? channelsOf(entry) : null,
+        origin && h("span", { class: "task", title: origin }, origin))));
 }
 
 /** Show the inbox. Returns what opens a request in it. */
@@ -101,7 +112,7 @@ export function showInbox(main, live) {
       empty.replaceChildren(
         h("p", {}, search.value || filter.value !== "sends" ? "Nothing here fits." : "Nothing was sent yet."),
         h("p", { class: "quiet" }, search.value
-          ? "A recipient is found by the whole key: user-1, email:ada@example.com or alias:label:name."
+          ? "A recipient is found by the whole key: user-1, email:ada@example.com or alias:label:name. A dispatch id is found by its beginning."
           : `Run a Dag with the connection that the sandbox printed, or send a request to ${location.origin}.`));
     }
   }

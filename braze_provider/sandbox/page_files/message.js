@@ -117,6 +117,20 @@ function contentCard(message) {
   ];
 }
 
+function liveActivity(message) {
+  const { alert } = message.notification ?? {};
+  return [
+    phone("Live Activity on a phone",
+      h("p", { class: "hour", "aria-hidden": "true" }, "9:41"),
+      h("div", { class: "notification" },
+        h("p", { class: "app" }, "YOUR APP", h("span", {}, "live")),
+        alert && h("p", { class: "subject" }, text(alert.title)),
+        alert && h("p", {}, text(alert.body)),
+        tree(message.content_state))),
+    rest(message, "content_state", "notification"),
+  ];
+}
+
 function webhook(message) {
   return [
     h("p", { class: "request-line" }, h("strong", {}, plain(message.request_method)), " ", h("span", {}, text(message.url))),
@@ -128,7 +142,7 @@ function webhook(message) {
 
 const CARDS = {
   email, sms, webhook, whats_app: whatsApp, content_card: contentCard,
-  apple_push: push, android_push: push, kindle_push: push, web_push: push,
+  live_activity: liveActivity, apple_push: push, android_push: push, kindle_push: push, web_push: push,
 };
 
 /** A message of one channel. */

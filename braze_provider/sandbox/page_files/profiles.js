@@ -1,6 +1,6 @@
-// What requests have written to the profiles of users.
-import { call } from "./api.js";
-import { h, number, plural, scrolling } from "./dom.js";
+// The profiles of users: what requests have written to them, and what was loaded from files.
+import { call, open } from "./api.js";
+import { h, number, plural, say, scrolling } from "./dom.js";
 
 const PAGE = 50;
 
@@ -13,8 +13,10 @@ export function showProfiles(main, live) {
     id: "search", type: "search", "aria-label": "Search by the whole key of a user", placeholder: "Whole key: user-1, email:ada@example.com …",
     oninput: () => { clearTimeout(search.timer); search.timer = setTimeout(() => load(0), 200); },
   });
-  main.append(h("div", { class: "controls" }, h("section", { class: "wide" }, h("h2", {}, "Profiles"),
-    h("div", { class: "search" }, search), h("p", { class: "buttons" }, before, where, after), list)));
+  main.append(h("div", { class: "controls" },
+    h("section", { class: "wide" }, h("h2", {}, "Profiles"),
+      h("div", { class: "search" }, search), h("p", { class: "buttons" }, before, where, after), list),
+    h("section", { class: "wide" }, h("h2", {}, "Load profiles"), loadForm(() => load(0)))));
   let offset = 0;
   let asked = 0;
 
@@ -31,7 +33,7 @@ export function showProfiles(main, live) {
     after.disabled = offset + PAGE >= told.total;
     before.hidden = after.hidden = told.total <= PAGE;
     const opened = new Set([...list.querySelectorAll("details[open]")].map((each) => each.dataset.key));
-    list.replaceChildren(...(told.profiles.length ? told.profiles.map((profile) => card(profile, opened)) : [h("p", { class: "quiet" }, id ? "There is no such profile." : "No request has written to a profile yet.")]));
+    list.replaceChildren(...(told.profiles.length ? told.profiles.map((profile) => card(profile, opened)) : [h("p", { class: "quiet" }, id ? "There is no such profile." : "There are no profiles yet: a request to /users/track writes some, and so does a file.")]));
   }
   let seen = live.state?.summary.requests ?? null;
   live.onChange = ({ summary }) => {
@@ -40,6 +42,37 @@ export function showProfiles(main, live) {
     load(offset);
   };
   load(0);
+}
+
+function loadForm(onLoaded) {
+  const file = h("input", { type: "file", accept: ".csv,.jsonl,.ndjson", required: true, "aria-label": "File with profiles" });
+  const wrong = h("div", { class: "bad", role: "alert" });
+  const form = h("form", {
+    onsubmit: async (event) => {
+      event.preventDefault();
+      wrong.replaceChildren();
+      const [chosen] = file.files;
+      const format = chosen.name.toLowerCase().endsWith(".csv") ? "csv" : "jsonl";
+      const response = await open(`/profiles?format=${format}`, { method: "POST", body: chosen });
+      const told = await response.json();
+      if (response.ok) {
+        form.reset();
+        say(`${plural(told.profiles, "profile")} loaded`);
+        onLoaded();
+      } else wrong.replaceChildren(...mistakes(told));
+    },
+  },
+  h("p", { class: "quiet" }, "CSV or JSON lines with a user in each row: an ", h("code", {}, "external_id"), ", and attributes of any name. They are what Liquid finds in ", h("code", {}, "{{${first_name}}}"), " and ", h("code", {}, "{{custom_attribute.${city}}}"), "."),
+  h("p", { class: "buttons" }, file, h("button", { type: "submit", class: "main" }, "Load")), wrong);
+  return form;
+}
+
+function mistakes({ message, wrong, rows }) {
+  if (!rows) return [h("p", {}, message)];
+  return [
+    h("p", {}, `Nothing was loaded: ${plural(wrong, "row is", "rows are")} wrong.`),
+    h("ul", { class: "mistakes" }, rows.map(({ row, reason }) => h("li", {}, row ? `Row ${number(row)}: ${reason}` : reason))),
+  ];
 }
 
 function card({ keys, attributes, events, purchases, subscriptions }, opened) {
