@@ -7,7 +7,7 @@ const PAGE = 50;
 export function showCatalogs(main, live) {
   const list = h("div", { class: "profiles" });
   main.append(h("div", { class: "controls" }, h("section", { class: "wide" }, h("h2", {}, "Catalogs"), list)));
-  const opened = new Set();
+  const opened = new Map(); // by name: how many items come before those that are shown
 
   async function load() {
     const { catalogs } = await call("/catalog-sizes");
@@ -34,6 +34,7 @@ function card(name, size, opened) {
 
   async function load(from) {
     offset = from;
+    opened.set(name, offset);
     const mine = ++asked;
     const told = await call(`/catalogs/${encodeURIComponent(name)}?offset=${offset}&limit=${PAGE}`);
     if (mine !== asked) return;
@@ -45,8 +46,8 @@ function card(name, size, opened) {
   return h("details", {
     open: opened.has(name),
     ontoggle: ({ target }) => {
-      if (target.open) load(0);
-      opened[target.open ? "add" : "delete"](name);
+      if (target.open) load(opened.get(name) ?? 0);
+      else opened.delete(name);
     },
   },
   h("summary", {}, h("strong", {}, name), h("span", { class: "quiet" }, ` ${plural(size, "item")}`)),
