@@ -67,6 +67,7 @@ def settle(
     *,
     only: Collection[int] = (),
     force: bool = False,
+    as_of: str | None = None,
     name: str = "the ledger",
 ) -> Settled | None:
     """
@@ -84,6 +85,8 @@ def settle(
     :param who: The name of who has decided.
     :param only: Indexes of the batches to settle. Default: all in doubt.
     :param force: Whether to settle a delivery that was written to in the last two minutes. Default False.
+    :param as_of: When the delivery was last written to, as the person saw it. If it was written to since,
+        nothing is settled: a new try may have begun. Default: not checked.
     :param name: The ledger's name in messages.
     :return: What was settled; None if the ledger has no such delivery.
     :raises NotSettledError: If it is running or finished, or has no such batches in doubt.
@@ -103,7 +106,7 @@ def settle(
             return None
         if done and row.owner == owner:
             return done[-1]
-        _check_idle(row, force=force)
+        _check_idle(row, force=force, as_of=as_of)
         in_doubt = _in_doubt(row)
         if only:
             _check_all_in_doubt(connection, in_doubt, only)
@@ -188,9 +191,11 @@ def _check_mapped(connection: Connection, key: DeliveryKey) -> None:
         raise NotSettledError("The task is mapped: name one of its instances (--map-index)")
 
 
-def _check_idle(row: Any, *, force: bool) -> None:
+def _check_idle(row: Any, *, force: bool, as_of: str | None) -> None:
     if row.finished:
         raise NotSettledError("It is finished, so nothing is in doubt")
+    if as_of not in (None, row.updated_at):
+        raise NotSettledError("It has been written to meanwhile. Look again")
     if row.updated_at > to_iso(pendulum.now("UTC") - RUNNING) and not force:
         raise NotSettledError(
             f"It may be running: it was last written to at {row.updated_at[:19]}Z. Wait until "

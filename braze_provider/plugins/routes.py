@@ -155,6 +155,7 @@ def settle_delivery(
                 access.name_of(user),
                 only=[number - 1 for number in decided.batches],
                 force=goes_on(states.get(one.key)) is False,
+                as_of=one.written_at,
             )
         except NotSettledError as error:
             raise _conflict(str(error)) from error

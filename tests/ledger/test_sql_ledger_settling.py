@@ -252,6 +252,20 @@ def test_with_force_a_copy_that_runs_after_all_starts_no_request_any_more(
         sql_ledger.confirm()
 
 
+def test_a_delivery_that_a_new_try_has_opened_since_the_person_looked_is_refused(
+    left: SqlLedger, sql_database: Database, decide: Settle
+):
+    sql_database.ledger("second").open(goes_on)
+
+    with pytest.raises(NotSettledError, match="written to meanwhile"):
+        decide("resend", force=True, as_of=LONG_AGO)
+    assert states(left) == dict(enumerate(ALL_STATES))
+
+
+def test_a_delivery_that_is_as_the_person_saw_it_is_settled(left: SqlLedger, decide: Settle):
+    assert decide("resend", as_of=LONG_AGO) == Settled(batches=2, recipients=100)
+
+
 def test_the_true_outcome_of_a_request_that_was_still_under_way_counts(sql_ledger: SqlLedger, decide: Settle):
     sql_ledger.write([], claims(0))
     decide("resend", force=True)
