@@ -1,7 +1,7 @@
 // One request: its recipients, the message as each of them sees it, what was asked and what was answered.
 import { call } from "./api.js";
 import { copyButton, h, number, plural, pretty, scrolling, when } from "./dom.js";
-import { audienceOf, outcomeOf, titleOf } from "./list.js";
+import { audienceOf, outcomeOf, titleOf } from "./names.js";
 import { messageCard } from "./message.js";
 
 const PAGE = 25;

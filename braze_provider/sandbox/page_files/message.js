@@ -1,6 +1,6 @@
 // A message as its recipient would see it. Each channel has a function; texts come with their marked parts.
 import { h } from "./dom.js";
-import { channelName } from "./list.js";
+import { channelName } from "./names.js";
 
 const isText = (value) => value !== null && typeof value === "object" && typeof value.text === "string" && Array.isArray(value.marks);
 
