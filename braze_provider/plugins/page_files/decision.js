@@ -2,21 +2,21 @@
 import { openOutside, taskPage, when } from "./airflow.js";
 import { call } from "./api.js";
 import { h, number, part, plural, say } from "./dom.js";
-import { people } from "./figures.js";
+import { countOf } from "./figures.js";
 
 const SHOWN = 100;
 const CHOICES = {
   sent: {
     button: "Take for sent",
-    question: (count) => `Take ${people(count)} for sent?`,
+    question: (count) => `Take ${countOf(count)} for sent?`,
     follows: "Nothing is sent to them any more. When you clear the task, its next try goes on with the rest.",
-    done: (count) => `${people(count)} are taken for sent. Now clear the task.`,
+    done: (count) => `${countOf(count)} are taken for sent. Now clear the task.`,
   },
   resend: {
     button: "Send again",
-    question: (count) => `Send to ${people(count)} again?`,
+    question: (count) => `Send to ${countOf(count)} again?`,
     follows: "When you clear the task, its next try sends to them. Who has the message already gets it twice.",
-    done: (count) => `${people(count)} are sent to again when you clear the task.`,
+    done: (count) => `${countOf(count)} are sent to again when you clear the task.`,
   },
 };
 
@@ -27,7 +27,7 @@ function ask(choice, count, batches) {
     const dialog = h("dialog", { "aria-labelledby": "question", "aria-describedby": "follows", oncancel: close(false) },
       h("h2", { id: "question" }, choice.question(count)),
       h("div", { id: "follows" },
-        h("p", {}, `This is about ${plural(batches, "batch", "batches")} with ${people(count)}.`),
+        h("p", {}, `This is about ${plural(batches, "batch", "batches")} with ${countOf(count)}.`),
         h("p", {}, choice.follows),
         h("p", {}, "The decision is recorded with your name, and can't be taken back.")),
       h("div", { class: "buttons" },
@@ -55,10 +55,10 @@ export function showDecision(element, route, onDecided) {
     if (!one.batches.in_doubt) return null;
     if (one.state === "running") {
       return h("div", { class: "box" },
-        h("p", {}, h("strong", {}, `${people(count)} are in doubt. `), "The task is running, so it is too early to decide. Come back when it has ended."));
+        h("p", {}, h("strong", {}, `${countOf(count)} are in doubt. `), "The task is running, so it is too early to decide. Come back when it has ended."));
     }
     return h("div", { class: "box wait" },
-      h("h2", {}, count ? `${people(count)} are in doubt` : "A broadcast is in doubt"),
+      h("h2", {}, count ? `${countOf(count)} are in doubt` : "A broadcast is in doubt"),
       h("p", {}, "Braze may have taken the requests for them, but no answer says so. They are held: nothing is sent again until a person decides."),
       h("ol", {},
         h("li", {}, "Look it up in Braze, at the time below. The profiles of a few recipients say whether the message has arrived. Errors are in the ", messageLog(links), "."),
@@ -87,7 +87,7 @@ export function showDecision(element, route, onDecided) {
           type: "checkbox", checked: chosen.has(batch.number), "data-key": `batch-${batch.number}`,
           onchange: (event) => { chosen[event.target.checked ? "add" : "delete"](batch.number); again(); },
         }),
-        `Batch ${number(batch.number)}: ${people(batch.recipients)}, since ${when(batch.noted_at)}`))),
+        `Batch ${number(batch.number)}: ${countOf(batch.recipients)}, since ${when(batch.noted_at)}`))),
       one.batches.in_doubt > list.length
         ? h("p", { class: "quiet" }, `These are the first ${number(list.length)} of ${number(one.batches.in_doubt)} batches.`) : null);
   }
@@ -102,7 +102,7 @@ export function showDecision(element, route, onDecided) {
   function summary(one, list) {
     const [count, recipients] = scope(one, list);
     const which = chosen.size ? `the ${plural(count, "chosen batch", "chosen batches")}` : count === 1 ? "the batch" : `all ${number(count)} batches`;
-    return h("span", { class: "scope", role: "status" }, `Decide about ${which} (${people(recipients)}):`);
+    return h("span", { class: "scope", role: "status" }, `Decide about ${which} (${countOf(recipients)}):`);
   }
 
   async function settle(decision, choice) {

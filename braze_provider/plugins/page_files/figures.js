@@ -58,4 +58,4 @@ export const time = (iso) => h("time", { datetime: iso }, when(iso));
 /** What a delivery is called: the task, with its map index. */
 export const nameOf = (one) => (one.map_index < 0 ? one.task_id : `${one.task_id} [${one.map_index}]`);
 
-export const people = (count) => plural(count, "recipient");
+export const countOf = (count) => plural(count, "recipient");
