@@ -17,7 +17,8 @@ from braze_provider.api.base import BrazeObject
 from braze_provider.api.errors import MAX_PROBLEMS_SHOWN, BrazeError, BrazeValidationError, Problem
 from braze_provider.delivery.report import RECIPIENT, plural
 from braze_provider.delivery.stop import StoppedError
-from braze_provider.recipients.base import BadRow, RecipientSource
+from braze_provider.recipients.base import RecipientSource
+from braze_provider.recipients.blocks import BadRow
 from braze_provider.recipients.columns import Columns
 
 if TYPE_CHECKING:

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
 from braze_provider.api.errors import BrazeValidationError, Problem
-from braze_provider.recipients.blocks import Block, Table, tables_of
+from braze_provider.recipients.blocks import BadRow, Block, Table, tables_of
 from braze_provider.recipients.columns import ColumnError, Columns, ColumnShaper
 
 ROWS_PER_CHUNK = 1_000
 T = TypeVar("T")
 
 RowMapper = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """
-    A row that is not a valid recipient.
-
-    :param reason: Why it is invalid. Never holds the row's data.
-    """
-
-    reason: str
 
 
 class RecipientSource(ABC):

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from braze_provider.recipients.base import BadRow
+
+@dataclass(frozen=True)
+class BadRow:
+    """
+    A row that is not a valid recipient.
+
+    :param reason: Why it is invalid. Never holds the row's data.
+    """
+
+    reason: str
 
 
 class Table(NamedTuple):

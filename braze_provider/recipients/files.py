@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Any, ClassVar, Literal
 
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
-from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper
+from braze_provider.recipients.base import RecipientSource, RowMapper
+from braze_provider.recipients.blocks import BadRow
 from braze_provider.recipients.columns import without_nulls
 
 ROWS_PER_FETCH = 5_000

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from braze_provider.recipients.base import BadRow, RecipientSource
-from braze_provider.recipients.blocks import Block
+from braze_provider.recipients.base import RecipientSource
+from braze_provider.recipients.blocks import BadRow, Block
 from braze_provider.recipients.columns import Columns
 from braze_provider.recipients.given import source_of
 from braze_provider.recipients.inline import InlineRecipients

@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from braze_provider.recipients.base import BadRow, RecipientSource, in_chunks
-from braze_provider.recipients.blocks import Block
+from braze_provider.recipients.base import RecipientSource, in_chunks
+from braze_provider.recipients.blocks import BadRow, Block
 from braze_provider.recipients.columns import Columns, with_ids_as_text
 
 

@@ -7,8 +7,8 @@ from contextlib import closing
 from typing import Any, ClassVar
 
 from braze_provider.api.errors import BrazeError, BrazeValidationError, Problem
-from braze_provider.recipients.base import BadRow, RecipientSource, RowMapper, in_chunks
-from braze_provider.recipients.blocks import Table
+from braze_provider.recipients.base import RecipientSource, RowMapper, in_chunks
+from braze_provider.recipients.blocks import BadRow, Table
 
 ROWS_PER_FETCH = 5_000
 MAX_QUERY_SHOWN = 200

@@ -9,7 +9,7 @@ from typing import Any
 from braze_provider.api.errors import Problem
 from braze_provider.api.objects.recipients import UserIdentity
 from braze_provider.api.validation import problems
-from braze_provider.recipients.base import BadRow
+from braze_provider.recipients.blocks import BadRow
 from braze_provider.recipients.given import reason_against, source_of
 from braze_provider.templating import may_be_templated
 

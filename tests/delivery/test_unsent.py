@@ -30,7 +30,7 @@ from braze_provider.hooks.braze import BrazeHook
 from braze_provider.ledger.base import DeliveryKey, LedgerLostError, Receipt, State
 from braze_provider.ledger.sql import SqlLedger
 from braze_provider.recipients import FileRecipients, InlineRecipients, RecipientSource
-from braze_provider.recipients.base import BadRow
+from braze_provider.recipients.blocks import BadRow
 from braze_provider.recipients.columns import Columns
 
 pytestmark = pytest.mark.slow
