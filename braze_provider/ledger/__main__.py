@@ -376,9 +376,9 @@ def _parser_of_settle() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m braze_provider.ledger {SETTLE}",
         description="Settle the batches in doubt of one task instance in a SQL ledger, as you have decided "
-        "after a look at Braze's Message Activity Log. Then clear the task.",
-        epilog="The ledger notes who has decided, and when, as the reason of each batch. If a batch that is "
-        "sent again ends in doubt, it is held, and needs another decision. If a copy of the task runs after "
+        "after a look at the profiles of a few recipients in Braze. Then clear the task.",
+        epilog="The ledger keeps who has decided, when, and about which batches. If a batch that is sent "
+        "again ends in doubt, it is held, and needs another decision. If a copy of the task runs after "
         "all, it starts no more requests. The exit status is 0 if something was settled, 1 if there is no "
         "such delivery, 2 if nothing may be settled or the ledger can't be used.",
     )

@@ -195,7 +195,7 @@ def _check_idle(row: Any, *, force: bool, as_of: str | None) -> None:
     if row.finished:
         raise NotSettledError("It is finished, so nothing is in doubt")
     if as_of not in (None, row.updated_at):
-        raise NotSettledError("It has been written to meanwhile. Look again")
+        raise NotSettledError("A task has written to it since you looked. Look again")
     if row.updated_at > to_iso(pendulum.now("UTC") - RUNNING) and not force:
         raise NotSettledError(
             f"It may be running: it was last written to at {row.updated_at[:19]}Z. Wait until "

@@ -257,7 +257,7 @@ def test_a_delivery_that_a_new_try_has_opened_since_the_person_looked_is_refused
 ):
     sql_database.ledger("second").open(goes_on)
 
-    with pytest.raises(NotSettledError, match="written to meanwhile"):
+    with pytest.raises(NotSettledError, match="since you looked"):
         decide("resend", force=True, as_of=LONG_AGO)
     assert states(left) == dict(enumerate(ALL_STATES))
 
